@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# The two kinds of target this project has, so that every directory declares them alike.
+
+set(TCPROCTOR_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+                       -Wno-missing-field-initializers)
+
+add_library(tcproctor_options INTERFACE)
+target_include_directories(tcproctor_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(tcproctor_options INTERFACE ${TCPROCTOR_WARNINGS})
+if(TCPROCTOR_SANITIZE)
+  target_compile_options(tcproctor_options INTERFACE -fsanitize=${TCPROCTOR_SANITIZE}
+                         -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(tcproctor_options INTERFACE -fsanitize=${TCPROCTOR_SANITIZE})
+endif()
+
+# tcproctor_library(name SRCS a.cc a.h … DEPS lib …): a static library of this project.
+function(tcproctor_library name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SRCS})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE tcproctor_options)
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+endfunction()
+
+# tcproctor_test(name SRCS a_test.cc … DEPS lib … [LABELS grpc root …] [TIMEOUT s]): a GoogleTest
+# binary, run by ctest as one test. Label `root` = needs CAP_NET_ADMIN and fails clearly without;
+# `grpc` = starts gRPC and is left out of the TSan preset (Debian's gRPC is not instrumented).
+function(tcproctor_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} tcproctor_options GTest::gmock_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
