@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// What surrounds TCP on a host: demultiplexing, ports, ARP and ND, ICMP. Sans-IO like the core: frames
+// go in, frames are pulled out, time is an argument. Not thread-safe: a host lives on one loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "stack/packet/address.h"
+#include "stack/packet/ethernet.h"
+#include "stack/tcp/event.h"
+#include "stack/tcp/outcome.h"
+#include "stack/tcp/settings.h"
+#include "stack/tcp/state.h"
+#include "stack/tcp/status.h"
+#include "stack/tcp/time.h"
+
+namespace tcproctor::host {
+
+// Names a connection or a listener of one Host; never reused, 0 is none.
+using ConnectionId = uint64_t;
+
+struct InterfaceAddress {
+  packet::IpAddress address;
+  uint8_t prefix_length = 24;
+};
+
+struct Neighbour {
+  packet::IpAddress address;
+  packet::MacAddress mac;
+};
+
+enum class LinkLayer : uint8_t { kEthernet, kRawIp };
+
+struct HostConfig {
+  std::vector<InterfaceAddress> addresses;  // at least one
+  LinkLayer link_layer = LinkLayer::kEthernet;
+  packet::MacAddress mac;                // own address on Ethernet
+  uint32_t mtu = 1500;                   // octets of an IP packet; 68 (v4) / 1280 (v6) .. 65535
+  std::vector<Neighbour> neighbours;     // known without ARP or ND
+  std::optional<packet::IpAddress> gateway_v4;  // for destinations off the prefix
+  std::optional<packet::IpAddress> gateway_v6;
+  tcp::Settings tcp;
+  uint64_t seed = 0;  // source of every random choice: ISN secret, ports, hash secret
+  bool segmentation_offload = false;  // the link takes super-segments (vnet header)
+  bool checksum_offload = false;      // the link finishes checksums
+};
+
+// What travels with a frame beside its bytes.
+struct FrameMeta {
+  bool checksum_trusted = false;  // received: the link vouches for the checksum (vnet header)
+  bool checksum_partial = false;  // to send: only the pseudo-header sum is in the checksum field
+  uint16_t checksum_start = 0;    // octets from the frame's start to the TCP header (if partial)
+  uint16_t gso_size = 0;          // payload octets per segment of a super-segment; 0 = none
+};
+
+struct OpenParameters {
+  bool active = false;
+  // Port 0 and an unspecified address mean: choose one (active) / any (passive, address only).
+  packet::SocketAddress local;
+  // Optional for a passive OPEN ("unspecified remote socket"); required for an active one.
+  std::optional<packet::SocketAddress> remote;
+  uint32_t backlog = 128;  // passive: completed connections waiting for ACCEPT, 1..65535
+  tcp::ConnectionOptions options;
+};
+
+struct OpenResult {
+  tcp::Outcome outcome = tcp::Outcome::kOk;
+  ConnectionId id = 0;  // valid when outcome is kOk
+};
+
+struct SendResult {
+  tcp::Outcome outcome = tcp::Outcome::kOk;
+  size_t accepted = 0;  // octets taken into the send buffer (0..size); kWouldBlock when none fitted
+};
+
+struct ReceiveResult {
+  tcp::Outcome outcome = tcp::Outcome::kOk;  // kWouldBlock: nothing there yet
+  size_t received = 0;
+  bool pushed = false;          // data up to a PSH was delivered
+  bool urgent = false;          // the data lies in front of RCV.UP
+  uint32_t urgent_remaining = 0;  // octets of urgent data still ahead (MUST-33)
+};
+
+struct HostEvent {
+  ConnectionId id = 0;
+  ConnectionId listener = 0;  // for connections born of a listener
+  tcp::Event event;
+};
+
+// Half-open connections of a listener (S001-syn-1).
+struct HalfOpenSummary {
+  uint32_t count = 0;
+  tcp::Duration oldest_age{0};
+  uint32_t distinct_sources = 0;
+  uint64_t cookies_sent = 0;       // SYN,ACKs sent as cookies since start
+  uint64_t cookies_accepted = 0;
+  uint64_t dropped = 0;            // SYNs not answered
+  uint32_t bytes_per_entry = 0;
+};
+
+class Host {
+ public:
+  // INVALID_ARGUMENT names the field that is wrong.
+  static absl::StatusOr<std::unique_ptr<Host>> create(HostConfig config);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // --- network side ---
+  // Takes one received frame (Ethernet or IP, as configured). Never fails: what is malformed is
+  // counted and dropped.
+  void on_frame(tcp::Instant now, std::span<const uint8_t> frame, const FrameMeta& meta);
+  // Pulls the next frame to send into `buffer` (>= 65,550 octets), returns its length; 0 = nothing to
+  // send now.
+  size_t next_frame(tcp::Instant now, std::span<uint8_t> buffer, FrameMeta& meta);
+  // When on_deadline must be called next; nothing = no timer runs.
+  std::optional<tcp::Instant> next_deadline() const;
+  void on_deadline(tcp::Instant now);
+
+  // --- user/TCP interface, RFC 9293 §3.9.1; none of them waits ---
+  OpenResult open(tcp::Instant now, const OpenParameters& parameters);
+  // OPEN active on a listener (LISTEN -> SYN-SENT, EM-LISTEN-OPEN-01).
+  tcp::Outcome open_active(tcp::Instant now, ConnectionId listener,
+                           const packet::SocketAddress& remote);
+  // Next established connection of a listener; id 0 with kWouldBlock when there is none.
+  OpenResult accept(tcp::Instant now, ConnectionId listener);
+  SendResult send(tcp::Instant now, ConnectionId id, std::span<const uint8_t> data, bool push,
+                  bool urgent);
+  ReceiveResult receive(tcp::Instant now, ConnectionId id, std::span<uint8_t> buffer);
+  // CLOSE: send FIN after queued data and go on receiving.
+  tcp::Outcome close(tcp::Instant now, ConnectionId id);
+  // Gives the connection up as close(2) does: CLOSE; unread or later data is answered with RST
+  // (SHLD-3); the id is forgotten by its user but stays listed until CLOSED.
+  tcp::Outcome release(tcp::Instant now, ConnectionId id);
+  tcp::Outcome abort(tcp::Instant now, ConnectionId id);
+  // NOT_FOUND when no such id was ever given out; a CLOSED connection stays readable for a while (its
+  // last 1,024 are kept).
+  absl::StatusOr<tcp::Status> status(tcp::Instant now, ConnectionId id) const;
+  std::vector<ConnectionId> list() const;  // listeners, embryonic, all states, just-CLOSED
+  absl::StatusOr<tcp::ConnectionOptions> options(ConnectionId id) const;
+  // Options that only matter before the SYN (mss, window_scale, …) are refused afterwards:
+  // FAILED_PRECONDITION names them.
+  absl::Status set_options(tcp::Instant now, ConnectionId id, const tcp::ConnectionOptions& options);
+  HalfOpenSummary half_open(tcp::Instant now, ConnectionId listener) const;
+
+  // Pulls the next event (state changes, errors, urgent data, alarms), in order.
+  bool next_event(HostEvent& event);
+
+ private:
+  class Impl;
+  explicit Host(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tcproctor::host

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything a user can set: once for a stack (Settings), and for one connection
+// (ConnectionOptions). Defaults are the RFCs' and the seeds'.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "stack/tcp/time.h"
+
+namespace tcproctor::tcp {
+
+using namespace std::chrono_literals;  // NOLINT: durations below read as the RFC writes them
+
+// Options of one connection; a connection accepted by a listener inherits the listener's.
+struct ConnectionOptions {
+  bool no_delay = false;  // true switches the Nagle algorithm off (MUST-17)
+
+  // Keep-alive (RFC 9293 §3.8.4). Off unless asked for (MUST-25); interval >= 2 h (MUST-28); the
+  // probe spacing and count are the seeds' (S001-keepalive).
+  bool keepalive = false;
+  Duration keepalive_idle = 2h;
+  Duration keepalive_interval = 75s;
+  uint32_t keepalive_probes = 10;
+
+  // R2 as a time (MUST-20, MUST-21): how long data or a FIN may stay unacknowledged. SHLD-11: at
+  // least 100 s; the RFC's user timeout default is 5 minutes.
+  Duration user_timeout = 5min;
+  // R2 for SYN and SYN,ACK (MUST-23: at least 3 minutes).
+  Duration syn_timeout = 3min;
+
+  uint8_t dscp = 0;  // 0..63 (MUST-48)
+  uint8_t ttl = 64;  // hop limit, 1..255 (MUST-49)
+
+  uint32_t send_buffer_bytes = 262144;     // 1..1 GiB
+  uint32_t receive_buffer_bytes = 262144;  // 1..1 GiB; bounds the advertised window
+
+  // MSS to announce; nothing means from the MTU (MUST-67). 1..65535.
+  std::optional<uint16_t> mss;
+  bool window_scale = true;    // offer RFC 7323 window scale
+  bool timestamps = true;      // offer RFC 7323 timestamps
+  bool sack_permitted = true;  // announce SACK-permitted (RFC 2018)
+  // Delay of a delayed ACK (MUST-40: below 0.5 s); 0 switches delayed ACK off.
+  Duration delayed_ack = 40ms;
+  // Deliver ICMP soft errors to the user (SHLD-20 lets him switch it off).
+  bool report_soft_errors = true;
+};
+
+// Settings of a whole stack.
+struct Settings {
+  // RFC 9293 §3.6.1: TIME-WAIT lasts 2 MSL; MSL is 2 minutes by default.
+  Duration msl = 2min;
+  // RFC 6298: initial RTO 1 s, lower bound 1 s (2.4), upper bound >= 60 s (2.5).
+  Duration initial_rto = 1s;
+  Duration min_rto = 1s;
+  Duration max_rto = 240s;
+  // RFC 5961 §7: at most this many challenge ACKs per connection in each interval; 0 = no limit.
+  uint32_t challenge_ack_limit = 10;
+  Duration challenge_ack_interval = 1s;
+  bool syn_cookies = true;         // RFC 4987: when the SYN cache is full
+  uint32_t syn_cache_size = 1024;  // half-open entries per listener
+  // A sign of an attack (S001-syn-1): this many half-open entries from at least half as many sources.
+  uint32_t half_open_alarm = 256;
+  // FIN-WAIT-2 of a connection its user has released (an orphan) ends after this.
+  Duration orphan_fin_wait_2 = 60s;
+  bool rfc1337 = false;       // ignore RST in TIME-WAIT
+  bool rfc6191 = true;        // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
+  bool hard_icmp_aborts = false;  // SHLD-26 in synchronized states; RFC 5927 treats them as soft
+  Duration quiet_time{0};     // RFC 9293 §3.4.3: no segment of ours before this after start
+  uint16_t ephemeral_first = 49152;  // RFC 6056
+  uint16_t ephemeral_last = 65535;
+  ConnectionOptions defaults;
+};
+
+}  // namespace tcproctor::tcp

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What STATUS answers (RFC 9293 §3.9.1.6): the TCB in the RFC's own variables.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "stack/packet/address.h"
+#include "stack/tcp/outcome.h"
+#include "stack/tcp/state.h"
+#include "stack/tcp/time.h"
+
+namespace tcproctor::tcp {
+
+struct Status {
+  State state = State::kClosed;
+  bool passive = false;  // SYN-RECEIVED came from LISTEN (MUST-11)
+  bool released = false;
+  packet::SocketAddress local;
+  packet::SocketAddress remote;  // unspecified for a listener
+  Outcome last_error = Outcome::kOk;  // why it is CLOSED
+  uint8_t soft_error_type = 0, soft_error_code = 0;  // last ICMP soft error; 0/0 none
+  bool end_of_stream = false;         // the peer's FIN was processed
+
+  // Absolute sequence numbers, as on the wire.
+  uint32_t iss = 0, irs = 0;
+  uint32_t snd_una = 0, snd_nxt = 0, snd_up = 0, snd_wl1 = 0, snd_wl2 = 0;
+  uint32_t snd_wnd = 0, max_snd_wnd = 0;  // octets, already scaled
+  uint32_t rcv_nxt = 0, rcv_wnd = 0, rcv_up = 0;
+  uint8_t snd_wind_shift = 0, rcv_wind_shift = 0;
+  bool timestamps = false, sack_permitted = false;
+  uint16_t send_mss = 0, receive_mss = 0;  // Eff.snd.MSS and the MSS we announced
+
+  uint32_t send_queue_bytes = 0;     // unacknowledged and unsent
+  uint32_t receive_queue_bytes = 0;  // in order, not yet read
+  uint32_t reassembly_bytes = 0;     // out of order
+
+  Duration srtt{0}, rttvar{0}, rto{0};
+  uint32_t cwnd = 0, ssthresh = 0;  // octets
+  uint32_t retransmissions = 0;     // in a row, of the segment at SND.UNA
+  uint64_t total_retransmissions = 0;
+
+  // Time left on each running timer.
+  std::optional<Duration> retransmission_timer, persist_timer, keepalive_timer, time_wait_timer,
+      delayed_ack_timer, user_timer;
+  uint32_t keepalive_probes_sent = 0;
+  uint32_t backlog_used = 0;  // listener: established, waiting for ACCEPT
+};
+
+}  // namespace tcproctor::tcp
