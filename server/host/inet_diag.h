@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's own view of its TCP connections in one namespace (NETLINK_SOCK_DIAG): every state of
+// RFC 9293 §3.3.2, embryonic (SYN-RECEIVED) and TIME-WAIT connections included, which no socket
+// call shows.
+#pragma once
+
+#include <linux/tcp.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/host/namespace.h"
+#include "server/host/unique_fd.h"
+#include "stack/packet/address.h"
+#include "stack/tcp/state.h"
+
+namespace tcproctor::server {
+
+// struct tcp_info as far as kernel 6.18 has it: Debian 12's header ends with tcpi_snd_wnd. What the
+// running kernel does not fill is zero; `length` octets are valid. Sequence numbers are not in it.
+struct TcpInfo : tcp_info {
+  uint32_t tcpi_rcv_wnd = 0;  // receive window we last announced, octets (6.2+)
+  uint32_t tcpi_rehash = 0;
+  uint16_t tcpi_total_rto = 0;
+  uint16_t tcpi_total_rto_recoveries = 0;
+  uint32_t tcpi_total_rto_time = 0;
+  uint32_t length = 0;  // octets the kernel gave, 0 = none at all (TIME-WAIT, SYN-RECEIVED)
+};
+
+// The one running timer the kernel reports for a socket.
+enum class KernelTimer : uint8_t {
+  kNone = 0,
+  kRetransmission = 1,  // also tail loss probe; for SYN-RECEIVED: of the SYN,ACK
+  kKeepalive = 2,       // also the FIN-WAIT-2 time-out of an orphan
+  kTimeWait = 3,        // also an orphan in FIN-WAIT-2 kept as a small entry
+  kPersist = 4,         // zero-window probe
+};
+
+// Queue and memory figures (SK_MEMINFO), octets.
+struct SocketMemory {
+  uint32_t receive_allocated = 0, receive_buffer = 0;
+  uint32_t send_allocated = 0, send_buffer = 0;
+  uint32_t send_queued = 0, backlog = 0, drops = 0;
+};
+
+struct DiagnosedSocket {
+  // A dual-stack socket's IPv4 connection is given as IPv4.
+  tcp::State state = tcp::State::kClosed;
+  packet::SocketAddress local;
+  packet::SocketAddress remote;  // unspecified for LISTEN
+  // 0 where no descriptor exists: SYN-RECEIVED of a listener (request), TIME-WAIT, orphans.
+  uint32_t inode = 0;
+  // Names the kernel's socket, never reused (SO_COOKIE). An accepted connection has had it since
+  // its SYN-RECEIVED; TIME-WAIT is another kernel object and has another one.
+  uint64_t cookie = 0;
+  KernelTimer timer = KernelTimer::kNone;
+  uint32_t expires_ms = 0;   // until the timer fires; 0 when none runs
+  uint32_t retransmits = 0;  // retransmissions, keep-alive or window probes so far, by timer
+  // LISTEN: connections waiting for accept. Otherwise octets received and not read.
+  uint32_t receive_queue = 0;
+  // LISTEN: the backlog's limit. Otherwise octets unacknowledged or unsent (a FIN counts 1).
+  uint32_t send_queue = 0;
+  bool send_shut = false, receive_shut = false;  // shutdown(2) or FIN seen
+  std::string congestion_control;                // e.g. "cubic"; empty where there is none
+  uint8_t tos = 0;
+  SocketMemory memory;
+  TcpInfo info{};
+
+  // Half open: lives in a listener's SYN queue, without socket.
+  bool embryonic() const { return state == tcp::State::kSynReceived && inode == 0; }
+};
+
+// One persistent netlink socket into a namespace. Not thread-safe.
+class InetDiag {
+ public:
+  static absl::StatusOr<std::unique_ptr<InetDiag>> open(const NetworkNamespace& ns);
+
+  // Every TCP socket of the namespace, IPv4 then IPv6, in no particular order; sockets neither bound
+  // nor connected (CLOSED) are not known to it. A dump is no snapshot: a connection that changes
+  // state meanwhile may be missed or seen twice.
+  absl::StatusOr<std::vector<DiagnosedSocket>> dump();
+  // Exactly that connection; a listener when `remote` is unspecified (port 0). Nothing when there
+  // is none.
+  absl::StatusOr<std::optional<DiagnosedSocket>> find(const packet::SocketAddress& local,
+                                                      const packet::SocketAddress& remote);
+  // SOCK_DESTROY: aborts it from outside. A synchronized connection sends RST and its user gets
+  // ECONNABORTED; an embryonic one, TIME-WAIT and a listener vanish silently.
+  // NOT_FOUND: it is gone; PERMISSION_DENIED: CAP_NET_ADMIN is missing.
+  absl::Status destroy(const DiagnosedSocket& socket);
+
+ private:
+  explicit InetDiag(UniqueFd fd) : fd_(std::move(fd)) {}
+  absl::Status request_dump(uint8_t family, std::vector<DiagnosedSocket>& sockets);
+
+  UniqueFd fd_;
+  uint32_t sequence_ = 0;
+  std::vector<uint8_t> buffer_;
+};
+
+}  // namespace tcproctor::server

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Offload features of a network device, through SIOCETHTOOL. A device that finishes checksums or
+// cuts segments itself shows a capture partial checksums and 64 KB segments: where these are judged
+// every offload must be off, and that must be verified (preflight).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/host/namespace.h"
+
+namespace tcproctor::server {
+
+// Switches everything that alters checksums or segment sizes on or off: rx and tx checksumming,
+// scatter-gather, TSO, GSO (UDP and tunnel flavours too), GRO. `on` means what the device offers.
+// NOT_FOUND: no such device; PERMISSION_DENIED: CAP_NET_ADMIN is missing.
+absl::Status set_offloads(const NetworkNamespace& ns, const std::string& interface, bool on);
+
+// The preflight: names (as `ethtool -k` prints them, e.g. "tx-tcp-segmentation") of the offloads
+// above that are on now. Empty is what an examination needs.
+absl::StatusOr<std::vector<std::string>> offloads_on(const NetworkNamespace& ns,
+                                                     const std::string& interface);
+
+// Switches one feature by its name. NOT_FOUND: no such feature; FAILED_PRECONDITION: the device
+// does not let it be changed.
+absl::Status set_feature(const NetworkNamespace& ns, const std::string& interface,
+                         const std::string& feature, bool on);
+
+}  // namespace tcproctor::server

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this process may do, and how it gets there without being root: a user namespace of its own,
+// where it has every capability over the network namespaces it makes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace tcproctor::server {
+
+enum class Privilege {
+  kFull,           // CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN were there already
+  kUserNamespace,  // they are there now, inside a user namespace of our own
+};
+
+// Call first thing in main, before any thread exists (unshare(CLONE_NEWUSER) needs a process with
+// one thread). Does nothing when the three capabilities are effective. Otherwise enters a new user
+// namespace in which the caller's uid and gid are 0 (setgroups denied); the network namespace stays
+// the caller's, so that the daemon can listen where it was started.
+// PERMISSION_DENIED: not possible here; the message names what is missing (the capabilities, and
+// which setting forbids user namespaces: kernel.unprivileged_userns_clone,
+// user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns, a container's seccomp
+// filter) and the remedy.
+// FAILED_PRECONDITION: called when there are threads already.
+absl::StatusOr<Privilege> enter_user_namespace_if_needed();
+
+// Names of those of the three capabilities that are not effective now, e.g. "CAP_NET_RAW".
+std::vector<std::string> missing_capabilities();
+
+// "/proc/PID/ns/user" when this process lives in a user namespace made by the call above, which
+// another process must enter before our network namespaces; empty otherwise.
+std::string user_namespace_path();
+
+// Ok when namespaces and veth pairs can be made here (it makes a namespace and drops it).
+absl::Status check_namespaces();
+// Ok when a TUN device can be made; otherwise says whether /dev/net/tun is absent (container: add
+// --device /dev/net/tun), not openable, or without driver.
+absl::Status check_tun();
+
+}  // namespace tcproctor::server
