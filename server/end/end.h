@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "stack/packet/address.h"
 #include "tcproctor/v1/endpoint.pb.h"
 #include "tcproctor/v1/sessions.pb.h"
@@ -59,6 +60,11 @@ class End {
   // Observed state for a ladder; UNSPECIFIED when there is no such connection or it would cost too
   // much to find out.
   virtual v1::TcpState observe(const v1::FourTuple& pair) = 0;
+
+  // How often the session must ask again while an operation waits or somebody watches, because this
+  // end learns of some changes only by asking (the kernel does not tell of FIN-WAIT-1 to FIN-WAIT-2).
+  // Nothing: activity() tells of everything.
+  virtual std::optional<absl::Duration> poll_interval() const { return std::nullopt; }
 
   // Pulls the next event, in order.
   virtual bool next_event(v1::ConnectionEvent& event) = 0;
