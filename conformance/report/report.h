@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forms in which a run is told. All are pure functions of the RunReport.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "conformance/runner/result.h"
+
+namespace tcproctor::conformance {
+
+struct ConsoleStyle {
+  bool colours = false;  // ANSI colours of the verdicts
+};
+
+// One line for a result as it comes: "PASS  S000-2.1  stack-virtual  0.01 s  title".
+std::string console_line(const CaseOutcome& outcome, const ConsoleStyle& style);
+
+// Why a case did not pass: per clause the requirement, what was expected, what came, the packet's
+// number, the ladder, the seed and the command that reproduces it. Empty for a case that passed.
+std::string console_failure(const CaseOutcome& outcome, const ConsoleStyle& style);
+
+// The matrix: a row per case, a column per target, totals per verdict, complaints, exit status.
+std::string console_matrix(const RunReport& report, const ConsoleStyle& style);
+
+// Documented in SCHEMA.md.
+std::string json_report(const RunReport& report);
+
+// JUnit XML, valid against junit.xsd: FAIL and XPASS are <failure>, ERROR and INCONCLUSIVE are
+// <error>, SKIP and XFAIL are <skipped> with the reason.
+std::string junit_report(const RunReport& report);
+
+// "-" is standard output. The folder of the file must exist.
+absl::Status write_report(const std::string& file, const std::string& text);
+
+}  // namespace tcproctor::conformance

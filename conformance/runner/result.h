@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run of the suite says: the outcome of each clause, of each case on each target, and of the
+// whole run. Plain data; the reports (conformance/report) and the Suite service are made from it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tcproctor/v1/suite.pb.h"
+#include "tcproctor/v1/wire.pb.h"
+
+namespace tcproctor::conformance {
+
+// "PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIP", "XFAIL", "XPASS".
+std::string verdict_name(v1::Verdict verdict);
+
+// Why a clause did not pass, with the evidence.
+struct Failure {
+  std::string requirement;             // the rule of the case, in our words
+  std::string statement;               // the script's own line
+  std::string location;                // file:line:column
+  std::vector<std::string> expected;   // all lawful alternatives
+  std::string came;                    // what was observed instead
+  std::vector<std::string> differences;  // field by field, where a segment came
+  uint64_t packet = 0;                 // number of that segment in the capture; 0 = none
+  uint32_t part = 1;                   // which capture of the case (a fresh clause begins a new one)
+};
+
+struct ClauseOutcome {
+  std::string name;
+  v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
+  std::string reason;     // one or more lines; empty for PASS
+  std::string reference;  // from the ledger: where the deviation is documented
+  // SKIP only: the ledger, or the head of the case (slow), says that this is to be skipped. A SKIP
+  // that nobody named makes the run exit with 3.
+  bool skip_is_named = false;
+  Failure failure;  // meaningful unless PASS
+};
+
+// One session of a case: a case has more than one when clauses start fresh.
+struct CasePart {
+  std::vector<v1::LogEntry> segments;
+  std::string pcap_file;  // empty unless captures were asked for
+};
+
+struct CaseOutcome {
+  std::string id;
+  std::string title;
+  std::string level;
+  std::vector<std::string> covers;
+  std::string target;
+  v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
+  std::string reason;
+  std::vector<ClauseOutcome> clauses;
+  std::vector<CasePart> parts;
+  double seconds = 0;
+  uint64_t seed = 0;
+  std::string ladder;     // text, a state column for each end
+  std::string reproduce;  // a command that runs exactly this again
+};
+
+struct RunReport {
+  std::vector<CaseOutcome> results;  // in the order of targets asked for, then of case ids
+  std::map<std::string, uint32_t> verdicts;  // how many results of each, by name
+  // What makes the run red although no result says so: stale ledger entries, SKIPs nobody named,
+  // a sanity case that failed, nothing selected.
+  std::vector<std::string> complaints;
+  int exit_status = 3;  // 0 clean, 1 violation or XPASS, 2 inconclusive only, 3 harness error
+  double seconds = 0;
+  uint64_t seed = 0;
+  std::string version;         // of the daemon
+  std::string kernel_release;  // of the daemon's machine
+  bool interrupted = false;    // cancelled before all cases had run
+};
+
+// For the Suite service.
+v1::CaseResult to_proto(const CaseOutcome& outcome);
+v1::Summary summary_proto(const RunReport& report);
+
+}  // namespace tcproctor::conformance

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The conformance suite as seen by those who use it: the `tcproctor` command and the daemon's Suite
+// service. Everything goes over gRPC; nothing here needs rights or links the stack.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <grpcpp/channel.h>
+
+#include "absl/status/statusor.h"
+#include "conformance/runner/result.h"
+#include "tcproctor/v1/suite.pb.h"
+
+namespace tcproctor::conformance {
+
+struct RunOptions {
+  // The daemon: Sessions, Drive and Wire are used. Required.
+  std::shared_ptr<grpc::Channel> channel;
+  // Globs over case ids (`*`, `?`), comma separated; "-" before one excludes. Empty = all.
+  std::string filter;
+  // Of kernel, stack, stack-virtual. Empty = all three.
+  std::vector<std::string> targets;
+  // Sessions side by side, 1..64; 0 = chosen (4).
+  uint32_t jobs = 0;
+  // Run cases and clauses marked slow as well.
+  bool slow = false;
+  // Of every random choice; 0 = drawn and reported.
+  uint64_t seed = 0;
+  // A capture per case is written here (the folder is made); empty = none.
+  std::string pcap_dir;
+  // Asked between cases and between statements; true ends the run early with what is done.
+  std::function<bool()> cancelled;
+};
+
+class Suite {
+ public:
+  ~Suite();
+  Suite(Suite&&) noexcept;
+  Suite& operator=(Suite&&) noexcept;
+
+  // The cases, the catalogue and the ledger. An empty folder name = those built into the binary;
+  // else every *.pkt below the folder (and its deviations.csv if it has one).
+  // INVALID_ARGUMENT: a case is wrong; the message holds file:line:column, the line and a caret for
+  // every error found.
+  static absl::StatusOr<Suite> load(const std::string& cases_dir = "");
+
+  // The cases that the filter selects, sorted by id. INVALID_ARGUMENT: a glob that selects nothing.
+  absl::StatusOr<std::vector<v1::CaseInfo>> list(std::string_view filter) const;
+
+  // Runs the cases. `sink` is called from the calling thread for each result, in the order of the
+  // report, as soon as it and all before it are there. Misuse (unknown target, filter that selects
+  // nothing) is INVALID_ARGUMENT; everything else is in the report, exit status included.
+  absl::StatusOr<RunReport> run(const RunOptions& options,
+                                const std::function<void(const CaseOutcome&)>& sink) const;
+
+  // Runs one case on one target (slow clauses included) and returns its outcome with the ladder.
+  // NOT_FOUND: no such case; INVALID_ARGUMENT: no such target, or not one of the case's.
+  absl::StatusOr<CaseOutcome> explain(const RunOptions& options, const std::string& case_id,
+                                      const std::string& target) const;
+
+  // The same for the case's own description, without running it.
+  absl::StatusOr<v1::CaseInfo> info(const std::string& case_id) const;
+
+ private:
+  struct Impl;
+  explicit Suite(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tcproctor::conformance
