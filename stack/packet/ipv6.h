@@ -59,6 +59,11 @@ struct Ipv6Extensions {
 [[nodiscard]] ParseResult parse_ipv6(std::span<const uint8_t> packet, Ipv6Header& header,
                                      Ipv6Extensions& extensions, std::span<const uint8_t>& payload);
 
+// Walks a chain of extension headers at the start of `bytes`, which may be cut short (a quoted
+// packet). Results as above.
+[[nodiscard]] ParseResult parse_ipv6_extensions(uint8_t next_header, std::span<const uint8_t> bytes,
+                                                Ipv6Extensions& extensions);
+
 // Writes exactly the fields given (40 octets); returns 40, or 0 when `out` is too small. An IPv4
 // source or destination is written as ::. Extension headers are the caller's payload.
 [[nodiscard]] size_t write_ipv6(const Ipv6Header& header, std::span<uint8_t> out);

@@ -46,7 +46,7 @@ struct TcpOption {
 
 enum class OptionPadding : uint8_t {
   kZeroes,  // EOL and zeroes to a multiple of 4 (MUST-69)
-  kNops,    // NOPs in front of the end, to a multiple of 4
+  kNops,    // NOPs after the last option, to a multiple of 4
   kNone,    // as it is; the data offset then cannot name the length exactly
 };
 

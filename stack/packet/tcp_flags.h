@@ -25,7 +25,8 @@ inline constexpr uint16_t kAllFlags = 0x1FF;
 // for none: "S.", "FP.".
 std::string flags_to_text(uint16_t flags);
 
-// Reads packetdrill's letters in any order, or "-" alone. INVALID_ARGUMENT names the first letter
+// Reads packetdrill's letters in any order, or "-" alone. A digit 0..7 is the ACE field (AE, CWR
+// and ECE as one number, as its AccECN scripts write it). INVALID_ARGUMENT names the first letter
 // that is no flag or came twice, and says which letters there are; an empty text is an error too.
 absl::StatusOr<uint16_t> parse_flags(std::string_view text);
 

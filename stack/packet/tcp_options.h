@@ -89,6 +89,19 @@ struct TcpOptions {
   std::span<const SackBlock> sack_blocks() const { return {sack.data(), sack_count}; }
 };
 
+// One option as it stands. `data` is what follows the length octet; `size` is the whole option.
+struct RawOption {
+  uint8_t kind = 0;
+  bool has_length = false;  // false for EOL and NOP
+  std::span<const uint8_t> data;
+  size_t size = 1;
+};
+
+// The option at the start of `bytes` (not empty): the one place that knows how options are cut
+// apart. Anything but kNone (kWrongLength never): no option can be read here or after it; only
+// `kind` is filled.
+OptionError next_option(std::span<const uint8_t> bytes, RawOption& option);
+
 // Reads `bytes` (at most 40; what lies beyond is not read). Options before a fault stay read;
 // nothing after it is. Never fails: RFC 9293 lets a receiver go on with a segment whose options are
 // malformed (MUST-7). Where an option comes twice the last one counts. Whether an option is lawful
@@ -117,6 +130,8 @@ class OptionWriter {
 
  private:
   uint8_t* reserve(size_t bytes);
+  // Writes kind and length and returns where the data goes; null when there is no room.
+  uint8_t* start(OptionKind kind, size_t length);
 
   std::array<uint8_t, kMaxTcpOptionBytes> bytes_{};
   size_t size_ = 0;
