@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -53,5 +54,20 @@ inline constexpr std::array<std::string_view, 18> kOutcomeNames = {
 constexpr std::string_view to_string(Outcome outcome) {
   return kOutcomeNames[static_cast<size_t>(outcome)];
 }
+
+// What SEND answers (RFC 9293 §3.10.2).
+struct SendResult {
+  Outcome outcome = Outcome::kOk;
+  size_t accepted = 0;  // octets taken into the send buffer (0..size); kWouldBlock: none fitted
+};
+
+// What RECEIVE answers (RFC 9293 §3.10.3).
+struct ReceiveResult {
+  Outcome outcome = Outcome::kOk;  // kWouldBlock: nothing there yet
+  size_t received = 0;
+  bool pushed = false;            // the data reaches the end of what a PSH covered (MAY-17)
+  bool urgent = false;            // the data lies in front of RCV.UP (EM-ESTABLISHED-RECEIVE-04)
+  uint32_t urgent_remaining = 0;  // octets of urgent data still ahead of the reader (MUST-33)
+};
 
 }  // namespace tcproctor::tcp

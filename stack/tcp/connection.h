@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connection: the transmission control block of RFC 9293 §3.3.1 and its doors. Sans-IO: segments,
+// user calls and the passing of time come in as calls; segments and events are pulled out. It reads
+// no clock, opens no socket and allocates nothing per segment (its buffers grow to what is used).
+//
+// After every call its owner asks: next_segment() until false, next_event() until false,
+// next_deadline() to arm its timer.
+//
+// Where to look:  user_calls.cc §3.10.1-6   segment_arrives.cc §3.10.7   timeouts.cc §3.10.8
+//                 transmit.cc §3.7, §3.8.6  acknowledgment.cc: what the fifth check does with an ACK
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "stack/packet/address.h"
+#include "stack/packet/icmp.h"
+#include "stack/packet/tcp_header.h"
+#include "stack/tcp/challenge_ack.h"
+#include "stack/tcp/congestion/congestion_control.h"
+#include "stack/tcp/event.h"
+#include "stack/tcp/outcome.h"
+#include "stack/tcp/receive_buffer.h"
+#include "stack/tcp/recovery/newreno.h"
+#include "stack/tcp/rtt.h"
+#include "stack/tcp/segment_out.h"
+#include "stack/tcp/send_buffer.h"
+#include "stack/tcp/sequence.h"
+#include "stack/tcp/settings.h"
+#include "stack/tcp/state.h"
+#include "stack/tcp/status.h"
+#include "stack/tcp/time.h"
+#include "stack/tcp/time_wait.h"
+#include "stack/tcp/timestamps_paws.h"
+
+namespace tcproctor::tcp {
+
+// An ICMP error about a segment of this connection, as the host read it.
+struct IcmpError {
+  packet::IcmpClass kind = packet::IcmpClass::kOther;
+  uint8_t type = 0;
+  uint8_t code = 0;
+  uint32_t quoted_sequence_number = 0;  // SEQ of the quoted segment
+};
+
+// What a connection is made of. All of it is fixed for its life but `options`.
+struct ConnectionConfig {
+  packet::FourTuple tuple;             // local is ours; both fully specified
+  SeqNum iss;                          // initial_sequence_number()
+  uint32_t timestamp_offset = 0;       // timestamp_offset()
+  uint32_t mtu = 1500;                 // octets of an IP packet on the path's first link
+  const Settings* settings = nullptr;  // not null, outlives the connection
+  ConnectionOptions options;
+  bool trace = false;  // Event kDropped for every segment that is dropped
+};
+
+// The peer's SYN as a listener keeps it (syn_cache.h): from it a passive connection begins.
+struct PassiveStart {
+  SeqNum irs;
+  uint16_t peer_window = 0;  // of the SYN: never scaled (RFC7323-2.2-6)
+  std::optional<uint16_t> peer_mss;
+  std::optional<uint8_t> peer_window_scale;  // both sides sent the option
+  bool sack_permitted = false;               // both sides sent the option
+  bool timestamps = false;                   // both sides sent the option
+  uint32_t ts_recent = 0;                    // TSval of the SYN
+  Instant syn_received{};                    // when the SYN came
+  bool syn_ack_sent = false;                 // the listener sent the SYN,ACK already
+  Instant syn_ack_first_sent{};              // valid when syn_ack_sent
+  uint32_t syn_ack_retransmissions = 0;      // RFC 5681 §3.1: a lost SYN,ACK limits the first window
+};
+
+class Connection {
+ public:
+  // In CLOSED, for open_active().
+  explicit Connection(const ConnectionConfig& config);
+  // In SYN-RECEIVED, passive. Unless start.syn_ack_sent a SYN,ACK is pending.
+  Connection(const ConnectionConfig& config, const PassiveStart& start, Instant now);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // --- door 1: SEGMENT ARRIVES (§3.10.7). The segment's checksum was verified and its four-tuple is
+  // this connection's. In CLOSED and LISTEN it is ignored: those are closed.h's and the listener's.
+  void on_segment(Instant now, const packet::TcpSegment& segment);
+  // TIME-WAIT only, after on_segment: a SYN arrived that may begin a new incarnation. True once; the
+  // owner then either forgets this connection and hands the same segment to the listener (see
+  // Listener::on_segment, iss_above = status().snd_nxt), or calls refuse_reopen().
+  bool take_reopen_request();
+  void refuse_reopen(Instant now);
+
+  // --- door 2: user calls (§3.10.1-6); none waits.
+  Outcome open_active(Instant now);  // CLOSED -> SYN-SENT
+  // Octets are copied into the send buffer, as many as fit. `urgent` marks the end of `data` as the
+  // end of urgent data; `push` sets PSH there (data never waits for a push: MUST-60).
+  SendResult send(Instant now, std::span<const uint8_t> data, bool push, bool urgent);
+  // Never reads across the end of urgent data in one call, so that `urgent` holds for all of it.
+  ReceiveResult receive(Instant now, std::span<uint8_t> buffer);
+  Outcome close(Instant now);    // CLOSE: FIN after the queued data; receiving goes on
+  Outcome release(Instant now);  // the user is gone: close(2)
+  Outcome abort(Instant now);    // ABORT: RST where a synchronized peer exists
+  Status status(Instant now) const;
+  // FAILED_PRECONDITION names an option that only matters before the SYN and that differs;
+  // INVALID_ARGUMENT names one out of range.
+  absl::Status set_options(Instant now, const ConnectionOptions& options);
+  const ConnectionOptions& options() const { return options_; }
+
+  // --- door 3: time (§3.10.8).
+  // The earliest moment at which on_deadline() has something to do; nothing = no timer runs.
+  std::optional<Instant> next_deadline() const;
+  // May be called early or late.
+  void on_deadline(Instant now);
+
+  // ICMP error that quotes this connection (§3.9.2.2, RFC 5927).
+  void on_icmp(Instant now, const IcmpError& error);
+
+  // --- what it wants sent. False: nothing now. `max_payload`: largest super-segment the link takes in
+  // octets of payload; 0 = one MSS. The spans in `out` live until the next call of this connection.
+  [[nodiscard]] bool next_segment(Instant now, SegmentOut& out, uint32_t max_payload = 0);
+
+  // --- what it tells its user, in order. False: nothing.
+  [[nodiscard]] bool next_event(Event& event);
+
+  // CLOSED: gone, see last_error; what is pending in next_segment() should still be pulled.
+  // LISTEN: a passive connection returned to LISTEN (MUST-11): the owner forgets it, the listener
+  // being there still.
+  State state() const { return state_; }
+  bool passive() const { return passive_; }
+  bool released() const { return released_; }
+  const packet::FourTuple& tuple() const { return tuple_; }
+  Outcome last_error() const { return last_error_; }
+  size_t readable_bytes() const { return receive_buffer_.readable(); }
+  bool end_of_stream() const { return fin_received_; }
+  size_t unsent_or_unacknowledged_bytes() const { return send_buffer_.size(); }
+  // TIME-WAIT only: the small stand-in. The host may keep it instead of this connection when
+  // released() and readable_bytes() == 0.
+  const TimeWait& time_wait() const { return time_wait_; }
+
+ private:
+  enum Timer : uint8_t {
+    kRetransmission,
+    kPersist,      // zero window, and the override timer of §3.8.6.2.1
+    kDelayedAck,
+    kKeepAlive,
+    kUser,         // R2: user_timeout or syn_timeout
+    kTimeWaitEnd,
+    kOrphan,       // FIN-WAIT-2 of a released connection
+    kTimerCount,
+  };
+  static constexpr Instant kOff = Instant::max();
+
+  // A segment on its way through the checks of §3.10.7.4: what is left of it after trimming.
+  struct Arriving {
+    const packet::TcpSegment& segment;
+    SeqNum seq;                        // of the first octet of `text` (or of FIN)
+    SeqNum ack;
+    std::span<const uint8_t> text;
+    bool fin = false;
+    bool reply = false;  // first check: unacceptable, an ACK is owed whatever comes (MUST-66)
+  };
+
+  // segment_arrives.cc
+  void segment_arrives_syn_sent(Instant now, const packet::TcpSegment& segment);
+  void segment_arrives_otherwise(Instant now, const packet::TcpSegment& segment);
+  void segment_arrives_time_wait(Instant now, const packet::TcpSegment& segment);
+  bool answer_syn_in_syn_received(Instant now, const packet::TcpSegment& segment);
+  bool check_timestamps(Instant now, Arriving& arriving);
+  bool check_sequence_number(Instant now, Arriving& arriving);
+  bool check_rst(Instant now, Arriving& arriving);
+  bool check_security(const Arriving& arriving);
+  bool check_syn(Instant now, Arriving& arriving);
+  bool check_ack(Instant now, Arriving& arriving);
+  bool check_ack_syn_received(Instant now, Arriving& arriving);
+  void check_urg(Instant now, Arriving& arriving);
+  bool process_text(Instant now, Arriving& arriving);
+  void check_fin(Instant now, Arriving& arriving);
+  void fin_in_order(Instant now);
+  void accept_syn(Instant now, const packet::TcpSegment& segment);
+  void establish(Instant now, std::string_view cause);
+  void unacceptable(Instant now, const Arriving& arriving, std::string_view cause);
+  void drop(Instant now, std::string_view cause);
+
+  // acknowledgment.cc
+  bool process_ack(Instant now, const Arriving& arriving);
+  void acknowledge_up_to(Instant now, const Arriving& arriving);
+  void duplicate_ack(Instant now, const Arriving& arriving);
+  bool is_duplicate_ack(const Arriving& arriving) const;
+  void update_send_window(Instant now, const Arriving& arriving);
+  void take_rtt_sample(Instant now, const packet::TcpSegment& segment);
+  void fin_acknowledged(Instant now);
+
+  // user_calls.cc
+  void start_queued_close(Instant now);
+  void take_options(const ConnectionOptions& options);
+
+  // timeouts.cc
+  void retransmission_timeout(Instant now);
+  void persist_timeout(Instant now);
+  void keepalive_timeout(Instant now);
+  void user_timeout(Instant now);
+  void restart_retransmission_timer(Instant now);
+  void restart_keepalive(Instant now);
+  void restart_user_timer(Instant now);
+  void arm_persist(Instant now);
+  Duration persist_interval() const;
+
+  // transmit.cc
+  bool send_reset(Instant now, SegmentOut& out);
+  bool send_syn(Instant now, SegmentOut& out);
+  bool send_pure_ack(Instant now, SegmentOut& out);
+  bool send_retransmission(Instant now, SegmentOut& out, uint32_t max_payload);
+  bool send_probe(Instant now, SegmentOut& out);
+  bool send_new_data(Instant now, SegmentOut& out, uint32_t max_payload);
+  uint32_t sendable_now(Instant now, uint32_t payload_mss, uint32_t max_payload);
+  void fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack);
+  void attach_payload(Instant now, SegmentOut& out, SeqNum seq, uint32_t length,
+                      uint32_t payload_mss);
+  void note_sent(Instant now, SeqNum seq, SeqNum end);
+  void fill_syn_options(Instant now, SegmentOut& out);
+  uint16_t advertise_window();
+  bool window_update_due() const;
+  uint32_t payload_mss(bool with_sack) const;
+  uint32_t flight() const { return snd_nxt_ - snd_una_; }
+  uint32_t usable_window() const;
+  SeqNum send_end() const { return send_buffer_.end(); }  // after the last octet queued
+  bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_end()); }
+  bool fin_is_acknowledged() const { return fin_queued_ && snd_una_.after(send_end()); }
+  bool syn_acknowledged() const { return snd_una_ != iss_; }
+  bool anything_to_send() const;
+  std::span<const packet::SackBlock> sack_blocks(std::array<packet::SackBlock, 4>& storage) const;
+
+  // connection.cc
+  void set_state(Instant now, State state, std::string_view cause, Outcome outcome = Outcome::kOk);
+  void enter_closed(Instant now, std::string_view cause, Outcome outcome);
+  void enter_time_wait(Instant now, std::string_view cause);
+  void flush();
+  void emit(Event event);
+  void queue_reset(SeqNum seq);
+  void ack_now() { ack_now_ = true; }
+  void ack_at_once_each();  // one ACK for this very segment: duplicates and challenges
+  void challenge_ack(Instant now);
+  bool timer_runs(Timer timer) const { return timers_[timer] != kOff; }
+  void stop(Timer timer) { timers_[timer] = kOff; }
+  void stop_all_timers() { timers_.fill(kOff); }
+  uint16_t announced_mss() const;
+  uint8_t receive_window_shift() const;
+  uint32_t rcv_wnd() const { return rcv_adv_ - rcv_nxt_; }
+
+  const Settings& settings_;
+  ConnectionOptions options_;
+  const packet::FourTuple tuple_;
+  const uint32_t mtu_;
+  const bool trace_;
+  State state_ = State::kClosed;
+  bool passive_ = false;
+  bool released_ = false;
+  Outcome last_error_ = Outcome::kOk;
+
+  // Send sequence variables (§3.3.1). snd_nxt_ is the highest sent plus one; it never goes back.
+  const SeqNum iss_;
+  SeqNum snd_una_;
+  SeqNum snd_nxt_;
+  SeqNum snd_up_;                  // SND.UP: the octet following urgent data
+  bool urgent_mode_ = false;       // snd_up_ lies after snd_una_
+  uint32_t snd_wnd_ = 0;           // octets, scaled
+  SeqNum snd_wl1_;
+  SeqNum snd_wl2_;
+  uint32_t max_snd_wnd_ = 0;       // largest window the peer ever offered (RFC 5961 §5.2, SWS)
+  SeqNum rtx_next_;                // next octet to retransmit; == snd_nxt_ when nothing is
+  bool retransmit_one_ = false;    // fast retransmit: the segment at SND.UNA, outside cwnd
+  bool fin_queued_ = false;        // CLOSE was accepted: FIN follows the queued data
+  bool close_waits_ = false;       // CLOSE in SYN-RECEIVED with data, or CLOSE-WAIT with data unsent
+  bool syn_pending_ = false;
+  bool probe_pending_ = false;     // zero-window probe or override: send at least one octet
+  bool keepalive_pending_ = false;
+  bool probed_ = false;            // the octet at SND.UNA went out as a probe into a zero window
+  bool send_was_full_ = false;     // a SEND found no room: tell when there is some
+  SendBuffer send_buffer_;
+  SeqNum push_end_;                // PSH goes on the segment that ends here or beyond
+  bool push_mark_ = false;
+
+  // Receive sequence variables.
+  SeqNum irs_;
+  SeqNum rcv_nxt_;
+  SeqNum rcv_adv_;                 // RCV.NXT + RCV.WND: the right edge, never moved left (SHLD-14)
+  SeqNum rcv_up_;
+  bool urgent_ahead_ = false;      // rcv_up_ lies after what the user has read
+  bool fin_received_ = false;      // the peer's FIN was processed
+  bool eos_reported_ = false;
+  ReceiveBuffer receive_buffer_;
+
+  // Options in force.
+  uint16_t peer_mss_ = 0;          // SendMSS: what the peer announced, or 536 / 1220 (MUST-15)
+  uint8_t snd_wind_shift_ = 0;
+  uint8_t rcv_wind_shift_ = 0;
+  bool sack_permitted_ = false;
+  Timestamps timestamps_;
+
+  // ACKs owed to the peer.
+  bool ack_now_ = false;
+  uint8_t segments_unacknowledged_ = 0;  // data segments since the last ACK (SHLD-19)
+  uint8_t extra_acks_ = 0;               // ACKs that must not be merged
+  ChallengeAckLimiter challenge_limiter_;
+  ChallengeAckLimiter invalid_limiter_;
+  struct PendingReset {
+    SeqNum seq;
+  };
+  std::array<PendingReset, 4> resets_{};
+  uint8_t reset_count_ = 0;
+
+  // Retransmission and congestion.
+  RttEstimator rtt_;
+  bool timing_ = false;            // a segment is being timed (Karn: never a retransmitted one)
+  SeqNum timed_end_;
+  Instant timed_at_{};
+  uint32_t retransmissions_ = 0;   // in a row, of the segment at SND.UNA
+  uint64_t total_retransmissions_ = 0;
+  bool trouble_reported_ = false;  // R1
+  bool syn_was_retransmitted_ = false;
+  uint32_t persist_backoff_ = 0;
+  std::unique_ptr<CongestionControl> congestion_;
+  NewReno recovery_;
+  Instant last_send_{};
+
+  // Timers.
+  std::array<Instant, kTimerCount> timers_;
+  Instant last_received_{};
+  uint32_t keepalive_probes_sent_ = 0;
+  TimeWait time_wait_;
+  bool reopen_requested_ = false;
+
+  uint8_t soft_error_type_ = 0;
+  uint8_t soft_error_code_ = 0;
+  std::vector<Event> events_;      // a queue: [events_head_, end)
+  size_t events_head_ = 0;
+};
+
+}  // namespace tcproctor::tcp
