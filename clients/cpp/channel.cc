@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clients/cpp/channel.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace tcproctor::client {
+namespace {
+
+absl::Status bad_address(absl::string_view address, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("address \"", address, "\": ", why, "; want unix:PATH or HOST:PORT"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> parse_address(std::string_view text) {
+  // Debian's Abseil has a string_view of its own.
+  const absl::string_view address(text.data(), text.size());
+  constexpr absl::string_view kUnix = "unix:";
+  if (absl::StartsWith(address, kUnix)) {
+    const absl::string_view path = address.substr(kUnix.size());
+    if (path.empty()) return bad_address(address, "the path is empty");
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+      return bad_address(address, "a socket's path has at most 107 octets");
+    }
+    return std::string(address);
+  }
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos) return bad_address(address, "no port");
+  const absl::string_view host = address.substr(0, colon);
+  if (host.empty()) return bad_address(address, "no host");
+  const bool bracketed = host.front() == '[' && host.back() == ']';
+  if (!bracketed && absl::StrContains(host, ':')) {
+    return bad_address(address, "an IPv6 address stands in brackets, [2001:db8::1]:7070");
+  }
+  if (absl::StrContains(host, '/')) return bad_address(address, "no URL");
+  int port = 0;
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 || port > 65535) {
+    return bad_address(address, "the port must be 1..65535");
+  }
+  return absl::StrCat("dns:", address);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> make_channel(std::string_view address) {
+  absl::StatusOr<std::string> target = parse_address(address);
+  if (!target.ok()) return target.status();
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(-1);
+  // Two clients of one process that talk to two daemons on the same address, one after the other
+  // (tests do), must not share a broken connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(*target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::string default_address() {
+  if (geteuid() == 0) return "unix:/run/tcproctor.sock";
+  if (const char* directory = std::getenv("XDG_RUNTIME_DIR"); directory && *directory) {
+    return absl::StrCat("unix:", directory, "/tcproctor.sock");
+  }
+  return absl::StrCat("unix:/tmp/tcproctor-", geteuid(), ".sock");
+}
+
+}  // namespace tcproctor::client
