@@ -36,9 +36,11 @@ class KernelEnd : public End {
  public:
   // `loop` must outlive the end; `allocate_id` gives connection ids unique in the session; `now` is
   // session time (for events).
-  static absl::StatusOr<std::unique_ptr<KernelEnd>> create(
-      std::shared_ptr<NetworkNamespace> ns, run::EventLoop& loop, KernelEndConfig config,
-      std::function<uint64_t()> allocate_id, std::function<absl::Duration()> now);
+  static absl::StatusOr<std::unique_ptr<KernelEnd>> create(std::shared_ptr<NetworkNamespace> ns,
+                                                           run::EventLoop& loop,
+                                                           KernelEndConfig config,
+                                                           std::function<uint64_t()> allocate_id,
+                                                           std::function<absl::Duration()> now);
   ~KernelEnd() override;
 
   v1::EndInfo info() const override;
@@ -54,8 +56,8 @@ class KernelEnd : public End {
   absl::StatusOr<v1::ConnectionStatus> status(uint64_t connection) override;
   std::vector<v1::ConnectionStatus> list() override;
   absl::StatusOr<v1::ConnectionOptions> get_options(uint64_t connection) override;
-  absl::StatusOr<v1::ConnectionOptions> set_options(
-      uint64_t connection, const v1::ConnectionOptions& options) override;
+  absl::StatusOr<v1::ConnectionOptions> set_options(uint64_t connection,
+                                                    const v1::ConnectionOptions& options) override;
   std::optional<uint64_t> find(const v1::FourTuple& pair, uint32_t incarnation) override;
   bool owns(uint64_t connection) const override { return connections_.contains(connection); }
   v1::TcpState observe(const v1::FourTuple& pair) override;
@@ -79,6 +81,7 @@ class KernelEnd : public End {
     bool acceptable_told = false;
     bool urgent_pending = false;
     bool alarm_told = false;
+    absl::Duration alarm_checked = -absl::InfiniteDuration();
   };
 
   KernelEnd(std::shared_ptr<NetworkNamespace> ns, run::EventLoop& loop, KernelEndConfig config,

@@ -24,13 +24,13 @@ void set_duration(google::protobuf::Duration& proto, absl::Duration duration) {
 
 absl::Status sysctl_only(std::string_view option, std::string_view sysctl) {
   return absl::UnimplementedError(absl::StrCat(
-      "options.", option, ": the kernel has it for a whole namespace only; set ", sysctl,
-      " in the end's KernelEnd.sysctls"));
+      "options.", std::string(option), ": the kernel has it for a whole namespace only; set ",
+      std::string(sysctl), " in the end's KernelEnd.sysctls"));
 }
 
 absl::Status out_of_range(std::string_view option, uint64_t value, std::string_view range) {
   return absl::InvalidArgumentError(
-      absl::StrCat("options.", option, ": ", value, " is out of range; ", range));
+      absl::StrCat("options.", std::string(option), ": ", value, " is out of range; ", range));
 }
 
 absl::Status check_possible(const v1::ConnectionOptions& options) {

@@ -6,7 +6,8 @@
 
 namespace tcproctor::server {
 
-// The proto's enums have the order of the stack's, after UNSPECIFIED = 0; translate_test holds that.
+// The proto's enums have the order of the stack's, after UNSPECIFIED = 0; translate_test holds
+// that.
 v1::Outcome to_proto(tcp::Outcome outcome) {
   static constexpr v1::Outcome kOutcomes[] = {
       v1::OUTCOME_OK,
@@ -55,7 +56,7 @@ absl::StatusOr<packet::SocketAddress> from_proto(const v1::SocketAddress& socket
                                                  std::string_view field, packet::IpFamily family) {
   if (socket.port() > 65535) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, ".port: ", socket.port(), " is out of range; 0..65535"));
+        absl::StrCat(std::string(field), ".port: ", socket.port(), " is out of range; 0..65535"));
   }
   packet::SocketAddress result;
   result.port = static_cast<uint16_t>(socket.port());
@@ -66,7 +67,7 @@ absl::StatusOr<packet::SocketAddress> from_proto(const v1::SocketAddress& socket
   absl::StatusOr<packet::IpAddress> address = packet::IpAddress::parse(socket.address());
   if (!address.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, ".address: \"", socket.address(),
+        absl::StrCat(std::string(field), ".address: \"", socket.address(),
                      "\" is no IP address; write it like 192.0.2.1 or 2001:db8::1"));
   }
   result.address = *address;
@@ -75,12 +76,11 @@ absl::StatusOr<packet::SocketAddress> from_proto(const v1::SocketAddress& socket
 
 absl::StatusOr<packet::FourTuple> from_proto(const v1::FourTuple& pair, std::string_view field) {
   absl::StatusOr<packet::SocketAddress> local =
-      from_proto(pair.local(), absl::StrCat(field, ".local"));
+      from_proto(pair.local(), absl::StrCat(std::string(field), ".local"));
   if (!local.ok()) return local.status();
   absl::StatusOr<packet::SocketAddress> remote =
-      from_proto(pair.remote(), absl::StrCat(field, ".remote"), local->address.is_v4()
-                                                                    ? packet::IpFamily::kV4
-                                                                    : packet::IpFamily::kV6);
+      from_proto(pair.remote(), absl::StrCat(std::string(field), ".remote"),
+                 local->address.is_v4() ? packet::IpFamily::kV4 : packet::IpFamily::kV6);
   if (!remote.ok()) return remote.status();
   return packet::FourTuple{*local, *remote};
 }
