@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an end can do, by name: listed in EndInfo.capabilities, required by cases, and named in
+// UNIMPLEMENTED errors. The only list of them in the project.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace tcproctor::server {
+
+// OPEN without and with a remote socket.
+inline constexpr std::string_view kCapOpenPassive = "open.passive";
+inline constexpr std::string_view kCapOpenActive = "open.active";
+// A passive OPEN that takes connections from one remote socket only (RFC 9293 §3.9.1.1).
+inline constexpr std::string_view kCapOpenPassiveSpecifiedRemote = "open.passive_specified_remote";
+// OPEN active on a listener: LISTEN to SYN-SENT.
+inline constexpr std::string_view kCapOpenListenerToActive = "open.listener_to_active";
+// SEND on a listener that names its remote: LISTEN to SYN-SENT.
+inline constexpr std::string_view kCapSendOnListener = "send.on_listener";
+// SEND with the URGENT flag; the PUSH flag has an effect.
+inline constexpr std::string_view kCapSendUrgent = "send.urgent";
+inline constexpr std::string_view kCapSendPush = "send.push";
+// A half-open connection of a listener is listed and has a STATUS; takes CLOSE; ABORT; SEND.
+inline constexpr std::string_view kCapEmbryonicStatus = "embryonic.status";
+inline constexpr std::string_view kCapEmbryonicClose = "embryonic.close";
+inline constexpr std::string_view kCapEmbryonicAbort = "embryonic.abort";
+inline constexpr std::string_view kCapEmbryonicSend = "embryonic.send";
+// The length of TIME-WAIT follows a settable MSL.
+inline constexpr std::string_view kCapTimeWaitMsl = "time_wait.msl";
+// ABORT ends a connection in TIME-WAIT.
+inline constexpr std::string_view kCapTimeWaitAbort = "time_wait.abort";
+// Window scale, timestamps and SACK can be switched for one connection.
+inline constexpr std::string_view kCapOptionsPerConnection = "options.per_connection";
+// The delay of delayed ACKs can be set.
+inline constexpr std::string_view kCapOptionsDelayedAck = "options.delayed_ack";
+// STATUS has: the RFC's send and receive variables; initial sequence numbers; all running timers.
+inline constexpr std::string_view kCapStatusVariables = "status.variables";
+inline constexpr std::string_view kCapStatusIss = "status.iss";
+inline constexpr std::string_view kCapStatusTimers = "status.timers";
+inline constexpr std::string_view kCapStatusEndOfStream = "status.end_of_stream";
+// Watch reports: urgent data; soft errors; R1; many half-open connections; dropped segments.
+inline constexpr std::string_view kCapEventUrgent = "event.urgent";
+inline constexpr std::string_view kCapEventSoftError = "event.soft_error";
+inline constexpr std::string_view kCapEventDeliveryTrouble = "event.delivery_trouble";
+inline constexpr std::string_view kCapEventHalfOpenAlarm = "event.half_open_alarm";
+inline constexpr std::string_view kCapEventTrace = "event.trace";
+// RFC 4987.
+inline constexpr std::string_view kCapSynCookies = "syn_cookies";
+// Keep-alive idle time and interval may be given in fractions of a second.
+inline constexpr std::string_view kCapKeepaliveSubSecond = "keepalive.sub_second";
+// The session's clock is virtual: hours pass in milliseconds.
+inline constexpr std::string_view kCapClockVirtual = "clock.virtual";
+// Programs can run in the end's network namespace.
+inline constexpr std::string_view kCapNamespace = "namespace";
+
+// Of our stack; kCapClockVirtual comes on top where it applies.
+inline constexpr auto kStackCapabilities = std::to_array<std::string_view>({
+    kCapOpenPassive,
+    kCapOpenActive,
+    kCapOpenPassiveSpecifiedRemote,
+    kCapOpenListenerToActive,
+    kCapSendOnListener,
+    kCapSendUrgent,
+    kCapSendPush,
+    kCapEmbryonicStatus,
+    kCapEmbryonicClose,
+    kCapEmbryonicAbort,
+    kCapEmbryonicSend,
+    kCapTimeWaitMsl,
+    kCapTimeWaitAbort,
+    kCapOptionsPerConnection,
+    kCapOptionsDelayedAck,
+    kCapStatusVariables,
+    kCapStatusIss,
+    kCapStatusTimers,
+    kCapStatusEndOfStream,
+    kCapEventUrgent,
+    kCapEventSoftError,
+    kCapEventDeliveryTrouble,
+    kCapEventHalfOpenAlarm,
+    kCapEventTrace,
+    kCapSynCookies,
+    kCapKeepaliveSubSecond,
+});
+
+// Of the host kernel's TCP, as its user calls and its diagnosis make them reachable.
+inline constexpr auto kKernelCapabilities = std::to_array<std::string_view>({
+    kCapOpenPassive,
+    kCapOpenActive,
+    kCapSendUrgent,
+    kCapEmbryonicStatus,
+    kCapEventUrgent,
+    kCapEventSoftError,
+    kCapEventHalfOpenAlarm,
+    kCapSynCookies,
+    kCapNamespace,
+});
+
+inline std::span<const std::string_view> stack_capabilities() { return kStackCapabilities; }
+inline std::span<const std::string_view> kernel_capabilities() { return kKernelCapabilities; }
+
+}  // namespace tcproctor::server
