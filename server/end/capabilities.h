@@ -26,6 +26,8 @@ inline constexpr std::string_view kCapEmbryonicStatus = "embryonic.status";
 inline constexpr std::string_view kCapEmbryonicClose = "embryonic.close";
 inline constexpr std::string_view kCapEmbryonicAbort = "embryonic.abort";
 inline constexpr std::string_view kCapEmbryonicSend = "embryonic.send";
+// It takes RECEIVE and has options.
+inline constexpr std::string_view kCapEmbryonicReceive = "embryonic.receive";
 // The length of TIME-WAIT follows a settable MSL.
 inline constexpr std::string_view kCapTimeWaitMsl = "time_wait.msl";
 // ABORT ends a connection in TIME-WAIT.
@@ -67,6 +69,7 @@ inline constexpr auto kStackCapabilities = std::to_array<std::string_view>({
     kCapEmbryonicClose,
     kCapEmbryonicAbort,
     kCapEmbryonicSend,
+    kCapEmbryonicReceive,
     kCapTimeWaitMsl,
     kCapTimeWaitAbort,
     kCapOptionsPerConnection,
@@ -90,6 +93,8 @@ inline constexpr auto kKernelCapabilities = std::to_array<std::string_view>({
     kCapOpenActive,
     kCapSendUrgent,
     kCapEmbryonicStatus,
+    kCapTimeWaitAbort,
+    kCapStatusEndOfStream,
     kCapEventUrgent,
     kCapEventSoftError,
     kCapEventHalfOpenAlarm,
@@ -97,7 +102,11 @@ inline constexpr auto kKernelCapabilities = std::to_array<std::string_view>({
     kCapNamespace,
 });
 
-inline std::span<const std::string_view> stack_capabilities() { return kStackCapabilities; }
-inline std::span<const std::string_view> kernel_capabilities() { return kKernelCapabilities; }
+inline std::span<const std::string_view> stack_capabilities() {
+  return kStackCapabilities;
+}
+inline std::span<const std::string_view> kernel_capabilities() {
+  return kKernelCapabilities;
+}
 
 }  // namespace tcproctor::server

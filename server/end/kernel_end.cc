@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/end/capabilities.h"
 #include "server/end/kernel_options.h"
 #include "server/end/translate.h"
 
@@ -153,12 +154,12 @@ tcp::Outcome KernelEnd::tell_apart(tcp::Outcome outcome, const packet::FourTuple
 }
 
 absl::StatusOr<v1::OpenResponse> KernelEnd::open(const v1::OpenRequest& request) {
-  if (request.from_listener() != 0) return lacks("open.listener_to_active");
+  if (request.from_listener() != 0) return lacks(kCapOpenListenerToActive);
   return request.active() ? open_active(request) : open_passive(request);
 }
 
 absl::StatusOr<v1::OpenResponse> KernelEnd::open_passive(const v1::OpenRequest& request) {
-  if (request.has_remote()) return lacks("open.passive_specified_remote");
+  if (request.has_remote()) return lacks(kCapOpenPassiveSpecifiedRemote);
   const uint32_t backlog = request.has_backlog() ? request.backlog() : kDefaultBacklog;
   if (backlog == 0 || backlog > 65535) {
     return absl::InvalidArgumentError(
@@ -262,9 +263,9 @@ absl::StatusOr<v1::AcceptResponse> KernelEnd::accept(uint64_t listener) {
 
 absl::StatusOr<v1::SendResponse> KernelEnd::send(uint64_t id, std::string_view data, bool,
                                                  bool urgent) {
-  absl::StatusOr<Connection*> connection = lookup_with_socket(id, "embryonic.send");
+  absl::StatusOr<Connection*> connection = lookup_with_socket(id, kCapEmbryonicSend);
   if (!connection.ok()) return connection.status();
-  if ((*connection)->listener) return lacks("send.on_listener");
+  if ((*connection)->listener) return lacks(kCapSendOnListener);
   v1::SendResponse response;
   if (!(*connection)->socket) {
     response.set_outcome(v1::OUTCOME_CONNECTION_DOES_NOT_EXIST);
@@ -281,7 +282,7 @@ absl::StatusOr<v1::SendResponse> KernelEnd::send(uint64_t id, std::string_view d
 }
 
 absl::StatusOr<v1::ReceiveResponse> KernelEnd::receive(uint64_t id, uint32_t max_bytes) {
-  absl::StatusOr<Connection*> connection = lookup_with_socket(id, "embryonic.receive");
+  absl::StatusOr<Connection*> connection = lookup_with_socket(id, kCapEmbryonicReceive);
   if (!connection.ok()) return connection.status();
   v1::ReceiveResponse response;
   if ((*connection)->listener || !(*connection)->socket) {
@@ -305,7 +306,7 @@ absl::StatusOr<v1::ReceiveResponse> KernelEnd::receive(uint64_t id, uint32_t max
 }
 
 absl::StatusOr<v1::Outcome> KernelEnd::close(uint64_t id) {
-  absl::StatusOr<Connection*> found = lookup_with_socket(id, "embryonic.close");
+  absl::StatusOr<Connection*> found = lookup_with_socket(id, kCapEmbryonicClose);
   if (!found.ok()) return found.status();
   Connection& connection = **found;
   if (!connection.socket) return v1::OUTCOME_CONNECTION_DOES_NOT_EXIST;
@@ -318,7 +319,7 @@ absl::StatusOr<v1::Outcome> KernelEnd::close(uint64_t id) {
 }
 
 absl::StatusOr<v1::Outcome> KernelEnd::release(uint64_t id) {
-  absl::StatusOr<Connection*> found = lookup_with_socket(id, "embryonic.close");
+  absl::StatusOr<Connection*> found = lookup_with_socket(id, kCapEmbryonicClose);
   if (!found.ok()) return found.status();
   Connection& connection = **found;
   if (!connection.socket) return v1::OUTCOME_CONNECTION_DOES_NOT_EXIST;
@@ -330,7 +331,7 @@ absl::StatusOr<v1::Outcome> KernelEnd::release(uint64_t id) {
 }
 
 absl::StatusOr<v1::Outcome> KernelEnd::abort(uint64_t id) {
-  absl::StatusOr<Connection*> found = lookup_with_socket(id, "embryonic.abort");
+  absl::StatusOr<Connection*> found = lookup_with_socket(id, kCapEmbryonicAbort);
   if (!found.ok()) return found.status();
   Connection& connection = **found;
   if (!connection.socket) return v1::OUTCOME_CONNECTION_DOES_NOT_EXIST;
@@ -347,7 +348,7 @@ absl::StatusOr<v1::Outcome> KernelEnd::abort(uint64_t id) {
 }
 
 absl::StatusOr<v1::ConnectionOptions> KernelEnd::get_options(uint64_t id) {
-  absl::StatusOr<Connection*> connection = lookup_with_socket(id, "embryonic.options");
+  absl::StatusOr<Connection*> connection = lookup_with_socket(id, kCapEmbryonicReceive);
   if (!connection.ok()) return connection.status();
   if (!(*connection)->socket) {
     return absl::FailedPreconditionError(
@@ -358,7 +359,7 @@ absl::StatusOr<v1::ConnectionOptions> KernelEnd::get_options(uint64_t id) {
 
 absl::StatusOr<v1::ConnectionOptions> KernelEnd::set_options(uint64_t id,
                                                              const v1::ConnectionOptions& options) {
-  absl::StatusOr<Connection*> connection = lookup_with_socket(id, "embryonic.options");
+  absl::StatusOr<Connection*> connection = lookup_with_socket(id, kCapEmbryonicReceive);
   if (!connection.ok()) return connection.status();
   if (!(*connection)->socket) {
     return absl::FailedPreconditionError(

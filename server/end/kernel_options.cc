@@ -29,8 +29,8 @@ absl::Status sysctl_only(std::string_view option, std::string_view sysctl) {
 }
 
 absl::Status out_of_range(std::string_view option, uint64_t value, std::string_view range) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("options.", std::string(option), ": ", value, " is out of range; ", range));
+  return absl::InvalidArgumentError(absl::StrCat("options.", std::string(option), ": ", value,
+                                                 " is out of range; ", std::string(range)));
 }
 
 absl::Status check_possible(const v1::ConnectionOptions& options) {
