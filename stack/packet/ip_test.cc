@@ -428,8 +428,10 @@ TEST(Ip, SurvivesAnyOctets) {
   Random random;
   for (int round = 0; round < 100000; ++round) {
     Bytes packet = random.bytes(random.up_to(120));
-    if (!packet.empty())
-      packet[0] = random.coin() ? 0x60 : static_cast<uint8_t>(0x40 + packet[0] % 16);
+    if (!packet.empty()) {
+      const int v4 = 0x40 + packet[0] % 16;
+      packet[0] = static_cast<uint8_t>(random.coin() ? 0x60 : v4);
+    }
     if (packet.size() > 6 && random.coin()) {
       // Lengths and next headers that lead deeper.
       packet[4] = 0;
