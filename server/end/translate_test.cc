@@ -40,7 +40,7 @@ TEST(Translate, AddressErrorsNameTheField) {
   socket.set_address("300.1.1.1");
   const absl::Status status = from_proto(socket, "remote").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(status.message().starts_with("remote.address: \"300.1.1.1\"")) << status;
+  EXPECT_TRUE(std::string(status.message()).starts_with("remote.address: \"300.1.1.1\"")) << status;
 }
 
 TEST(Translate, RoundTrip) {
