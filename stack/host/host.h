@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "stack/host/counters.h"
 #include "stack/packet/address.h"
 #include "stack/packet/ethernet.h"
 #include "stack/tcp/event.h"
@@ -49,13 +50,16 @@ struct HostConfig {
   tcp::Settings tcp;
   uint64_t seed = 0;  // source of every random choice: ISN secret, ports, hash secret
   bool segmentation_offload = false;  // the link takes super-segments (vnet header)
-  bool checksum_offload = false;      // the link finishes checksums
+  bool checksum_offload = false;      // the link finishes checksums; needed for segmentation_offload
+  bool trace = false;  // Event kDropped for every segment that TCP drops, with the step's name
 };
 
 // What travels with a frame beside its bytes.
 struct FrameMeta {
   bool checksum_trusted = false;  // received: the link vouches for the checksum (vnet header)
-  bool checksum_partial = false;  // to send: only the pseudo-header sum is in the checksum field
+  // Only the pseudo-header sum is in the checksum field of TCP. To send: the link finishes it.
+  // Received: the sender's offload left it so; the data is sound (checksum_trusted is set as well).
+  bool checksum_partial = false;
   uint16_t checksum_start = 0;    // octets from the frame's start to the TCP header (if partial)
   uint16_t gso_size = 0;          // payload octets per segment of a super-segment; 0 = none
 };
@@ -70,23 +74,23 @@ struct OpenParameters {
   tcp::ConnectionOptions options;
 };
 
+// Outcomes of OPEN besides kOk:
+//  kRemoteUnspecified: active without a remote socket, or its port is 0.
+//  kInvalidRemote: broadcast, multicast, unspecified, loopback or own address (MUST-46).
+//  kInvalidLocal: not an address of this host, or of another family than the remote's.
+//  kUnreachable: no address of the remote's family, or off all prefixes and no gateway.
+//  kAddressInUse: a listener holds the local socket.
+//  kConnectionExists: the socket pair is in use.  kSocketPairInTimeWait: … in TIME-WAIT.
+//  kInsufficientResources: no free local port towards this remote; or options that tcp::validate()
+//  refuses (ask it first, it gives the reason).
+//  kQuietTime: active, within Settings::quiet_time of the host's first call.
 struct OpenResult {
   tcp::Outcome outcome = tcp::Outcome::kOk;
   ConnectionId id = 0;  // valid when outcome is kOk
 };
 
-struct SendResult {
-  tcp::Outcome outcome = tcp::Outcome::kOk;
-  size_t accepted = 0;  // octets taken into the send buffer (0..size); kWouldBlock when none fitted
-};
-
-struct ReceiveResult {
-  tcp::Outcome outcome = tcp::Outcome::kOk;  // kWouldBlock: nothing there yet
-  size_t received = 0;
-  bool pushed = false;          // data up to a PSH was delivered
-  bool urgent = false;          // the data lies in front of RCV.UP
-  uint32_t urgent_remaining = 0;  // octets of urgent data still ahead (MUST-33)
-};
+using SendResult = tcp::SendResult;
+using ReceiveResult = tcp::ReceiveResult;
 
 struct HostEvent {
   ConnectionId id = 0;
@@ -140,8 +144,9 @@ class Host {
   // (SHLD-3); the id is forgotten by its user but stays listed until CLOSED.
   tcp::Outcome release(tcp::Instant now, ConnectionId id);
   tcp::Outcome abort(tcp::Instant now, ConnectionId id);
-  // NOT_FOUND when no such id was ever given out; a CLOSED connection stays readable for a while (its
-  // last 1,024 are kept).
+  // NOT_FOUND when no such id was ever given out or it is forgotten; a CLOSED connection stays
+  // readable for a while (the last 1,024 are kept, but not half-open ones that never became more than
+  // a small entry of the SYN cache). RECEIVE still gives what was unread of it.
   absl::StatusOr<tcp::Status> status(tcp::Instant now, ConnectionId id) const;
   std::vector<ConnectionId> list() const;  // listeners, embryonic, all states, just-CLOSED
   absl::StatusOr<tcp::ConnectionOptions> options(ConnectionId id) const;
@@ -150,8 +155,12 @@ class Host {
   absl::Status set_options(tcp::Instant now, ConnectionId id, const tcp::ConnectionOptions& options);
   HalfOpenSummary half_open(tcp::Instant now, ConnectionId listener) const;
 
-  // Pulls the next event (state changes, errors, urgent data, alarms), in order.
+  // Pulls the next event (state changes, errors, urgent data, alarms), in order. Of more than 65,536
+  // that nobody pulled the newest are lost.
   bool next_event(HostEvent& event);
+
+  // What was received, dropped and why, since create().
+  const HostCounters& counters() const;
 
  private:
   class Impl;

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames out: the host's own answers first, then what connections want sent, one segment of each in
+// turn, in the order in which they became ready.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "stack/host/host_impl.h"
+#include "stack/packet/ipv6.h"
+#include "stack/tcp/check.h"
+
+namespace tcproctor::host {
+namespace {
+
+using packet::IpAddress;
+
+// A flood must not make the host hoard answers: beyond this they are dropped, as on a full queue of a
+// device.
+constexpr size_t kMaxOwn = 4096;
+
+// An IP packet is at most 65,535 octets (RFC 791 §3.1), headers at their longest taken off.
+constexpr uint32_t kMaxSuperPayload = 65535 - packet::kIpv6HeaderBytes - packet::kTcpMaxHeaderBytes;
+
+}  // namespace
+
+void Host::Impl::queue_own(Own own) {
+  if (own_.size() >= kMaxOwn) return count(Drop::kControlQueueFull);
+  own_.push_back(std::move(own));
+}
+
+void Host::Impl::queue_arp(const packet::ArpPacket& arp, const packet::MacAddress& destination) {
+  OwnFrame frame{
+      .bytes = std::vector<uint8_t>(packet::kEthernetHeaderBytes + packet::kArpBytes)};
+  const packet::EthernetHeader header = {.destination = destination,
+                                         .source = config_.mac,
+                                         .ether_type = packet::kEtherTypeArp};
+  const std::span<uint8_t> room(frame.bytes);
+  const size_t before = packet::write_ethernet(header, room);
+  TCPROCTOR_CHECK(packet::write_arp(arp, room.subspan(before)) == packet::kArpBytes);
+  queue_own(std::move(frame));
+}
+
+// A broadcast ARP request, or a neighbour solicitation to the solicited-node group.
+void Host::Impl::ask_for(const IpAddress& neighbour) {
+  const std::optional<IpAddress> source = addresses_.source_for(neighbour);
+  TCPROCTOR_CHECK(source.has_value());
+  if (neighbour.is_v4()) {
+    return queue_arp({.operation = packet::kArpRequest,
+                      .sender_mac = config_.mac,
+                      .sender_ip = *source,
+                      .target_ip = neighbour},
+                     packet::MacAddress::broadcast());
+  }
+  const IpAddress group = packet::solicited_node_address(neighbour);
+  OwnFrame frame{.bytes = std::vector<uint8_t>(128)};
+  const packet::EthernetHeader header = {.destination = packet::multicast_mac(group),
+                                         .source = config_.mac,
+                                         .ether_type = packet::kEtherTypeIpv6};
+  const std::span<uint8_t> room(frame.bytes);
+  const size_t before = packet::write_ethernet(header, room);
+  const size_t length = packet::build_neighbour_packet(
+      {.source = *source, .destination = group}, {.target = neighbour, .link_layer = config_.mac},
+      room.subspan(before));
+  frame.bytes.resize(before + length);
+  queue_own(std::move(frame));
+}
+
+size_t Host::Impl::next_frame(tcp::Instant now, std::span<uint8_t> buffer, FrameMeta& meta) {
+  TCPROCTOR_CHECK(buffer.size() >= 65550);
+  for (;;) {
+    meta = {};
+    size_t length = 0;
+    if (!own_.empty()) {
+      const Own own = std::move(own_.front());
+      own_.pop_front();
+      length = emit_own(now, own, buffer, meta);
+    } else if (!ready_.empty()) {
+      const Index index = ready_.front().index;
+      const bool stale = table_[index].id != ready_.front().id;
+      ready_.pop_front();
+      if (stale) continue;
+      tcp::SegmentOut segment;
+      if (!pull(now, index, segment)) {
+        table_[index].ready = false;
+        sent_everything(now, index);
+        continue;
+      }
+      // Before anything else calls the connection: the payload lies in its buffer.
+      length = emit_segment(now, segment, buffer, meta);
+      ready_.push_back({.index = index, .id = table_[index].id});
+      settle(now, index);
+    } else {
+      return 0;
+    }
+    if (length != 0) {
+      ++counters_.frames_sent;
+      return length;
+    }
+  }
+}
+
+bool Host::Impl::pull(tcp::Instant now, Index index, tcp::SegmentOut& segment) {
+  Slot& slot = table_[index];
+  if (tcp::Connection* const connection = slot.connection()) {
+    return connection->next_segment(now, segment,
+                                    config_.segmentation_offload ? kMaxSuperPayload : 0);
+  }
+  if (tcp::Listener* const listener = slot.listening()) return listener->next_segment(now, segment);
+  if (tcp::TimeWait* const time_wait = slot.time_wait()) {
+    return time_wait->next_segment(now, slot.tuple, segment);
+  }
+  return false;
+}
+
+size_t Host::Impl::emit_own(tcp::Instant now, const Own& own, std::span<uint8_t> buffer,
+                            FrameMeta& meta) {
+  if (const auto* const segment = std::get_if<tcp::SegmentOut>(&own)) {
+    return emit_segment(now, *segment, buffer, meta);
+  }
+  if (const auto* const packet = std::get_if<OwnPacket>(&own)) {
+    std::ranges::copy(packet->bytes, buffer.subspan(link_header()).begin());
+    return frame_ip(now, packet->destination, packet->bytes.size(), buffer, meta);
+  }
+  const auto& frame = std::get<OwnFrame>(own);
+  std::ranges::copy(frame.bytes, buffer.begin());
+  meta = frame.meta;
+  return frame.bytes.size();
+}
+
+size_t Host::Impl::emit_segment(tcp::Instant now, const tcp::SegmentOut& segment,
+                                std::span<uint8_t> buffer, FrameMeta& meta) {
+  const bool super = segment.gso_size != 0 && segment.payload_size() > segment.gso_size;
+  const size_t packets =
+      super ? (segment.payload_size() + segment.gso_size - 1) / segment.gso_size : 1;
+  const packet::TcpPacketParts parts = {
+      .ip = {.source = segment.tuple.local.address,
+             .destination = segment.tuple.remote.address,
+             .dscp = segment.dscp,
+             .ecn = segment.ecn,
+             .ttl = segment.ttl,
+             .identification = next_identification(segment.tuple.remote.address, packets)},
+      .header = segment.header,
+      .options = segment.options(),
+      .payload = segment.payload,
+      .payload_rest = segment.payload_rest,
+      .checksum = config_.checksum_offload ? packet::ChecksumFill::kPseudoHeader
+                                           : packet::ChecksumFill::kFull};
+  const size_t length = packet::build_tcp_packet(parts, buffer.subspan(link_header()));
+  TCPROCTOR_CHECK(length != 0);
+  meta.checksum_partial = config_.checksum_offload;
+  if (meta.checksum_partial) {
+    meta.checksum_start = static_cast<uint16_t>(
+        link_header() + packet::ip_header_bytes(segment.tuple.local.address.family()));
+  }
+  meta.gso_size = super ? segment.gso_size : 0;
+  return frame_ip(now, segment.tuple.remote.address, length, buffer, meta);
+}
+
+// Puts the link header before an IP packet that stands where it belongs in `buffer`. 0: it has nowhere
+// to go, or waits for its neighbour's address.
+size_t Host::Impl::frame_ip(tcp::Instant now, const IpAddress& destination, size_t ip_bytes,
+                            std::span<uint8_t> buffer, FrameMeta& meta) {
+  if (config_.link_layer == LinkLayer::kRawIp) return ip_bytes;
+  const std::optional<IpAddress> hop = addresses_.next_hop(destination);
+  if (!hop) {
+    count(Drop::kNoRoute);
+    return 0;
+  }
+  const packet::MacAddress* const mac = neighbours_.find(*hop);
+  const packet::EthernetHeader header = {
+      .destination = mac == nullptr ? packet::MacAddress{} : *mac,
+      .source = config_.mac,
+      .ether_type = destination.is_v4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6};
+  const size_t length = packet::write_ethernet(header, buffer) + ip_bytes;
+  if (mac != nullptr) return length;
+  bool ask = false;
+  if (!neighbours_.wait_for(now, *hop, buffer.first(length), meta, ask)) count(Drop::kNoNeighbour);
+  if (ask) ask_for(*hop);
+  return 0;
+}
+
+// Datagrams with DF set need no unique identification (RFC 6864 §4.1); a counter from a secret start
+// for each destination is what middleboxes are used to, and tells an outsider nothing about others.
+uint16_t Host::Impl::next_identification(const IpAddress& destination, size_t packets) {
+  const uint64_t hash = identification_hash_(destination);
+  uint16_t& counter = identifications_[hash % identifications_.size()];
+  const auto first = static_cast<uint16_t>((hash >> 32) + counter);
+  counter = static_cast<uint16_t>(counter + packets);
+  return first;
+}
+
+}  // namespace tcproctor::host
