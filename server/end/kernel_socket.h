@@ -7,17 +7,17 @@
 //   ECONNRESET; EPIPE after a reset          kConnectionReset (in SYN-SENT of crossed SYNs too)
 //   ECONNREFUSED                             kConnectionRefused
 //   ETIMEDOUT                                kTimedOut (user timeout, R2, keep-alive)
-//   EHOSTUNREACH, ENETUNREACH, ENETDOWN, ENOPROTOOPT, EOPNOTSUPP (ICMP), EHOSTDOWN, EPROTO
-//                                            kUnreachable
+//   EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ENOPROTOOPT, EOPNOTSUPP, EPROTO, ENONET, EACCES
+//                                            kUnreachable (made from ICMP, or no route)
 //   ECONNABORTED                             kConnectionAborted (destroyed through InetDiag)
 //   EPIPE after our own CLOSE                kConnectionClosing
 //   ENOTCONN                                 kConnectionDoesNotExist
 //   EISCONN                                  kConnectionExists
-//   EADDRINUSE (bind, listen)                kAddressInUse, or kSocketPairInTimeWait; see bind()
+//   EADDRINUSE                               kAddressInUse; see bind()
 //   EADDRNOTAVAIL on bind                    kInvalidLocal
-//   EADDRNOTAVAIL on connect                 kAddressInUse or kSocketPairInTimeWait; see connect()
-//   EACCES, EINVAL, ENETUNREACH on connect   kInvalidRemote, when the address is broadcast,
-//                                            multicast or unspecified
+//   EADDRNOTAVAIL on connect                 kAddressInUse; see connect()
+//   any error of connect() at once           kInvalidRemote, when the address is the limited
+//                                            broadcast or multicast
 //   ENOBUFS, ENOMEM, EMFILE, ENFILE          kInsufficientResources
 //
 // SO_LINGER {1, 0} is armed from birth until release(): when the daemon dies, close sends RST and no
@@ -33,7 +33,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/host/inet_diag.h"
+#include "server/host/kernel_tcp.h"
 #include "server/host/namespace.h"
 #include "server/host/unique_fd.h"
 #include "stack/packet/address.h"
@@ -58,8 +58,8 @@ struct TransferResult {
   tcp::Outcome outcome = tcp::Outcome::kOk;  // kWouldBlock: nothing now; kEndOfStream: recv only
   int error = 0;
   size_t bytes = 0;
-  // recv: the octets end at the urgent mark: the last octet of the urgent data is the next one
-  // (in line) or was taken out of band.
+  // receive: the next octet to be read is the last one of the urgent data. The kernel never reads
+  // across that mark in one call.
   bool at_urgent_mark = false;
 };
 
@@ -75,8 +75,8 @@ struct SocketOptions {
   std::optional<uint32_t> syn_retries;                 // TCP_SYNCNT, 1..127 (SYN only)
   std::optional<uint32_t> mss;                         // TCP_MAXSEG, 88..32767, before the SYN
   std::optional<uint32_t> window_clamp;                // TCP_WINDOW_CLAMP, octets
-  std::optional<uint32_t> send_buffer_bytes;           // SO_SNDBUFFORCE
-  std::optional<uint32_t> receive_buffer_bytes;        // SO_RCVBUFFORCE; before the SYN for scaling
+  std::optional<uint32_t> send_buffer_bytes;           // SO_SNDBUFFORCE, else SO_SNDBUF
+  std::optional<uint32_t> receive_buffer_bytes;        // as above; before the SYN for scaling
   std::optional<uint8_t> tos;                          // IP_TOS / IPV6_TCLASS, ECN bits are TCP's
   std::optional<uint8_t> ttl;                          // IP_TTL / IPV6_UNICAST_HOPS, 1..255
   std::optional<absl::Duration> fin_wait_2;            // TCP_LINGER2, whole seconds; < 0: RST at once
@@ -115,17 +115,19 @@ class KernelSocket {
   SocketFamily family() const { return family_; }
   uint64_t cookie() const { return cookie_; }  // equals DiagnosedSocket::cookie
   // Unspecified when there is none (yet).
-  packet::SocketAddress local() const;
-  packet::SocketAddress remote() const;  // the last one known: also after the connection's end
+  packet::SocketAddress local() const { return local_; }
+  packet::SocketAddress remote() const { return remote_; }  // also after the connection's end
 
-  // Port 0 chooses one. An unspecified address is any. kAddressInUse and kSocketPairInTimeWait
-  // cannot be told apart by errno: bind() is EADDRINUSE for both, see the notes in the .cc; with
-  // reuse_address a port that is only held by TIME-WAIT can be bound.
+  // Port 0: chosen by connect() or listen(), so local() has none before. An unspecified address is
+  // any. The kernel says EADDRINUSE alike when the port is held by a listener, by a connection, or
+  // only by TIME-WAIT (where reuse_address would let it through): InetDiag tells which.
   SocketResult bind(const packet::SocketAddress& local);
   // backlog 1..65535, clipped by net.core.somaxconn.
   SocketResult listen(uint32_t backlog);
   // Sends SYN; kWouldBlock is the normal answer: the socket becomes writable when it is decided, then
-  // ask connect_result().
+  // ask connect_result(). EADDRNOTAVAIL is what the kernel says alike for a socket pair that is in
+  // use, for one in TIME-WAIT and when no port is left: InetDiag::find tells which. The unspecified
+  // address is no error to Linux: it connects to the host itself.
   SocketResult connect(const packet::SocketAddress& remote);
   // kWouldBlock while SYN-SENT or SYN-RECEIVED, kOk when established, else why it failed.
   SocketResult connect_result();
@@ -136,8 +138,7 @@ class KernelSocket {
   Accepted accept();
 
   // Takes what fits. `urgent`: the last octet is marked urgent (MSG_OOB; RFC 6093: pointer to the
-  // octet after it). Errors of the connection are reported once by the kernel; this class remembers
-  // them and repeats them.
+  // octet after it). The kernel reports once what ended a connection; this class repeats it.
   TransferResult send(std::span<const uint8_t> data, bool urgent);
   // kEndOfStream after the peer's FIN; kWouldBlock when there is nothing.
   TransferResult receive(std::span<uint8_t> buffer);
@@ -148,10 +149,13 @@ class KernelSocket {
   uint32_t send_queue() const;
 
   // CLOSE: FIN after queued data, goes on receiving (shutdown(SHUT_WR)). A connection still in
-  // SYN-SENT is given up. kConnectionClosing when it was called before.
+  // SYN-SENT is given up silently. kConnectionClosing when it was called before. It has no effect on
+  // a listener: release() that.
   SocketResult close();
   // Gives the connection up as close(2) does, linger disarmed: FIN after queued data in the
-  // background, RST when there is unread data. The object is empty afterwards.
+  // background, RST when there is unread data. The object is empty afterwards. An orphan in
+  // FIN-WAIT-1, CLOSING or LAST-ACK keeps its namespace alive until it is answered or given up
+  // (about 100 s): end a session with InetDiag::destroy_all.
   void release();
   // ABORT: RST in SYN-RECEIVED, ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2 and CLOSE-WAIT; nothing is sent
   // in LISTEN, SYN-SENT, CLOSING, LAST-ACK. A TIME-WAIT stays (InetDiag::destroy ends it). The
@@ -173,14 +177,16 @@ class KernelSocket {
 
  private:
   KernelSocket(UniqueFd fd, SocketFamily family);
-  SocketResult remember(int error);
+  int address_family() const;
+  void note_addresses();
+  SocketResult failure(int error);
 
   UniqueFd fd_;
   SocketFamily family_ = SocketFamily::kIpv4;
   uint64_t cookie_ = 0;
-  bool connecting_ = false;
-  bool closed_ = false;  // our CLOSE was called
-  int error_ = 0;        // first fatal error, kept
+  packet::SocketAddress local_, remote_;  // kept: the kernel forgets them with the connection
+  bool closed_ = false;                   // our CLOSE was called
+  int error_ = 0;                         // what ended the connection; the kernel tells it once
 };
 
 struct KernelSocket::Accepted {

@@ -4,8 +4,6 @@
 // call shows.
 #pragma once
 
-#include <linux/tcp.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,24 +12,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "server/host/kernel_tcp.h"
 #include "server/host/namespace.h"
 #include "server/host/unique_fd.h"
 #include "stack/packet/address.h"
 #include "stack/tcp/state.h"
 
 namespace tcproctor::server {
-
-// struct tcp_info as far as kernel 6.18 has it: Debian 12's header ends with tcpi_snd_wnd. What the
-// running kernel does not fill is zero; `length` octets are valid. Sequence numbers are not in it.
-struct TcpInfo : tcp_info {
-  uint32_t tcpi_rcv_wnd = 0;  // receive window we last announced, octets (6.2+)
-  uint32_t tcpi_rehash = 0;
-  uint16_t tcpi_total_rto = 0;
-  uint16_t tcpi_total_rto_recoveries = 0;
-  uint32_t tcpi_total_rto_time = 0;
-  uint32_t length = 0;  // octets the kernel gave, 0 = none at all (TIME-WAIT, SYN-RECEIVED)
-};
 
 // The one running timer the kernel reports for a socket.
 enum class KernelTimer : uint8_t {
@@ -69,6 +56,8 @@ struct DiagnosedSocket {
   bool send_shut = false, receive_shut = false;  // shutdown(2) or FIN seen
   std::string congestion_control;                // e.g. "cubic"; empty where there is none
   uint8_t tos = 0;
+  uint8_t family = 0;      // AF_INET, AF_INET6 of the kernel's socket (a dual-stack one is AF_INET6)
+  uint32_t interface = 0;  // index it is bound to, 0 = none
   SocketMemory memory;
   TcpInfo info{};
 
@@ -93,10 +82,13 @@ class InetDiag {
   // ECONNABORTED; an embryonic one, TIME-WAIT and a listener vanish silently.
   // NOT_FOUND: it is gone; PERMISSION_DENIED: CAP_NET_ADMIN is missing.
   absl::Status destroy(const DiagnosedSocket& socket);
+  // Destroys every socket of the namespace, orphans of released connections among them (which would
+  // keep the namespace alive until their last FIN is given up); returns how many.
+  absl::StatusOr<size_t> destroy_all();
 
  private:
   explicit InetDiag(UniqueFd fd) : fd_(std::move(fd)) {}
-  absl::Status request_dump(uint8_t family, std::vector<DiagnosedSocket>& sockets);
+  absl::Status dump_family(uint8_t family, std::vector<DiagnosedSocket>& sockets);
 
   UniqueFd fd_;
   uint32_t sequence_ = 0;

@@ -13,15 +13,21 @@
 
 namespace tcproctor::server {
 
-// Switches everything that alters checksums or segment sizes on or off: rx and tx checksumming,
-// scatter-gather, TSO, GSO (UDP and tunnel flavours too), GRO. `on` means what the device offers.
+// Switches everything off that alters checksums or segment sizes: rx and tx checksumming,
+// scatter-gather, TSO, GSO (UDP and tunnel flavours too), GRO. What a device cannot switch is left;
+// see offloads_on. There is no opposite: a device as it was made has the set that performs best
+// (veth: everything but GRO).
 // NOT_FOUND: no such device; PERMISSION_DENIED: CAP_NET_ADMIN is missing.
-absl::Status set_offloads(const NetworkNamespace& ns, const std::string& interface, bool on);
+absl::Status disable_offloads(const NetworkNamespace& ns, const std::string& interface);
 
 // The preflight: names (as `ethtool -k` prints them, e.g. "tx-tcp-segmentation") of the offloads
 // above that are on now. Empty is what an examination needs.
 absl::StatusOr<std::vector<std::string>> offloads_on(const NetworkNamespace& ns,
                                                      const std::string& interface);
+
+// The two above for the namespace the calling thread is in: for NetworkNamespace::run_in.
+absl::Status disable_offloads_here(const std::string& interface);
+absl::StatusOr<std::vector<std::string>> offloads_on_here(const std::string& interface);
 
 // Switches one feature by its name. NOT_FOUND: no such feature; FAILED_PRECONDITION: the device
 // does not let it be changed.

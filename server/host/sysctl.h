@@ -4,7 +4,6 @@
 
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,15 +24,18 @@ struct Sysctl {
 //   visible in the machine's first namespace).
 // PERMISSION_DENIED: not changeable from here, e.g. read-only /proc/sys in a container without
 //   CAP_SYS_ADMIN.
-absl::Status write_sysctl(const NetworkNamespace& ns, std::string_view name,
-                          std::string_view value);
+absl::Status write_sysctl(const NetworkNamespace& ns, const std::string& name,
+                          const std::string& value);
 // Without the trailing newline; tabs between several values become one space.
-absl::StatusOr<std::string> read_sysctl(const NetworkNamespace& ns, std::string_view name);
+absl::StatusOr<std::string> read_sysctl(const NetworkNamespace& ns, const std::string& name);
+// The same for the namespace the calling thread is in: for work given to NetworkNamespace::run_in.
+absl::Status write_sysctl_here(const std::string& name, const std::string& value);
+absl::StatusOr<std::string> read_sysctl_here(const std::string& name);
 // In order, in one visit of the namespace; stops at the first error.
 absl::Status apply_sysctls(const NetworkNamespace& ns, std::span<const Sysctl> settings);
 
-// What the kernel's TCP needs to be examined fairly, each with its reason. Names that an older
-// kernel lacks are left out of the list returned.
+// What the kernel's TCP needs to be examined fairly, each with its reason. All of them exist in
+// kernels since 4.19. Apply before the devices are made.
 const std::vector<Sysctl>& kernel_target_defaults();
 
 // uname -r.

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/host/user_namespace.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/host/interface.h"
+#include "server/host/namespace.h"
+#include "server/host/unique_fd.h"
+
+namespace tcproctor::server {
+namespace {
+
+constexpr std::pair<int, const char*> kNeeded[] = {{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                                                   {CAP_NET_RAW, "CAP_NET_RAW"},
+                                                   {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
+
+bool entered_user_namespace = false;  // written before any thread exists
+
+absl::Status write_file(const char* path, const std::string& text) {
+  const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+  if (file.valid() && ::write(file.get(), text.data(), text.size()) >= 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("writing \"", text, "\" to ", path));
+}
+
+// The setting's value; -1 when this kernel has no such setting.
+long setting(const char* path) {
+  std::ifstream file(path);
+  long value = -1;
+  return file >> value ? value : -1;
+}
+
+// Which of the known locks on user namespaces is shut.
+std::string why_forbidden(int error) {
+  std::vector<std::string> reasons;
+  if (setting("/proc/sys/kernel/unprivileged_userns_clone") == 0) {
+    reasons.push_back("kernel.unprivileged_userns_clone is 0 (set it to 1)");
+  }
+  if (setting("/proc/sys/user/max_user_namespaces") == 0) {
+    reasons.push_back("user.max_user_namespaces is 0 (raise it)");
+  }
+  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
+    reasons.push_back("kernel.apparmor_restrict_unprivileged_userns is 1 (set it to 0)");
+  }
+  if (reasons.empty() && error == EPERM) {
+    reasons.push_back("a container's seccomp filter or a chroot stands against it");
+  }
+  if (reasons.empty()) reasons.push_back(std::strerror(error));
+  return absl::StrJoin(reasons, "; ");
+}
+
+absl::Status forbidden(const std::vector<std::string>& missing, int error) {
+  return absl::PermissionDeniedError(absl::StrCat(
+      "missing ", absl::StrJoin(missing, ", "),
+      ", and a user namespace of our own is not possible: ", why_forbidden(error),
+      ". Otherwise start as root, or in a container with --cap-add NET_ADMIN --cap-add NET_RAW "
+      "--cap-add SYS_ADMIN"));
+}
+
+size_t thread_count() {
+  std::error_code ignored;
+  size_t count = 0;
+  for (std::filesystem::directory_iterator task("/proc/self/task", ignored), end; task != end;
+       task.increment(ignored)) {
+    ++count;
+  }
+  return count;
+}
+
+absl::Status map_own_ids(uid_t uid, gid_t gid) {
+  // Without "deny" an unprivileged process may not write gid_map (user_namespaces(7)).
+  if (absl::Status status = write_file("/proc/self/setgroups", "deny"); !status.ok()) return status;
+  if (absl::Status status = write_file("/proc/self/uid_map", absl::StrCat("0 ", uid, " 1"));
+      !status.ok()) {
+    return status;
+  }
+  return write_file("/proc/self/gid_map", absl::StrCat("0 ", gid, " 1"));
+}
+
+}  // namespace
+
+std::vector<std::string> missing_capabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  ::syscall(SYS_capget, &header, data);  // cannot fail for ourselves; if it does, all are missing
+  std::vector<std::string> missing;
+  for (const auto& [number, name] : kNeeded) {
+    if (((data[number / 32].effective >> (number % 32)) & 1) == 0) missing.emplace_back(name);
+  }
+  return missing;
+}
+
+absl::StatusOr<Privilege> enter_user_namespace_if_needed() {
+  const std::vector<std::string> missing = missing_capabilities();
+  if (missing.empty()) return Privilege::kFull;
+  if (thread_count() > 1) {
+    return absl::FailedPreconditionError(
+        "a user namespace can only be entered before there are threads");
+  }
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  if (::unshare(CLONE_NEWUSER) != 0) return forbidden(missing, errno);
+  if (absl::Status status = map_own_ids(uid, gid); !status.ok()) return status;
+  entered_user_namespace = true;
+  // AppArmor lets the namespace be made and then denies what it is for.
+  if (absl::Status status = check_namespaces(); !status.ok()) return forbidden(missing, EPERM);
+  return Privilege::kUserNamespace;
+}
+
+std::string user_namespace_path() {
+  return entered_user_namespace ? absl::StrCat("/proc/", ::getpid(), "/ns/user") : std::string();
+}
+
+absl::Status check_namespaces() { return NetworkNamespace::create().status(); }
+
+absl::Status check_tun() {
+  constexpr const char* kNode = "/dev/net/tun";
+  if (::access(kNode, F_OK) != 0) {
+    return absl::NotFoundError(
+        "/dev/net/tun does not exist: load the module (modprobe tun), or in a container add "
+        "--device /dev/net/tun");
+  }
+  const UniqueFd fd(::open(kNode, O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) {
+    const int error = errno;
+    if (error == EACCES || error == EPERM) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "/dev/net/tun may not be opened by uid ", ::getuid(),
+          ": give it mode 0666 (the usual one), or in a container add --device /dev/net/tun"));
+    }
+    return absl::ErrnoToStatus(error, "/dev/net/tun: no TUN driver in this kernel");
+  }
+  absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::create();
+  if (!ns.ok()) return ns.status();
+  InterfaceSpec spec;
+  spec.name = "check";
+  return create_tun(**ns, spec, false).status();
+}
+
+}  // namespace tcproctor::server
