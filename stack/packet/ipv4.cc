@@ -77,6 +77,7 @@ size_t write_ipv4(const Ipv4Header& header, std::span<uint8_t> out) {
   store_be16(bytes + 10, header.checksum);
   store_be32(bytes + 12, header.source.v4_value());
   store_be32(bytes + 16, header.destination.v4_value());
+  if (header.options.empty()) return size;
   const std::span<const uint8_t> options = header.options.span();
   std::fill(std::copy(options.begin(), options.end(), bytes + kIpv4MinHeaderBytes), bytes + size,
             uint8_t{0});

@@ -395,6 +395,22 @@ TEST(TcpPacket, PseudoHeaderSumIsFinishedByAnOffloadingDevice) {
   }
 }
 
+// What the Linux kernel leaves in the checksum field for a veth peer to finish (captured).
+TEST(TcpPacket, PseudoHeaderSumIsTheKernels) {
+  const Bytes options(20);
+  const TcpPacketParts v4 = {
+      .ip = {.source = ip_of("192.0.2.1"), .destination = ip_of("192.0.2.2")},
+      .options = options,
+      .checksum = ChecksumFill::kPseudoHeader};
+  TcpPacketParts v6 = v4;
+  v6.ip = {.source = ip_of("2001:db8::1"), .destination = ip_of("2001:db8::2")};
+  Bytes out(80);
+  ASSERT_EQ(build_tcp_packet(v4, out), 60u);
+  EXPECT_EQ(load_be16(out.data() + 20 + 16), 0x8432);
+  ASSERT_EQ(build_tcp_packet(v6, out), 80u);
+  EXPECT_EQ(load_be16(out.data() + 40 + 16), 0x5BA3);
+}
+
 TEST(BuildTcpPacket, SuperSegmentUpToTheLimitOfIp) {
   Bytes payload(65535 - 40, 0x5A), out(70000);
   TcpPacketParts parts = {.ip = {.source = ip_of("192.0.2.1"), .destination = ip_of("192.0.2.2")},
