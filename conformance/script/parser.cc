@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/script/parser.h"
+
+#include <limits>
+#include <utility>
+
+#include "conformance/script/names.h"
+#include "conformance/script/parse_context.h"
+#include "conformance/script/targets.h"
+#include "conformance/script/text.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+constexpr size_t kMaxErrors = 20;
+
+class Parser {
+ public:
+  Parser(std::string_view source, std::string file) : context_(source) {
+    case_.file = std::move(file);
+    case_.source = std::string(source);
+  }
+  absl::StatusOr<Case> parse();
+
+ private:
+  void body();
+  void line();
+  void clause(Position position);
+  std::vector<std::string> name_list();
+  TimeSpec time();
+  void end_of_statement();
+  Clause& open_clause();
+
+  void statement(Statement& statement);
+  void named_end(Statement& statement, v1::End end, const Token& word);
+  void keyword(Statement& statement, const Token& word);
+  bool wire_keyword(Statement& statement, const Token& word);
+  bool flow_keyword(Statement& statement, const Token& word);
+  bool hold_keyword(Statement& statement, const Token& word);
+  bool task_keyword(Statement& statement, const Token& word);
+  JoinStatement join_task(std::string assigned);
+  ExpectStatement expectation(v1::End from, bool maybe);
+  FlowEnd flow_end(std::string_view name);
+  FlowStatement flow();
+  FloodStatement flood();
+  ImpairStatement impair();
+  ClaimStatement claim(v1::End end);
+  CallStatement call(CallStatement call, const Token& name);
+  CallStatement ended_call(CallStatement made);
+
+  ParseContext context_;
+  Case case_;
+  std::vector<Diagnostic> diagnostics_;
+  int first_statement_line_ = 0;
+  bool line_ended_ = false;
+};
+
+absl::StatusOr<Case> Parser::parse() {
+  int last_head_line = 0;
+  case_.head = parse_head(case_.source, diagnostics_, last_head_line);
+  body();
+  if (first_statement_line_ > 0 && first_statement_line_ < last_head_line) {
+    diagnostics_.push_back({{last_head_line, 1}, "the head ends where the first statement begins"});
+  }
+  if (case_.clauses.empty() && diagnostics_.empty()) {
+    diagnostics_.push_back({{1, 1}, "the case has no statements"});
+  }
+  const absl::Status status = diagnostics_status(case_.file, case_.source, diagnostics_);
+  if (!status.ok()) return status;
+  return std::move(case_);
+}
+
+void Parser::body() {
+  while (diagnostics_.size() < kMaxErrors) {
+    try {
+      context_.skip_newlines();
+      if (context_.at(TokenKind::kEnd)) return;
+      if (first_statement_line_ == 0) {
+        first_statement_line_ = context_.lexer().peek().position.line;
+      }
+      line_ended_ = false;
+      line();
+      end_of_statement();
+    } catch (const ScriptError& error) {
+      diagnostics_.push_back({error.position, error.message});
+      context_.lexer().skip_line();
+    }
+  }
+}
+
+void Parser::end_of_statement() {
+  if (line_ended_ || context_.at_line_end()) return;
+  context_.fail_here(cat("expected the end of the line, found ",
+                                  ParseContext::describe(context_.lexer().peek())));
+}
+
+Clause& Parser::open_clause() {
+  if (case_.clauses.empty()) {
+    Clause clause;
+    clause.position = context_.lexer().peek().position;
+    clause.name = "setup";
+    case_.clauses.push_back(std::move(clause));
+  }
+  return case_.clauses.back();
+}
+
+void Parser::line() {
+  Statement parsed;
+  parsed.position = context_.lexer().peek().position;
+  if (context_.take_word("clause")) return clause(parsed.position);
+  Clause& clause = open_clause();
+  parsed.time = time();
+  if (context_.take_symbol("(")) {
+    parsed.flow = context_.expect(TokenKind::kWord, "the name of a flow").text;
+    context_.expect_symbol(")", "the name of a flow");
+  }
+  statement(parsed);
+  clause.statements.push_back(std::move(parsed));
+}
+
+std::vector<std::string> Parser::name_list() {
+  std::vector<std::string> names;
+  do {
+    names.push_back(context_.dotted("a name"));
+  } while (context_.take_symbol(","));
+  return names;
+}
+
+void Parser::clause(Position position) {
+  Clause clause;
+  clause.position = position;
+  clause.name = context_.expect(TokenKind::kString, "the clause's name in quotes").text;
+  for (const Clause& other : case_.clauses) {
+    if (other.name == clause.name) {
+      context_.fail(position, cat("there is a clause \"", clause.name, "\" already"));
+    }
+  }
+  while (!context_.at_line_end()) {
+    if (context_.take_word("fresh")) {
+      clause.fresh = true;
+    } else if (context_.take_word("slow")) {
+      clause.slow = true;
+    } else if (context_.take_word("requires")) {
+      clause.needs = name_list();
+    } else if (context_.take_word("targets")) {
+      const Position at = context_.lexer().peek().position;
+      clause.targets = name_list();
+      for (const std::string& target : clause.targets) {
+        if (!is_target(target)) {
+          context_.fail(at, cat("unknown target \"", target, "\": one of ",
+                                         join(all_targets(), ", ")));
+        }
+      }
+    } else {
+      context_.fail_here(cat("expected fresh, slow, requires or targets, found ",
+                                      ParseContext::describe(context_.lexer().peek())));
+    }
+  }
+  case_.clauses.push_back(std::move(clause));
+}
+
+TimeSpec Parser::time() {
+  TimeSpec spec;
+  if (context_.take_symbol("*")) {
+    spec.kind = TimeSpec::Kind::kAny;
+    return spec;
+  }
+  const bool relative = context_.take_symbol("+");
+  if (!relative && !context_.at(TokenKind::kNumber)) return spec;
+  spec.kind = relative ? TimeSpec::Kind::kRelative : TimeSpec::Kind::kAbsolute;
+  const Position position = context_.lexer().peek().position;
+  spec.at = context_.duration("a time");
+  if (context_.take_symbol("~")) {
+    context_.take_symbol("+");
+    spec.latest = context_.duration("the end of the range of times");
+    if (*spec.latest < spec.at) context_.fail(position, "the range of times is upside down");
+  } else if (context_.take_symbol("...")) {
+    context_.take_symbol("+");
+    spec.ends = context_.duration("the time at which the call ends");
+    if (*spec.ends < spec.at) context_.fail(position, "the call ends before it starts");
+  }
+  return spec;
+}
+
+void Parser::statement(Statement& statement) {
+  if (context_.take_symbol("<")) {
+    statement.body = InjectStatement{v1::END_UNSPECIFIED, parse_packet(context_)};
+    return;
+  }
+  if (context_.take_symbol(">")) {
+    statement.body = expectation(v1::END_UNSPECIFIED, false);
+    return;
+  }
+  if (context_.at_symbol("%{") || context_.at_symbol("`")) {
+    context_.fail_here(cat("not supported yet: ",
+                                    context_.at_symbol("`") ? "shell commands" : "%{ } assertions"));
+  }
+  const Token word = context_.expect(TokenKind::kWord, "a statement");
+  const auto end = parse_end(word.text);
+  if (end.has_value() && !context_.at_symbol("=") && !context_.at_symbol("(")) {
+    named_end(statement, *end, word);
+  } else {
+    keyword(statement, word);
+  }
+}
+
+void Parser::named_end(Statement& statement, v1::End end, const Token& word) {
+  if (context_.take_symbol("<")) {
+    statement.body = InjectStatement{end, parse_packet(context_)};
+  } else if (context_.take_symbol(">")) {
+    statement.body = expectation(end, false);
+  } else if (context_.take_word("silence")) {
+    statement.body = SilenceStatement{end, context_.duration("how long it is silent")};
+  } else if (context_.take_word("is")) {
+    statement.body = claim(end);
+  } else if (context_.take_symbol(".")) {
+    CallStatement made;
+    made.end = end;
+    statement.body = call(made, context_.expect(TokenKind::kWord, "a call"));
+  } else {
+    context_.fail_here(cat("expected <, >, silence, is or .CALL after \"", word.text,
+                                    "\", found ",
+                                    ParseContext::describe(context_.lexer().peek())));
+  }
+}
+
+CallStatement Parser::call(CallStatement call, const Token& name) {
+  call.name = name.text;
+  if (!context_.at_symbol("(")) {
+    context_.fail(name.position, cat("expected a statement, found \"", name.text, "\""));
+  }
+  return parse_call(context_, std::move(call));
+}
+
+void Parser::keyword(Statement& statement, const Token& word) {
+  CallStatement made;
+  if (context_.take_symbol("=")) {
+    if (context_.take_word("join")) {
+      statement.body = join_task(word.text);
+      return;
+    }
+    made.assigned = word.text;
+    statement.body = ended_call(std::move(made));
+    return;
+  }
+  if (context_.at_symbol("(")) {
+    statement.body = call(made, word);
+    return;
+  }
+  if (word.text == "no") {
+    made.negated = true;
+    statement.body = call(made, context_.expect(TokenKind::kWord, "EVENT"));
+    return;
+  }
+  if (hold_keyword(statement, word) || wire_keyword(statement, word) ||
+      flow_keyword(statement, word) || task_keyword(statement, word)) {
+    return;
+  }
+  context_.fail(word.position, cat("expected a statement, found \"", word.text, "\""));
+}
+
+// [END.]CALL(…)
+CallStatement Parser::ended_call(CallStatement made) {
+  Token name = context_.expect(TokenKind::kWord, "a call");
+  const auto end = parse_end(name.text);
+  if (end.has_value()) {
+    context_.expect_symbol(".", "the end that makes the call");
+    made.end = *end;
+    name = context_.expect(TokenKind::kWord, "a call");
+  }
+  return call(std::move(made), name);
+}
+
+JoinStatement Parser::join_task(std::string assigned) {
+  JoinStatement join;
+  join.assigned = std::move(assigned);
+  join.task = context_.expect(TokenKind::kWord, "the name of a started call").text;
+  if (context_.take_symbol("=")) join.results = parse_results(context_);
+  return join;
+}
+
+bool Parser::task_keyword(Statement& statement, const Token& word) {
+  const std::string_view what = "the name of a started call";
+  if (word.text == "start") {
+    CallStatement made;
+    made.task = context_.expect(TokenKind::kWord, "a name for the call").text;
+    context_.expect_symbol("=", "the name of the call");
+    statement.body = ended_call(std::move(made));
+  } else if (word.text == "join") {
+    statement.body = join_task("");
+  } else if (word.text == "pending") {
+    statement.body = PendingStatement{context_.expect(TokenKind::kWord, what).text};
+  } else if (word.text == "cancel") {
+    statement.body = CancelStatement{context_.expect(TokenKind::kWord, what).text};
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Parser::hold_keyword(Statement& statement, const Token& word) {
+  using Verb = HoldStatement::Verb;
+  static const std::pair<std::string_view, Verb> kVerbs[] = {{"hold", Verb::kHold},
+                                                             {"unhold", Verb::kUnhold},
+                                                             {"release", Verb::kRelease},
+                                                             {"drop", Verb::kDrop}};
+  for (const auto& [name, verb] : kVerbs) {
+    if (word.text != name) continue;
+    HoldStatement hold{verb, context_.end(name), HoldStatement::Which::kAll};
+    if (verb == Verb::kRelease || verb == Verb::kDrop) {
+      if (context_.take_word("first")) {
+        hold.which = HoldStatement::Which::kFirst;
+      } else if (context_.take_word("last")) {
+        hold.which = HoldStatement::Which::kLast;
+      }
+    }
+    statement.body = hold;
+    return true;
+  }
+  return false;
+}
+
+bool Parser::wire_keyword(Statement& statement, const Token& word) {
+  if (word.text == "maybe") {
+    v1::End from = v1::END_UNSPECIFIED;
+    if (!context_.at_symbol(">")) from = context_.end("maybe");
+    context_.expect_symbol(">", "maybe");
+    statement.body = expectation(from, true);
+  } else if (word.text == "silence") {
+    statement.body =
+        SilenceStatement{v1::END_UNSPECIFIED, context_.duration("how long it is silent")};
+  } else if (word.text == "wait") {
+    statement.body = WaitStatement{context_.duration("how long to wait")};
+  } else if (word.text == "note") {
+    statement.body = NoteStatement{context_.expect(TokenKind::kString, "a text in quotes").text};
+  } else if (word.text == "sent") {
+    context_.expect_symbol("{", "sent");
+    statement.body = SentStatement{parse_fields(context_)};
+  } else if (word.text == "flood") {
+    statement.body = flood();
+  } else if (word.text == "impair") {
+    statement.body = impair();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Parser::flow_keyword(Statement& statement, const Token& word) {
+  if (word.text == "flow") {
+    statement.body = flow();
+  } else if (word.text == "fresh") {
+    if (!context_.take_word("flow")) context_.fail_here("expected \"flow NAME\" after \"fresh\"");
+    FreshFlowStatement fresh;
+    fresh.name = context_.expect(TokenKind::kWord, "the name of a flow").text;
+    if (!context_.at_line_end()) fresh.end = context_.end("the flow");
+    statement.body = fresh;
+  } else if (word.text == "forget") {
+    statement.body = ForgetStatement{context_.end("forget")};
+  } else if (word.text == "isn") {
+    IsnStatement isn;
+    isn.end = context_.end("isn");
+    context_.expect_symbol("=", "the end");
+    isn.value = static_cast<uint32_t>(context_.unsigned_number(
+        "the initial sequence number", 0, std::numeric_limits<uint32_t>::max()));
+    statement.body = isn;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+ExpectStatement Parser::expectation(v1::End from, bool maybe) {
+  ExpectStatement expect;
+  expect.from = from;
+  expect.maybe = maybe;
+  expect.alternatives.push_back(parse_packet(context_));
+  while (true) {
+    if (context_.take_symbol("|")) {
+      context_.skip_newlines();
+      expect.alternatives.push_back(parse_packet(context_));
+      continue;
+    }
+    if (line_ended_ || !context_.at(TokenKind::kNewline)) return expect;
+    // An alternative may stand in the next line, which then begins with "|".
+    context_.skip_newlines();
+    line_ended_ = true;
+    if (!context_.at_symbol("|")) return expect;
+    line_ended_ = false;
+  }
+}
+
+// A:5001, A:198.18.0.1:5001 or A:[2001:db8::9]:5001
+FlowEnd Parser::flow_end(std::string_view name) {
+  const Token token = context_.lexer().word_until("");
+  std::string_view text = token.text;
+  const auto wrong = [&]() {
+    context_.fail(token.position,
+                  cat("expected ", name, ":PORT, ", name, ":ADDRESS:PORT or ", name,
+                               ":[IPV6]:PORT, found \"", token.text, "\""));
+  };
+  if (text.size() < 3 || !text.starts_with(name) || text[1] != ':') wrong();
+  text.remove_prefix(2);
+  FlowEnd end;
+  const size_t colon = text.rfind(':');
+  if (colon != std::string_view::npos) {
+    std::string_view address = text.substr(0, colon);
+    if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
+      address = address.substr(1, address.size() - 2);
+    }
+    end.address = std::string(address);
+    text.remove_prefix(colon + 1);
+  }
+  if (!parse_number(text, end.port) || end.port > 65535) wrong();
+  return end;
+}
+
+FlowStatement Parser::flow() {
+  FlowStatement flow;
+  flow.name = context_.expect(TokenKind::kWord, "the name of the flow").text;
+  flow.a = flow_end("A");
+  flow.b = flow_end("B");
+  return flow;
+}
+
+FloodStatement Parser::flood() {
+  FloodStatement flood;
+  flood.count = context_.unsigned_number("how many SYNs", 1, 10'000'000);
+  if (!context_.take_word("from")) context_.fail_here("expected \"from PREFIX\"");
+  flood.prefix = context_.lexer().word_until("").text;
+  if (flood.prefix.find('/') == std::string::npos) {
+    context_.fail_here("expected a prefix such as 198.18.0.0/15");
+  }
+  if (context_.take_word("rate")) {
+    flood.rate = static_cast<uint32_t>(
+        context_.unsigned_number("SYNs per second (0: no limit)", 0, 10'000'000));
+  }
+  return flood;
+}
+
+ImpairStatement Parser::impair() {
+  ImpairStatement impair;
+  impair.from = context_.end("impair");
+  while (!context_.at_line_end()) {
+    const std::string key = context_.expect(TokenKind::kWord, "what to impair, e.g. loss").text;
+    context_.expect_symbol("=", cat("\"", key, "\""));
+    const Token value = context_.expect(TokenKind::kNumber, "a number or a time");
+    impair.settings.emplace_back(key, cat(value.text, value.unit));
+    context_.take_symbol(",");
+  }
+  return impair;
+}
+
+ClaimStatement Parser::claim(v1::End end) {
+  ClaimStatement claim;
+  claim.end = end;
+  context_.expect_symbol("[", "\"is\"");
+  const Token state = context_.expect(TokenKind::kWord, "a state");
+  if (!parse_state(state.text).has_value()) {
+    context_.fail(state.position, cat("\"", state.text, "\" is not a state of TCP"));
+  }
+  claim.state = state.text;
+  context_.expect_symbol("]", "the state");
+  return claim;
+}
+
+}  // namespace
+
+absl::StatusOr<Case> parse(std::string_view source, const std::string& file) {
+  return Parser(source, file).parse();
+}
+
+}  // namespace tcproctor::conformance
