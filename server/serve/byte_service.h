@@ -1,84 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte services hosted on an end's connections, so that real programs have something to talk to:
-// SINK, SOURCE and ECHO (Endpoint.Serve), with SHA-256 of both directions (Endpoint.Traffic).
+// A byte service on one connection of an end: reads to the end, sends a stream, or echoes.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "server/end/end.h"
-#include "server/serve/byte_stream.h"
-#include "server/serve/sha256.h"
+#include "server/serve/digest.h"
 #include "tcproctor/v1/endpoint.pb.h"
 
 namespace tcproctor::server {
 
-// What one connection's service has moved.
+struct ServiceSpec {
+  v1::ServiceKind kind = v1::SERVICE_KIND_SINK;
+  uint64_t bytes = 0;  // SOURCE
+  uint64_t seed = 0;   // SOURCE
+};
+
 class ByteService {
  public:
-  ByteService(End& end, uint64_t connection, v1::ServiceKind kind, uint64_t bytes, uint64_t seed);
+  // Octets moved in each direction in one turn: other sessions of the loop get theirs in between.
+  static constexpr size_t kTurnBytes = size_t{1} << 20;
 
-  // Does a bounded piece of work. True: there is more to do at once.
-  bool turn();
+  // `release`: nobody else has the connection, so it is given up when it is through.
+  ByteService(End& end, uint64_t connection, const ServiceSpec& spec, bool release);
+
+  // Moves what can be moved now. True: more could be moved at once, call again next turn.
+  bool work();
+  // The service has done its part (closed, or the connection broke).
   bool ended() const { return ended_; }
+  // Nothing is left to be done, not even giving the connection up.
+  bool through() const { return ended_ && (!release_ || released_); }
   v1::TrafficResponse::Flow flow() const;
 
  private:
+  static constexpr uint32_t kChunk = 256 << 10;
+
   bool receive_some();
   bool send_some();
-  bool refill();
-  void finish(v1::Outcome outcome);
-  void end_after_close();
+  bool fill_pending();
+  void end_with(v1::Outcome outcome);
+  void release_when_closed();
 
   End& end_;
   const uint64_t connection_;
-  const v1::ServiceKind kind_;
-  uint64_t left_to_send_;  // SOURCE
-  ByteStream stream_;
-  std::string pending_;  // taken from stream or peer, not yet accepted by the connection
-  size_t pending_offset_ = 0;
-  bool peer_closed_ = false;
-  bool closed_ = false;
-  bool ended_ = false;
-  v1::Outcome outcome_ = v1::OUTCOME_OK;
+  const ServiceSpec spec_;
+  const bool release_;
+  Digest received_digest_;
+  Digest sent_digest_;
   uint64_t received_ = 0;
   uint64_t sent_ = 0;
-  Sha256 received_hash_;
-  Sha256 sent_hash_;
-};
-
-// All services of one end. Lives on the session's loop.
-class ByteServices {
- public:
-  explicit ByteServices(End& end) : end_(end) {}
-
-  // Starts a service on a connection, or on every connection the listener accepts from now on.
-  // INVALID_ARGUMENT names the field; ALREADY_EXISTS: it has one; NOT_FOUND: no such connection.
-  absl::Status serve(const v1::ServeRequest& request, uint64_t connection);
-  // Lets all services work. True: call again at once (after others had their turn).
-  bool turn();
-  // Flows of a connection, or of all connections of a listener. FAILED_PRECONDITION: no service.
-  absl::StatusOr<v1::TrafficResponse> traffic(uint64_t connection) const;
-  // Whether the service there, or at least one and all of the listener's so far, has ended.
-  bool ended(uint64_t connection) const;
-
- private:
-  struct Listener {
-    v1::ServiceKind kind;
-    uint64_t bytes;
-    uint64_t seed;
-    std::vector<uint64_t> connections;
-  };
-  void accept_all(uint64_t id, Listener& listener);
-
-  End& end_;
-  std::map<uint64_t, Listener> listeners_;
-  std::map<uint64_t, std::unique_ptr<ByteService>> services_;
+  std::string pending_;         // to be sent; from pending_offset_ on
+  size_t pending_offset_ = 0;
+  uint64_t produced_ = 0;       // SOURCE: octets put into pending_ so far
+  bool peer_closed_ = false;
+  bool ended_ = false;
+  bool released_ = false;
+  v1::Outcome outcome_ = v1::OUTCOME_OK;
 };
 
 }  // namespace tcproctor::server

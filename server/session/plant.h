@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session needs of the machine: namespaces, devices and packet sockets. Made and given up on a
+// worker thread, because the kernel may take milliseconds for it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/host/namespace.h"
+#include "server/session/plan.h"
+#include "stack/link/link.h"
+
+namespace tcproctor::server {
+
+struct EndPlant {
+  std::shared_ptr<NetworkNamespace> ns;  // null on memory and for a scripted end
+  std::string interface;                 // in `ns`
+  std::unique_ptr<link::Link> end_link;  // what our stack speaks through; null for the kernel
+  std::unique_ptr<link::Link> wire_link;  // the wire's side of it; null if scripted or direct
+};
+
+struct Plant {
+  std::shared_ptr<NetworkNamespace> wire_ns;  // the wire's legs of veth pairs
+  EndPlant a;
+  EndPlant b;
+
+  EndPlant& end(v1::End side) { return side == v1::END_A ? a : b; }
+};
+
+// INVALID_ARGUMENT: a sysctl the user asked for; FAILED_PRECONDITION: what the machine lacks
+// (capability, device, an offload that stays on); INTERNAL: the kernel's own words. Nothing is left
+// when it fails.
+absl::StatusOr<Plant> build_plant(const SessionPlan& plan);
+
+// Whether building it may take the kernel's time.
+bool needs_machine(const SessionPlan& plan);
+
+}  // namespace tcproctor::server
