@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/verb.h"
+#include "clients/cli/verbs.h"
+
+namespace tcproctor::cli {
+namespace {
+
+constexpr char kOverview[] =
+    "tcproctor: drive a TCP from afar and examine it against the RFCs\n"
+    "\n"
+    "usage: tcproctor VERB [FLAG…] [OPERAND…]      tcproctor help VERB\n"
+    "\n";
+
+constexpr char kCommon[] =
+    "\n"
+    "Flags of every verb:\n"
+    "  --address ADDRESS  the daemon: unix:PATH or HOST:PORT; default: the local daemon's socket\n"
+    "                     (run and explain start a private daemon instead)\n"
+    "  --json FILE        the responses as protobuf's JSON (run: the report); - = standard "
+    "output,\n"
+    "                     which then holds nothing else; streams write one object per line\n"
+    "  --help             what the verb does, with examples\n"
+    "\n"
+    "Exit status: 0 done; 1 the protocol said no (refused, reset, nothing came in time), for run "
+    "a\n"
+    "violation; 2 run was inconclusive; 3 misuse, no daemon, or the harness broke.\n";
+
+std::string overview(const VerbList& verbs) {
+  std::string text = kOverview;
+  for (const auto& verb : verbs) {
+    std::string name = verb->info().name;
+    name.resize(std::max<size_t>(name.size(), 16), ' ');
+    absl::StrAppend(&text, "  ", name, " ", verb->info().summary, "\n");
+  }
+  return text + kCommon;
+}
+
+std::string help_of(const VerbInfo& info, const FlagSet& flags) {
+  return absl::StrCat("usage: tcproctor ", info.name, " [FLAG…] ", info.operands, "\n\n",
+                      info.summary, ".\n", info.help, "\n", flags.describe());
+}
+
+void define_common(Context& context, FlagSet& flags, bool* help) {
+  flags.add("address", context.address_flag(), "ADDRESS", "the daemon: unix:PATH or HOST:PORT");
+  flags.add("json", context.json_flag(), "FILE", "the response as JSON, - = standard output");
+  flags.add("help", help, "", "this");
+}
+
+// The verb that the first one or two words name; the longer name wins. Removes those words.
+Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
+  for (const size_t count : {size_t{2}, size_t{1}}) {
+    if (words.size() < count) continue;
+    const std::string name = count == 2 ? absl::StrCat(words[0], " ", words[1]) : words[0];
+    for (const auto& verb : verbs) {
+      if (verb->info().name != name) continue;
+      words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
+      return verb.get();
+    }
+  }
+  return nullptr;
+}
+
+std::string no_such_verb(const VerbList& verbs, const std::string& word) {
+  std::string message = absl::StrCat("no verb \"", word, "\"");
+  for (const auto& verb : verbs) {
+    if (absl::StartsWith(verb->info().name, word))
+      absl::StrAppend(&message, "; there is \"", verb->info().name, "\"");
+  }
+  return absl::StrCat(message, "; tcproctor help lists them all");
+}
+
+absl::Status check_operands(const VerbInfo& info, const std::vector<std::string>& operands) {
+  if (operands.size() < info.min_operands) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("too few operands; usage: tcproctor ", info.name, " ", info.operands));
+  }
+  if (operands.size() > info.max_operands) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", operands[info.max_operands],
+                                                   "\" is one operand too many; usage: tcproctor ",
+                                                   info.name, " ", info.operands));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> run_verb(Context& context, Verb& verb, const std::vector<std::string>& words) {
+  FlagSet flags;
+  verb.define(flags);
+  bool help = false;
+  define_common(context, flags, &help);
+  absl::StatusOr<std::vector<std::string>> operands = flags.parse(words);
+  if (!operands.ok()) return operands.status();
+  if (help) {
+    context.text() << help_of(verb.info(), flags);
+    return kExitOk;
+  }
+  absl::Status status = check_operands(verb.info(), *operands);
+  if (status.ok()) status = context.open_json();
+  if (!status.ok()) return status;
+  return verb.run(context, *operands);
+}
+
+}  // namespace
+
+VerbList make_verbs() {
+  VerbList verbs;
+  for (const auto add :
+       {add_run_verbs, add_list_verbs, add_session_verbs, add_exec_verbs, add_open_verbs,
+        add_transfer_verbs, add_close_verbs, add_status_verbs, add_inject_verbs, add_capture_verbs,
+        add_serve_verbs, add_call_verbs, add_version_verbs}) {
+    add(verbs);
+  }
+  return verbs;
+}
+
+int run_command(Context& context, const std::vector<std::string>& arguments) {
+  const VerbList verbs = make_verbs();
+  std::vector<std::string> words = arguments;
+  if (words.empty()) {
+    context.err() << overview(verbs);
+    return kExitError;
+  }
+  const bool wants_help = words[0] == "help" || words[0] == "--help" || words[0] == "-h";
+  if (wants_help) words.erase(words.begin());
+  if (wants_help && words.empty()) {
+    context.text() << overview(verbs);
+    return kExitOk;
+  }
+  const std::string first = words[0];
+  Verb* verb = find_verb(verbs, words);
+  if (!verb) {
+    context.err() << "tcproctor: " << no_such_verb(verbs, first) << "\n";
+    return kExitError;
+  }
+  if (wants_help) words = {"--help"};
+  const absl::StatusOr<int> exit = run_verb(context, *verb, words);
+  context.text().flush();
+  if (exit.ok()) return *exit;
+  context.err() << "tcproctor " << verb->info().name << ": " << exit.status().message();
+  // Our own complaints explain themselves; the daemon's canonical code says what kind it is.
+  if (!absl::IsInvalidArgument(exit.status()))
+    context.err() << " [" << absl::StatusCodeToString(exit.status().code()) << "]";
+  context.err() << "\n";
+  return kExitError;
+}
+
+}  // namespace tcproctor::cli

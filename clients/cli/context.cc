@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clients/cli/context.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "clients/cpp/channel.h"
+
+namespace tcproctor::cli {
+
+absl::StatusOr<std::string> to_json(const google::protobuf::Message& message, bool indented) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = indented;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) {
+    return absl::InternalError(absl::StrCat("cannot write ", message.GetTypeName(),
+                                            " as JSON: ", std::string(status.message())));
+  }
+  if (json.empty() || json.back() != '\n') json += '\n';
+  return json;
+}
+
+Context::Context(std::istream& in, std::ostream& out, std::ostream& err, bool colours)
+    : in_(in), out_(out), err_(err), text_(out.rdbuf()), colours_(colours) {}
+
+absl::Status Context::open_json() {
+  if (json_.empty()) return absl::OkStatus();
+  if (json_ == "-") {
+    text_.rdbuf(nullptr);
+    return absl::OkStatus();
+  }
+  json_file_.open(json_, std::ios::binary | std::ios::trunc);
+  if (!json_file_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--json ", json_, ": cannot write: ", std::strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<client::Client> Context::connect() const {
+  if (!address_.empty()) return client::Client::connect(address_);
+  absl::StatusOr<client::Client> client = client::Client::connect(client::default_address());
+  if (client.ok()) return client;
+  return absl::Status(client.status().code(),
+                      absl::StrCat(client.status().message(),
+                                   "; start tcproctord, or say --address unix:PATH or HOST:PORT"));
+}
+
+absl::Status Context::emit_text(const std::string& json) {
+  if (json_.empty()) return absl::OkStatus();
+  std::ostream& target = json_ == "-" ? out_ : json_file_;
+  target << json << std::flush;
+  if (!target) return absl::DataLossError(absl::StrCat("--json ", json_, ": writing failed"));
+  return absl::OkStatus();
+}
+
+absl::Status Context::emit(const google::protobuf::Message& message) {
+  if (json_.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> json = to_json(message, /*indented=*/true);
+  return json.ok() ? emit_text(*json) : json.status();
+}
+
+absl::Status Context::emit_line(const google::protobuf::Message& message) {
+  if (json_.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> json = to_json(message, /*indented=*/false);
+  return json.ok() ? emit_text(*json) : json.status();
+}
+
+}  // namespace tcproctor::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a verb works with: streams, the daemon's address, and where JSON goes.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <fstream>
+#include <iosfwd>
+#include <ostream>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "clients/cpp/client.h"
+
+namespace tcproctor::cli {
+
+// protobuf's JSON with the field names of the .proto files and every plain field present, on one
+// line or indented.
+absl::StatusOr<std::string> to_json(const google::protobuf::Message& message, bool indented);
+
+class Context {
+ public:
+  // `colours`: the text goes to a terminal that shows them.
+  Context(std::istream& in, std::ostream& out, std::ostream& err, bool colours);
+
+  std::istream& in() { return in_; }
+  // Where text for people goes. With `--json -` that is nowhere: standard output is JSON alone.
+  std::ostream& text() { return text_; }
+  // Standard output itself, for data that was asked for (received octets, a capture).
+  std::ostream& out() { return out_; }
+  std::ostream& err() { return err_; }
+  bool colours() const { return colours_; }
+
+  // --address; empty where it was not given.
+  const std::string& address() const { return address_; }
+  // --json; empty where it was not given.
+  const std::string& json() const { return json_; }
+
+  // The flags every verb has.
+  std::string* address_flag() { return &address_; }
+  std::string* json_flag() { return &json_; }
+  // To be called when flags have been read: opens the JSON file.
+  absl::Status open_json();
+
+  // A client for --address, or for the default address.
+  absl::StatusOr<client::Client> connect() const;
+
+  // Writes a response as JSON, if JSON was asked for: indented when it is the only one, one line
+  // each when there are many.
+  absl::Status emit(const google::protobuf::Message& message);
+  absl::Status emit_line(const google::protobuf::Message& message);
+  // The same for text that is JSON already.
+  absl::Status emit_text(const std::string& json);
+
+ private:
+  std::istream& in_;
+  std::ostream& out_;
+  std::ostream& err_;
+  std::ostream text_;
+  const bool colours_;
+  std::string address_;
+  std::string json_;
+  std::ofstream json_file_;
+};
+
+}  // namespace tcproctor::cli

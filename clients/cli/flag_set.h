@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flags of one verb. Abseil's own flags are global to a program: with them every verb would
+// take the flags of all others without a word. So the table is ours, and the values are read by
+// Abseil (absl::ParseFlag), so that a duration is written "1.5s" as everywhere.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/flags/marshalling.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace tcproctor::cli {
+
+class FlagSet {
+ public:
+  // `--name VALUE` or `--name=VALUE`, stored in *target; a bool is `--name`, `--noname` or
+  // `--name=false`. An std::optional tells whether the flag was given. `value` is the word that
+  // stands for the value in the help ("FILE"), empty for a bool. A name of one letter is written
+  // with one dash.
+  template <typename T>
+  void add(std::string name, T* target, std::string value, std::string help) {
+    flags_.push_back({std::move(name), std::move(value), std::move(help), is_bool(target),
+                      [target](absl::string_view text, std::string* error) {
+                        return absl::ParseFlag(text, target, error);
+                      }});
+  }
+
+  // Reads the arguments and returns what is not a flag, in order. Flags may stand anywhere before
+  // "--"; everything after it is an operand, and so is "-" alone. INVALID_ARGUMENT names the flag
+  // and what is wrong with it.
+  absl::StatusOr<std::vector<std::string>> parse(const std::vector<std::string>& arguments) const;
+
+  // One line for each flag, in the order they were added.
+  std::string describe() const;
+
+ private:
+  struct Flag {
+    std::string name;
+    std::string value;
+    std::string help;
+    bool is_bool;
+    std::function<bool(absl::string_view, std::string*)> set;
+  };
+
+  static bool is_bool(const bool*) { return true; }
+  static bool is_bool(const std::optional<bool>*) { return true; }
+  static bool is_bool(const void*) { return false; }
+
+  const Flag* find(absl::string_view name) const;
+  absl::Status unknown(absl::string_view name) const;
+
+  std::vector<Flag> flags_;
+};
+
+}  // namespace tcproctor::cli

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people write on the command line, as messages. All errors are INVALID_ARGUMENT and say what
+// would be right.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tcproctor/v1/endpoint.pb.h"
+#include "tcproctor/v1/segment.pb.h"
+
+namespace tcproctor::cli {
+
+// "A" or "B".
+absl::StatusOr<v1::End> parse_end(const std::string& text);
+
+// "192.0.2.1:80", "[2001:db8::1]:80", ":80" or "80"; the port is 0..65535.
+absl::StatusOr<v1::SocketAddress> parse_socket_address(const std::string& text);
+
+// A connection by its id, "3", or by its socket pair, "B/192.0.2.2:80-192.0.2.1:40000", with "#2"
+// after it for its second incarnation.
+absl::StatusOr<v1::ConnectionRef> parse_connection(const std::string& session,
+                                                   const std::string& text);
+
+// "SYN-SENT,ESTABLISHED".
+absl::StatusOr<std::vector<v1::TcpState>> parse_states(const std::string& text);
+
+// Letters, "S." for SYN and ACK, out of F S R P . U E W; or names, "SYN,ACK", out of FIN SYN RST
+// PSH ACK URG ECE CWR AE. "0" is none. The value is TcpHeader.flags.
+absl::StatusOr<uint32_t> parse_tcp_flags(const std::string& text);
+
+// "0x01ff", "01 ff" or "01:ff" as octets.
+absl::StatusOr<std::string> parse_hex(const std::string& text);
+
+// A message from JSON: the text itself, or the file that "@FILE" names.
+absl::Status parse_json(const std::string& text, google::protobuf::Message* message);
+
+// "192.0.2.1:80", "[2001:db8::1]:80", "*:80" for an address that is not specified.
+std::string to_text(const v1::SocketAddress& address);
+
+}  // namespace tcproctor::cli

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every verb of the command has: a name, its operands, its flags and its help.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "clients/cli/context.h"
+#include "clients/cli/flag_set.h"
+
+namespace tcproctor::cli {
+
+// Exit statuses, the same for every verb.
+inline constexpr int kExitOk = 0;
+// The protocol said no (refused, reset, nothing came in time), or for `run` a violation or XPASS.
+inline constexpr int kExitOutcome = 1;
+inline constexpr int kExitInconclusive = 2;  // `run` only
+// Misuse, no daemon, a gRPC status.
+inline constexpr int kExitError = 3;
+
+struct VerbInfo {
+  std::string name;      // one word or two: "open", "session create"
+  std::string operands;  // "SESSION CONNECTION [TEXT]"
+  std::string summary;   // one line
+  std::string help;      // more of it, and examples; ends with a line feed
+  size_t min_operands = 0;
+  size_t max_operands = 0;
+};
+
+class Verb {
+ public:
+  explicit Verb(VerbInfo info) : info_(std::move(info)) {}
+  virtual ~Verb() = default;
+  const VerbInfo& info() const { return info_; }
+
+  // Adds the verb's own flags; those of every verb (--address, --json, --help) are there already.
+  virtual void define(FlagSet&) {}
+  // Does it. The number of operands is within what the info says. A status that is not OK is
+  // printed and becomes kExitError.
+  virtual absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) = 0;
+
+ private:
+  const VerbInfo info_;
+};
+
+using VerbList = std::vector<std::unique_ptr<Verb>>;
+
+// All verbs, in the order of the help.
+VerbList make_verbs();
+
+// The whole command: `arguments` without the program's name. Returns the exit status.
+int run_command(Context& context, const std::vector<std::string>& arguments);
+
+}  // namespace tcproctor::cli
