@@ -52,7 +52,7 @@ TEST(Checksum, AgreesWithThePlainSumAtEveryLengthAndAlignment) {
 }
 
 TEST(Checksum, CarriesAreNotLost) {
-  for (const size_t length : {1u, 2u, 7u, 8u, 9u, 31u, 32u, 33u, 64u, 1500u, 65535u}) {
+  for (size_t length = 1; length <= 1500; ++length) {
     const Bytes ones(length, 0xFF);
     EXPECT_EQ(Checksum().add(ones).fold(), plain_sum(ones)) << length;
   }

@@ -184,14 +184,19 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"020405b4 01010108", OptionError::kMissingLength, 7, true},
         Malformed{"02", OptionError::kMissingLength, 0, false},
         Malformed{"c8", OptionError::kMissingLength, 0, false},
-        // A length a known kind cannot have: skipped, and what is behind it is read.
+        // No fault: an option twice, an unknown one without data.
         Malformed{"0303 07 0303 07 c8 02", OptionError::kNone, 0, false},
+        // A length a known kind cannot have: skipped, and what is behind it is read.
         Malformed{"0304 0707 020405b4", OptionError::kWrongLength, 0, true},
         Malformed{"0203 05 01 0204 05b4", OptionError::kWrongLength, 0, true},
         Malformed{"0403 00 01 0204 05b4", OptionError::kWrongLength, 0, true},
         Malformed{"0502 0101 0204 05b4", OptionError::kWrongLength, 0, true},
         Malformed{"0509 00000001 000000 01 0204 05b4 0101", OptionError::kWrongLength, 0, true},
         Malformed{"0809 00000001 000000 0204 05b4 010101", OptionError::kWrongLength, 0, true},
+        Malformed{"0205 05b400 020405b4", OptionError::kWrongLength, 0, true},
+        Malformed{"080b 00000001 0000000000 020405b4 01", OptionError::kWrongLength, 0, true},
+        // The first of two is the one that is named.
+        Malformed{"01 0403 00 0203 05 020405b4", OptionError::kWrongLength, 1, true},
         Malformed{"1304 0000 020405b4", OptionError::kWrongLength, 0, true},
         Malformed{"1c03 00 01 020405b4", OptionError::kWrongLength, 0, true},
         Malformed{"1d03 00 01 020405b4", OptionError::kWrongLength, 0, true},
