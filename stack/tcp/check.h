@@ -14,9 +14,10 @@ namespace tcproctor::tcp {
 
 }  // namespace tcproctor::tcp
 
-// Aborts with file and line when `condition` is false. For programming errors only, never for input.
-#define TCPROCTOR_CHECK(condition)                                              \
-  do {                                                                          \
-    if (!(condition)) [[unlikely]]                                              \
-      ::tcproctor::tcp::check_failed(#condition, __FILE__, __LINE__);           \
+// Aborts with file and line when `condition` is false. For programming errors only, never for
+// input.
+#define TCPROCTOR_CHECK(condition)                                    \
+  do {                                                                \
+    if (!(condition)) [[unlikely]]                                    \
+      ::tcproctor::tcp::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

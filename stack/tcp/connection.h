@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection: the transmission control block of RFC 9293 §3.3.1 and its doors. Sans-IO: segments,
-// user calls and the passing of time come in as calls; segments and events are pulled out. It reads
-// no clock, opens no socket and allocates nothing per segment (its buffers grow to what is used).
+// One connection: the transmission control block of RFC 9293 §3.3.1 and its doors. Sans-IO:
+// segments, user calls and the passing of time come in as calls; segments and events are pulled
+// out. It reads no clock, opens no socket and allocates nothing per segment (its buffers grow to
+// what is used).
 //
 // After every call its owner asks: next_segment() until false, next_event() until false,
 // next_deadline() to arm its timer.
 //
 // Where to look:  user_calls.cc §3.10.1-6   segment_arrives.cc §3.10.7   timeouts.cc §3.10.8
-//                 transmit.cc §3.7, §3.8.6  acknowledgment.cc: what the fifth check does with an ACK
+//                 transmit.cc §3.7, §3.8.6  acknowledgment.cc: what the fifth check does with an
+//                 ACK
 #pragma once
 
 #include <array>
@@ -72,7 +74,7 @@ struct PassiveStart {
   Instant syn_received{};                    // when the SYN came
   bool syn_ack_sent = false;                 // the listener sent the SYN,ACK already
   Instant syn_ack_first_sent{};              // valid when syn_ack_sent
-  uint32_t syn_ack_retransmissions = 0;      // RFC 5681 §3.1: a lost SYN,ACK limits the first window
+  uint32_t syn_ack_retransmissions = 0;  // RFC 5681 §3.1: a lost SYN,ACK limits the first window
 };
 
 class Connection {
@@ -85,11 +87,15 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // --- door 1: SEGMENT ARRIVES (§3.10.7). The segment's checksum was verified and its four-tuple is
-  // this connection's. In CLOSED and LISTEN it is ignored: those are closed.h's and the listener's.
+  // --- door 1: SEGMENT ARRIVES (§3.10.7). The segment's checksum was verified and its four-tuple
+  // is this connection's. In CLOSED and LISTEN it is ignored: those are closed.h's and the
+  // listener's.
   void on_segment(Instant now, const packet::TcpSegment& segment);
-  // TIME-WAIT only, after on_segment: a SYN arrived that may begin a new incarnation. True once; the
-  // owner then either forgets this connection and hands the same segment to the listener (see
+  // Passive, right after construction: keeps the data, FIN and urgent pointer of the SYN itself, to
+  // be processed once ESTABLISHED (EM-LISTEN-SEG-10..12).
+  void keep_text_of_syn(const packet::TcpSegment& segment) { hold_text_of_syn(segment); }
+  // TIME-WAIT only, after on_segment: a SYN arrived that may begin a new incarnation. True once;
+  // the owner then either forgets this connection and hands the same segment to the listener (see
   // Listener::on_segment, iss_above = status().snd_nxt), or calls refuse_reopen().
   bool take_reopen_request();
   void refuse_reopen(Instant now);
@@ -119,8 +125,9 @@ class Connection {
   // ICMP error that quotes this connection (§3.9.2.2, RFC 5927).
   void on_icmp(Instant now, const IcmpError& error);
 
-  // --- what it wants sent. False: nothing now. `max_payload`: largest super-segment the link takes in
-  // octets of payload; 0 = one MSS. The spans in `out` live until the next call of this connection.
+  // --- what it wants sent. False: nothing now. `max_payload`: largest super-segment the link takes
+  // in octets of payload; 0 = one MSS. The spans in `out` live until the next call of this
+  // connection.
   [[nodiscard]] bool next_segment(Instant now, SegmentOut& out, uint32_t max_payload = 0);
 
   // --- what it tells its user, in order. False: nothing.
@@ -144,12 +151,12 @@ class Connection {
  private:
   enum Timer : uint8_t {
     kRetransmission,
-    kPersist,      // zero window, and the override timer of §3.8.6.2.1
+    kPersist,  // zero window, and the override timer of §3.8.6.2.1
     kDelayedAck,
     kKeepAlive,
-    kUser,         // R2: user_timeout or syn_timeout
+    kUser,  // R2: user_timeout or syn_timeout
     kTimeWaitEnd,
-    kOrphan,       // FIN-WAIT-2 of a released connection
+    kOrphan,  // FIN-WAIT-2 of a released connection
     kTimerCount,
   };
   static constexpr Instant kOff = Instant::max();
@@ -157,7 +164,7 @@ class Connection {
   // A segment on its way through the checks of §3.10.7.4: what is left of it after trimming.
   struct Arriving {
     const packet::TcpSegment& segment;
-    SeqNum seq;                        // of the first octet of `text` (or of FIN)
+    SeqNum seq;  // of the first octet of `text` (or of FIN)
     SeqNum ack;
     std::span<const uint8_t> text;
     bool fin = false;
@@ -180,6 +187,11 @@ class Connection {
   bool process_text(Instant now, Arriving& arriving);
   void check_fin(Instant now, Arriving& arriving);
   void fin_in_order(Instant now);
+  void trim_to_window(Arriving& arriving);
+  void return_to_listen(Instant now, std::string_view cause);
+  void hold_text_of_syn(const packet::TcpSegment& segment);
+  void signal_urgent(Instant now);
+  void acknowledge_text(Instant now, const Arriving& arriving, bool filled_gap);
   void accept_syn(Instant now, const packet::TcpSegment& segment);
   void establish(Instant now, std::string_view cause);
   void unacceptable(Instant now, const Arriving& arriving, std::string_view cause);
@@ -192,11 +204,11 @@ class Connection {
   bool is_duplicate_ack(const Arriving& arriving) const;
   void update_send_window(Instant now, const Arriving& arriving);
   void take_rtt_sample(Instant now, const packet::TcpSegment& segment);
+  bool segment_before_timed_end(const packet::TcpSegment& segment) const;
   void fin_acknowledged(Instant now);
 
   // user_calls.cc
   void start_queued_close(Instant now);
-  void take_options(const ConnectionOptions& options);
 
   // timeouts.cc
   void retransmission_timeout(Instant now);
@@ -206,33 +218,36 @@ class Connection {
   void restart_retransmission_timer(Instant now);
   void restart_keepalive(Instant now);
   void restart_user_timer(Instant now);
+  bool user_timer_needed() const;
   void arm_persist(Instant now);
   Duration persist_interval() const;
 
   // transmit.cc
-  bool send_reset(Instant now, SegmentOut& out);
+  bool send_reset(SegmentOut& out, Instant now);
   bool send_syn(Instant now, SegmentOut& out);
   bool send_pure_ack(Instant now, SegmentOut& out);
-  bool send_retransmission(Instant now, SegmentOut& out, uint32_t max_payload);
+  bool send_retransmission(Instant now, SegmentOut& out);
   bool send_probe(Instant now, SegmentOut& out);
   bool send_new_data(Instant now, SegmentOut& out, uint32_t max_payload);
-  uint32_t sendable_now(Instant now, uint32_t payload_mss, uint32_t max_payload);
+  uint32_t sendable_now(uint32_t mss, uint32_t max_payload) const;
   void fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack);
-  void attach_payload(Instant now, SegmentOut& out, SeqNum seq, uint32_t length,
-                      uint32_t payload_mss);
+  void fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const;
+  static void put_options(SegmentOut& out, packet::OptionWriter& writer);
+  void attach_payload(SegmentOut& out, SeqNum seq, uint32_t length, uint32_t gso_size);
   void note_sent(Instant now, SeqNum seq, SeqNum end);
-  void fill_syn_options(Instant now, SegmentOut& out);
+  void note_fin_sent(Instant now);
+  void note_ack_sent();
   uint16_t advertise_window();
   bool window_update_due() const;
   uint32_t payload_mss(bool with_sack) const;
-  uint32_t flight() const { return snd_nxt_ - snd_una_; }
+  std::span<const packet::SackBlock> sack_blocks(
+      std::array<packet::SackBlock, packet::kMaxSackBlocks>& storage) const;
   uint32_t usable_window() const;
+  uint32_t flight() const { return snd_nxt_ - snd_una_; }
   SeqNum send_end() const { return send_buffer_.end(); }  // after the last octet queued
   bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_end()); }
   bool fin_is_acknowledged() const { return fin_queued_ && snd_una_.after(send_end()); }
   bool syn_acknowledged() const { return snd_una_ != iss_; }
-  bool anything_to_send() const;
-  std::span<const packet::SackBlock> sack_blocks(std::array<packet::SackBlock, 4>& storage) const;
 
   // connection.cc
   void set_state(Instant now, State state, std::string_view cause, Outcome outcome = Outcome::kOk);
@@ -265,39 +280,42 @@ class Connection {
   const SeqNum iss_;
   SeqNum snd_una_;
   SeqNum snd_nxt_;
-  SeqNum snd_up_;                  // SND.UP: the octet following urgent data
-  bool urgent_mode_ = false;       // snd_up_ lies after snd_una_
-  uint32_t snd_wnd_ = 0;           // octets, scaled
+  SeqNum snd_up_;             // SND.UP: the octet following urgent data
+  bool urgent_mode_ = false;  // snd_up_ lies after snd_una_
+  uint32_t snd_wnd_ = 0;      // octets, scaled
   SeqNum snd_wl1_;
   SeqNum snd_wl2_;
-  uint32_t max_snd_wnd_ = 0;       // largest window the peer ever offered (RFC 5961 §5.2, SWS)
-  SeqNum rtx_next_;                // next octet to retransmit; == snd_nxt_ when nothing is
-  bool retransmit_one_ = false;    // fast retransmit: the segment at SND.UNA, outside cwnd
-  bool fin_queued_ = false;        // CLOSE was accepted: FIN follows the queued data
-  bool close_waits_ = false;       // CLOSE in SYN-RECEIVED with data, or CLOSE-WAIT with data unsent
+  uint32_t max_snd_wnd_ = 0;     // largest window the peer ever offered (RFC 5961 §5.2, SWS)
+  SeqNum rtx_next_;              // next octet to retransmit; == snd_nxt_ when nothing is
+  bool retransmit_one_ = false;  // fast retransmit: the segment at SND.UNA, outside cwnd
+  bool fin_queued_ = false;      // CLOSE was accepted: FIN follows the queued data
+  bool close_waits_ = false;     // CLOSE in SYN-RECEIVED with data, or CLOSE-WAIT with data unsent
   bool syn_pending_ = false;
-  bool probe_pending_ = false;     // zero-window probe or override: send at least one octet
+  bool probe_pending_ = false;  // zero-window probe or override: send at least one octet
   bool keepalive_pending_ = false;
-  bool probed_ = false;            // the octet at SND.UNA went out as a probe into a zero window
-  bool send_was_full_ = false;     // a SEND found no room: tell when there is some
+  bool probed_ = false;         // the octet at SND.UNA went out as a probe into a zero window
+  bool send_was_full_ = false;  // a SEND found no room: tell when there is some
   SendBuffer send_buffer_;
-  SeqNum push_end_;                // PSH goes on the segment that ends here or beyond
+  SeqNum push_end_;  // PSH goes on the segment that ends here or beyond
   bool push_mark_ = false;
 
   // Receive sequence variables.
   SeqNum irs_;
   SeqNum rcv_nxt_;
-  SeqNum rcv_adv_;                 // RCV.NXT + RCV.WND: the right edge, never moved left (SHLD-14)
+  SeqNum rcv_adv_;  // RCV.NXT + RCV.WND: the right edge, never moved left (SHLD-14)
   SeqNum rcv_up_;
-  bool urgent_ahead_ = false;      // rcv_up_ lies after what the user has read
-  bool fin_received_ = false;      // the peer's FIN was processed
+  bool urgent_ahead_ = false;  // rcv_up_ lies after what the user has read
+  bool fin_received_ = false;  // the peer's FIN was processed
   bool eos_reported_ = false;
+  SeqNum received_push_end_;  // end of the last segment that carried PSH, while push_received_
+  bool push_received_ = false;
   ReceiveBuffer receive_buffer_;
 
   // Options in force.
-  uint16_t peer_mss_ = 0;          // SendMSS: what the peer announced, or 536 / 1220 (MUST-15)
+  uint16_t peer_mss_ = 0;  // SendMSS: what the peer announced, or 536 / 1220 (MUST-15)
   uint8_t snd_wind_shift_ = 0;
   uint8_t rcv_wind_shift_ = 0;
+  bool window_scale_agreed_ = false;
   bool sack_permitted_ = false;
   Timestamps timestamps_;
 
@@ -315,13 +333,14 @@ class Connection {
 
   // Retransmission and congestion.
   RttEstimator rtt_;
-  bool timing_ = false;            // a segment is being timed (Karn: never a retransmitted one)
+  bool timing_ = false;  // a segment is being timed (Karn: never a retransmitted one)
   SeqNum timed_end_;
   Instant timed_at_{};
-  uint32_t retransmissions_ = 0;   // in a row, of the segment at SND.UNA
+  uint32_t retransmissions_ = 0;  // in a row, of the segment at SND.UNA
   uint64_t total_retransmissions_ = 0;
   bool trouble_reported_ = false;  // R1
   bool syn_was_retransmitted_ = false;
+  bool syn_sent_before_ = false;
   uint32_t persist_backoff_ = 0;
   std::unique_ptr<CongestionControl> congestion_;
   NewReno recovery_;
@@ -336,7 +355,7 @@ class Connection {
 
   uint8_t soft_error_type_ = 0;
   uint8_t soft_error_code_ = 0;
-  std::vector<Event> events_;      // a queue: [events_head_, end)
+  std::vector<Event> events_;  // a queue: [events_head_, end)
   size_t events_head_ = 0;
 };
 

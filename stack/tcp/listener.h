@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A passive OPEN: SEGMENT ARRIVES in LISTEN (RFC 9293 §3.10.7.2) and in SYN-RECEIVED for those
-// connections that are still small entries (syn_cache.h, RFC 4987 §3.5), with SYN cookies when their
-// table is full (RFC 4987 §3.6).
+// connections that are still small entries (syn_cache.h, RFC 4987 §3.5), with SYN cookies when
+// their table is full (RFC 4987 §3.6).
 //
 // The host gives it every segment for its socket that matches no connection and no TIME-WAIT in its
 // tables. An entry becomes a Connection, with the id it had from its SYN on, when a segment or the
@@ -21,6 +21,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "stack/packet/address.h"
@@ -38,11 +39,11 @@
 namespace tcproctor::tcp {
 
 struct ListenerConfig {
-  uint64_t id = 0;                     // of the listener, for its own events
-  uint64_t* next_id = nullptr;         // ids of embryonic connections: post-incremented; not null
-  packet::SocketAddress local;         // address unspecified: any of the host's
+  uint64_t id = 0;              // of the listener, for its own events
+  uint64_t* next_id = nullptr;  // ids of embryonic connections: post-incremented; not null
+  packet::SocketAddress local;  // address unspecified: any of the host's
   std::optional<packet::SocketAddress> remote;  // only this peer may connect
-  uint32_t backlog = 128;              // connections waiting for ACCEPT, at least 1
+  uint32_t backlog = 128;                       // connections waiting for ACCEPT, at least 1
   uint32_t mtu = 1500;
   const Settings* settings = nullptr;  // not null, outlives the listener
   ConnectionOptions options;           // inherited by its connections
@@ -69,8 +70,9 @@ class Listener {
 
   explicit Listener(const ListenerConfig& config);
 
-  // A segment to this socket without a connection. `iss_above`: it is the SYN that ended a TIME-WAIT
-  // (TimeWait::Action::kReopen); the new ISS lies after that number. At most one connection comes out.
+  // A segment to this socket without a connection. `iss_above`: it is the SYN that ended a
+  // TIME-WAIT (TimeWait::Action::kReopen); the new ISS lies after that number. At most one
+  // connection comes out.
   std::optional<Promoted> on_segment(Instant now, const packet::TcpSegment& segment,
                                      std::optional<SeqNum> iss_above = std::nullopt);
   // Would a SYN from this peer be answered? Ask before a TIME-WAIT is given up for it.
@@ -97,9 +99,9 @@ class Listener {
   // A connection that was reset while it waits for ACCEPT may stay in the queue: then do not call.
   void on_gone(uint64_t id);
 
-  // OPEN active on a listener, or SEND with a specified remote (EM-LISTEN-OPEN-01, SEND-01): may it?
-  // kOk: the host forgets the listener and opens a Connection under the same id with these options.
-  // `remote`: given by the call, else the listener's own; kRemoteUnspecified when neither.
+  // OPEN active on a listener, or SEND with a specified remote (EM-LISTEN-OPEN-01, SEND-01): may
+  // it? kOk: the host forgets the listener and opens a Connection under the same id with these
+  // options. `remote`: given by the call, else the listener's own; kRemoteUnspecified when neither.
   Outcome can_become_active(const std::optional<packet::SocketAddress>& remote) const;
 
   const ListenerConfig& config() const { return config_; }
@@ -133,11 +135,14 @@ class Listener {
   std::optional<Promoted> promote_and_process(Instant now, SynCache::Slot slot,
                                               const packet::TcpSegment& segment);
   Promoted make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent);
-  void send_cookie(Instant now, const packet::TcpSegment& segment, SeqNum iss);
+  void send_cookie(Instant now, const packet::TcpSegment& segment);
   void send_syn_ack(Instant now, const SynEntry& entry);
   void send_ack(Instant now, const SynEntry& entry);
-  void send_reset(const packet::FourTuple& tuple, SeqNum seq, const SynEntry* entry, Instant now);
-  void queue_reply(const SegmentOut& segment);
+  void send_reset(const packet::FourTuple& tuple, SeqNum seq, const SynEntry& entry, Instant now);
+  void reply(const packet::FourTuple& tuple, SeqNum seq, SeqNum ack, uint16_t flags,
+             const packet::SynOptions& options);
+  std::optional<packet::TimestampsOption> timestamps_for(Instant now, const SynEntry& entry) const;
+  void queue_reply(SegmentOut segment);
   void remove_entry(Instant now, SynCache::Slot slot, State to, std::string_view cause,
                     Outcome outcome);
   void count_half_open(Instant now);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user call can come back with (RFC 9293 §3.10.1-6 and §3.9.1). These are data, not errors of
-// the program: a reset connection is a lawful result of RECEIVE.
+// What a user call can come back with (RFC 9293 §3.10.1-6 and §3.9.1). These are data, not errors
+// of the program: a reset connection is a lawful result of RECEIVE.
 #pragma once
 
 #include <array>
@@ -31,25 +31,24 @@ enum class Outcome : uint8_t {
   kQuietTime,               // refused during the quiet time after a restart (§3.4.3)
 };
 
-inline constexpr std::array<std::string_view, 18> kOutcomeNames = {
-    "OK",
-    "WOULD-BLOCK",
-    "END-OF-STREAM",
-    "CONNECTION-RESET",
-    "CONNECTION-REFUSED",
-    "CONNECTION-ABORTED",
-    "TIMED-OUT",
-    "UNREACHABLE",
-    "CONNECTION-CLOSING",
-    "CONNECTION-DOES-NOT-EXIST",
-    "CONNECTION-EXISTS",
-    "REMOTE-UNSPECIFIED",
-    "INSUFFICIENT-RESOURCES",
-    "INVALID-REMOTE",
-    "INVALID-LOCAL",
-    "ADDRESS-IN-USE",
-    "SOCKET-PAIR-IN-TIME-WAIT",
-    "QUIET-TIME"};
+inline constexpr std::array<std::string_view, 18> kOutcomeNames = {"OK",
+                                                                   "WOULD-BLOCK",
+                                                                   "END-OF-STREAM",
+                                                                   "CONNECTION-RESET",
+                                                                   "CONNECTION-REFUSED",
+                                                                   "CONNECTION-ABORTED",
+                                                                   "TIMED-OUT",
+                                                                   "UNREACHABLE",
+                                                                   "CONNECTION-CLOSING",
+                                                                   "CONNECTION-DOES-NOT-EXIST",
+                                                                   "CONNECTION-EXISTS",
+                                                                   "REMOTE-UNSPECIFIED",
+                                                                   "INSUFFICIENT-RESOURCES",
+                                                                   "INVALID-REMOTE",
+                                                                   "INVALID-LOCAL",
+                                                                   "ADDRESS-IN-USE",
+                                                                   "SOCKET-PAIR-IN-TIME-WAIT",
+                                                                   "QUIET-TIME"};
 
 constexpr std::string_view to_string(Outcome outcome) {
   return kOutcomeNames[static_cast<size_t>(outcome)];

@@ -14,10 +14,10 @@
 namespace tcproctor::tcp {
 
 struct SegmentOut {
-  packet::FourTuple tuple;     // local is the source of the segment
-  packet::TcpHeader header;    // all but data_offset and checksum
+  packet::FourTuple tuple;   // local is the source of the segment
+  packet::TcpHeader header;  // all but data_offset and checksum
   std::array<uint8_t, packet::kMaxTcpOptionBytes> option_bytes{};
-  uint8_t option_size = 0;     // multiple of 4, 0..40
+  uint8_t option_size = 0;  // multiple of 4, 0..40
   // Into the send buffer of the connection: valid until the connection is called again. Two spans,
   // because a ring wraps.
   std::span<const uint8_t> payload;

@@ -45,7 +45,11 @@ class SeqNum {
   uint32_t value_ = 0;
 };
 
-constexpr SeqNum later_of(SeqNum a, SeqNum b) { return a.before(b) ? b : a; }
-constexpr SeqNum earlier_of(SeqNum a, SeqNum b) { return a.before(b) ? a : b; }
+constexpr SeqNum later_of(SeqNum a, SeqNum b) {
+  return a.before(b) ? b : a;
+}
+constexpr SeqNum earlier_of(SeqNum a, SeqNum b) {
+  return a.before(b) ? a : b;
+}
 
 }  // namespace tcproctor::tcp

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "stack/tcp/time.h"
 
 namespace tcproctor::tcp {
@@ -59,17 +60,22 @@ struct Settings {
   Duration challenge_ack_interval = 1s;
   bool syn_cookies = true;         // RFC 4987: when the SYN cache is full
   uint32_t syn_cache_size = 1024;  // half-open entries per listener
-  // A sign of an attack (S001-syn-1): this many half-open entries from at least half as many sources.
+  // A sign of an attack (S001-syn-1): this many half-open entries from at least half as many
+  // sources.
   uint32_t half_open_alarm = 256;
   // FIN-WAIT-2 of a connection its user has released (an orphan) ends after this.
   Duration orphan_fin_wait_2 = 60s;
-  bool rfc1337 = false;       // ignore RST in TIME-WAIT
-  bool rfc6191 = true;        // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
-  bool hard_icmp_aborts = false;  // SHLD-26 in synchronized states; RFC 5927 treats them as soft
-  Duration quiet_time{0};     // RFC 9293 §3.4.3: no segment of ours before this after start
+  bool rfc1337 = false;              // ignore RST in TIME-WAIT
+  bool rfc6191 = true;               // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
+  bool hard_icmp_aborts = false;     // SHLD-26 in synchronized states; RFC 5927 treats them as soft
+  Duration quiet_time{0};            // RFC 9293 §3.4.3: no segment of ours before this after start
   uint16_t ephemeral_first = 49152;  // RFC 6056
   uint16_t ephemeral_last = 65535;
   ConnectionOptions defaults;
 };
+
+// INVALID_ARGUMENT names the first field that is out of range and the range.
+absl::Status validate(const ConnectionOptions& options);
+absl::Status validate(const Settings& settings);
 
 }  // namespace tcproctor::tcp

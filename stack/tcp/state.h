@@ -42,6 +42,8 @@ constexpr std::optional<State> state_from_name(std::string_view name) {
 }
 
 // RFC 9293 §3.5.2: ESTABLISHED and every later state.
-constexpr bool is_synchronized(State state) { return state >= State::kEstablished; }
+constexpr bool is_synchronized(State state) {
+  return state >= State::kEstablished;
+}
 
 }  // namespace tcproctor::tcp

@@ -17,10 +17,10 @@ struct Status {
   bool passive = false;  // SYN-RECEIVED came from LISTEN (MUST-11)
   bool released = false;
   packet::SocketAddress local;
-  packet::SocketAddress remote;  // unspecified for a listener
-  Outcome last_error = Outcome::kOk;  // why it is CLOSED
+  packet::SocketAddress remote;                      // unspecified for a listener
+  Outcome last_error = Outcome::kOk;                 // why it is CLOSED
   uint8_t soft_error_type = 0, soft_error_code = 0;  // last ICMP soft error; 0/0 none
-  bool end_of_stream = false;         // the peer's FIN was processed
+  bool end_of_stream = false;                        // the peer's FIN was processed
 
   // Absolute sequence numbers, as on the wire.
   uint32_t iss = 0, irs = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is left of a connection in TIME-WAIT: enough to answer the peer for 2 MSL, in at most 64
-// octets. A Connection keeps one inside; once its user has released it and its buffers are empty the
-// host may keep only this (Connection::time_wait()).
+// octets. A Connection keeps one inside; once its user has released it and its buffers are empty
+// the host may keep only this (Connection::time_wait()).
 //
 // The host keys it by the socket pair, which therefore is not stored here.
 #pragma once
@@ -31,9 +31,9 @@ class TimeWait {
   struct Start {
     SeqNum snd_nxt;
     SeqNum rcv_nxt;
-    uint32_t rcv_wnd = 0;        // octets: acceptability and the window we keep announcing
+    uint32_t rcv_wnd = 0;  // octets: acceptability and the window we keep announcing
     uint8_t rcv_wind_shift = 0;
-    bool timestamps = false;     // RFC 7323 in use
+    bool timestamps = false;  // RFC 7323 in use
     uint32_t ts_recent = 0;
     uint32_t timestamp_offset = 0;
     uint8_t dscp = 0;

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fifth check of RFC 9293 §3.10.7.4 in synchronized states: what an acknowledgment does to the
+// send side (RFC 5681, 5961 §5, 6298, 6582).
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/initial_sequence.h"
+
+namespace tcproctor::tcp {
+
+// ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK. False: the segment is done
+// with.
+bool Connection::process_ack(Instant now, const Arriving& arriving) {
+  const SeqNum ack = arriving.ack;
+  if (ack.after(snd_nxt_)) {  // EM-ESTABLISHED-SEG-27
+    unacceptable(now, arriving, "RFC 9293 §3.10.7.4 fifth: ACK of something not yet sent");
+    return false;
+  }
+  // RFC9293-MAY-12, RFC5961-5.2-1, EM-ESTABLISHED-SEG-26.
+  if (ack.before(snd_una_ - max_snd_wnd_)) {
+    challenge_ack(now);
+    drop(now, "RFC 5961 §5: ACK too old");
+    return false;
+  }
+  if (snd_wnd_ == 0 && timer_runs(kUser)) restart_user_timer(now);  // RFC9293-MUST-37
+  const bool duplicate = is_duplicate_ack(arriving);
+  if (ack.after(snd_una_)) acknowledge_up_to(now, arriving);
+  if (ack == snd_una_) update_send_window(now, arriving);
+  if (duplicate) duplicate_ack(now, arriving);  // EM-ESTABLISHED-SEG-25: no acknowledgment else
+
+  if (!fin_is_acknowledged()) {
+    // EM-CLOSING-SEG-31; its ACK of data before the FIN was used (ruling 9).
+    return state_ != State::kClosing;
+  }
+  fin_acknowledged(now);
+  return state_ != State::kClosed && state_ != State::kTimeWait;
+}
+
+void Connection::fin_acknowledged(Instant now) {
+  static constexpr std::string_view kCause = "RFC 9293 §3.10.7.4 fifth: our FIN is acknowledged";
+  if (state_ == State::kFinWait1) {  // EM-FIN-WAIT-1-SEG-30
+    set_state(now, State::kFinWait2, kCause);
+    // S001-fw2: as long as it takes while the user owns the connection.
+    if (released_) timers_[kOrphan] = now + settings_.orphan_fin_wait_2;
+  } else if (state_ == State::kClosing) {  // EM-CLOSING-SEG-30
+    enter_time_wait(now, kCause);
+  } else if (state_ == State::kLastAck) {  // EM-LAST-ACK-SEG-30
+    enter_closed(now, kCause, Outcome::kOk);
+  }
+}
+
+// SND.UNA < SEG.ACK =< SND.NXT: EM-ESTABLISHED-SEG-24.
+void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
+  const uint32_t flight_before = flight();
+  const uint32_t acked = arriving.ack - snd_una_;
+  take_rtt_sample(now, arriving.segment);
+  snd_una_ = arriving.ack;
+  send_buffer_.acknowledge(snd_una_);
+  rtx_next_ = later_of(rtx_next_, snd_una_);
+  retransmissions_ = 0;
+  trouble_reported_ = false;
+  probed_ = false;
+  retransmit_one_ = false;
+  syn_pending_ = false;
+  if (urgent_mode_ && snd_una_.at_or_after(snd_up_)) urgent_mode_ = false;
+  if (push_mark_ && snd_una_.at_or_after(push_end_)) push_mark_ = false;
+
+  bool restart_timer = true;
+  switch (recovery_.on_ack(snd_una_)) {
+    case NewReno::OnAck::kNormal:
+      congestion_->on_ack(acked, flight_before);
+      break;
+    case NewReno::OnAck::kFull:
+      congestion_->leave_recovery(flight());
+      break;
+    case NewReno::OnAck::kPartial:  // RFC6582-3.2-4: the next hole
+      congestion_->partial_ack(acked);
+      retransmit_one_ = true;
+      restart_timer = recovery_.take_first_partial();
+      break;
+  }
+  if (flight() == 0) {
+    stop(kRetransmission);  // RFC6298-5.2-1
+    if (send_buffer_.size() == 0) stop(kPersist);
+  } else if (restart_timer) {
+    restart_retransmission_timer(now);  // RFC6298-5.3-1
+  }
+  restart_user_timer(now);
+  if (send_was_full_ && send_buffer_.size() < options_.send_buffer_bytes) {
+    send_was_full_ = false;
+    emit({.kind = Event::Kind::kWritable, .time = now, .from = state_, .to = state_});
+  }
+}
+
+void Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segment) {
+  if (timing_ && !segment_before_timed_end(segment)) {
+    timing_ = false;
+    rtt_.sample(now - timed_at_);
+    return;
+  }
+  // RFC7323-4.1-2: with timestamps also what was retransmitted gives a sample, because TSecr tells
+  // the transmissions apart. One per flight is enough, so only while nothing is being timed.
+  if (timing_ || retransmissions_ == 0 || !timestamps_.in_use) return;
+  const auto& timestamps = segment.options.timestamps;
+  if (!timestamps.has_value() || timestamps->echo_reply == 0) return;
+  const uint32_t elapsed = timestamp_value(now, timestamps_.offset) - timestamps->echo_reply;
+  constexpr uint32_t kImplausible = 1u << 30;
+  if (elapsed < kImplausible) rtt_.sample(std::chrono::milliseconds(elapsed));
+}
+
+bool Connection::segment_before_timed_end(const packet::TcpSegment& segment) const {
+  return SeqNum(segment.header.acknowledgment_number).before(timed_end_);
+}
+
+// RFC 5681 §2: outstanding data, no text, neither SYN nor FIN, ACK = SND.UNA, window unchanged.
+bool Connection::is_duplicate_ack(const Arriving& arriving) const {
+  return flight() != 0 && arriving.ack == snd_una_ && arriving.segment.payload.empty() &&
+         !arriving.segment.has(packet::kSyn | packet::kFin) &&
+         static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_ == snd_wnd_;
+}
+
+void Connection::duplicate_ack(Instant now, const Arriving& arriving) {
+  if (snd_wnd_ == 0) return;  // an answer to a probe
+  const bool new_information = !sack_permitted_ || arriving.segment.options.sack_count != 0;
+  switch (recovery_.on_duplicate(snd_una_, snd_nxt_, new_information)) {
+    case NewReno::OnDuplicate::kNothing:
+      break;
+    case NewReno::OnDuplicate::kInflate:
+      congestion_->duplicate_in_recovery();
+      break;
+    case NewReno::OnDuplicate::kEnterRecovery:  // RFC5681-3.2-3
+      congestion_->enter_recovery(flight());
+      retransmit_one_ = true;
+      restart_retransmission_timer(now);
+      break;
+  }
+}
+
+// RFC9293-3.8.6-L1; EM-ESTABLISHED-SEG-28, 29. The window of a segment without SYN is scaled.
+void Connection::update_send_window(Instant now, const Arriving& arriving) {
+  const SeqNum seq(arriving.segment.header.sequence_number);
+  const bool newer =
+      snd_wl1_.before(seq) || (snd_wl1_ == seq && snd_wl2_.at_or_before(arriving.ack));
+  if (!newer) return;
+  const bool was_zero = snd_wnd_ == 0;
+  snd_wnd_ = static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_;
+  snd_wl1_ = seq;
+  snd_wl2_ = arriving.ack;
+  max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
+  if (!was_zero || snd_wnd_ == 0) return;
+  persist_backoff_ = 0;
+  probe_pending_ = false;
+  stop(kPersist);
+  // What was probed or was in flight when the window closed goes out again now.
+  rtx_next_ = flight() != 0 ? snd_una_ : snd_nxt_;
+  restart_user_timer(now);
+}
+
+}  // namespace tcproctor::tcp

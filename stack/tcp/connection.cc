@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Birth, changes of state and end of a connection, and what the other files share.
+#include "stack/tcp/connection.h"
+
+#include <algorithm>
+
+#include "stack/tcp/check.h"
+#include "stack/tcp/initial_sequence.h"
+#include "stack/tcp/mss.h"
+
+namespace tcproctor::tcp {
+
+Connection::Connection(const ConnectionConfig& config)
+    : settings_(*config.settings),
+      options_(config.options),
+      tuple_(config.tuple),
+      mtu_(config.mtu),
+      trace_(config.trace),
+      iss_(config.iss),
+      snd_una_(config.iss),
+      snd_nxt_(config.iss),
+      snd_up_(config.iss),
+      rtx_next_(config.iss),
+      push_end_(config.iss),
+      peer_mss_(default_mss(config.tuple.remote.address.family())),
+      rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
+      congestion_(make_reno()) {
+  stop_all_timers();
+  timestamps_.offset = config.timestamp_offset;
+  send_buffer_.start(iss_ + 1);
+  recovery_.start(iss_);
+}
+
+Connection::Connection(const ConnectionConfig& config, const PassiveStart& start, Instant now)
+    : Connection(config) {
+  passive_ = true;
+  state_ = State::kSynReceived;
+  last_received_ = now;
+  irs_ = start.irs;
+  rcv_nxt_ = irs_ + 1;
+  rcv_up_ = rcv_nxt_;
+  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);
+  receive_buffer_.start(rcv_nxt_);
+  snd_nxt_ = iss_ + 1;
+  rtx_next_ = snd_nxt_;
+  snd_wnd_ = start.peer_window;
+  max_snd_wnd_ = snd_wnd_;
+  snd_wl1_ = irs_;
+  snd_wl2_ = iss_;
+  peer_mss_ = start.peer_mss.value_or(peer_mss_);
+  if (start.peer_window_scale.has_value()) {
+    snd_wind_shift_ = std::min<uint8_t>(*start.peer_window_scale, 14);  // RFC7323-2.3-5
+    rcv_wind_shift_ = window_shift_for(options_.receive_buffer_bytes);
+    window_scale_agreed_ = true;
+  }
+  sack_permitted_ = start.sack_permitted;
+  if (start.timestamps) timestamps_.start(start.syn_received, start.ts_recent);
+  timestamps_.last_ack_sent = rcv_nxt_;
+  retransmissions_ = start.syn_ack_retransmissions;
+  total_retransmissions_ = retransmissions_;
+  syn_was_retransmitted_ = retransmissions_ > 0;
+  congestion_->start(payload_mss(false), syn_was_retransmitted_);
+  timers_[kUser] = start.syn_received + options_.syn_timeout;
+  syn_sent_before_ = start.syn_ack_sent;
+  if (!start.syn_ack_sent) {
+    syn_pending_ = true;
+    return;
+  }
+  for (uint32_t i = 0; i < retransmissions_; ++i) rtt_.back_off();
+  timers_[kRetransmission] = now + rtt_.rto();
+  if (!syn_was_retransmitted_) {
+    timing_ = true;
+    timed_end_ = snd_nxt_;
+    timed_at_ = start.syn_ack_first_sent;
+  }
+}
+
+Connection::~Connection() = default;
+
+void Connection::emit(Event event) {
+  if (events_head_ == events_.size()) {
+    events_.clear();
+    events_head_ = 0;
+  } else if (event.kind == Event::Kind::kReadable &&
+             events_.back().kind == Event::Kind::kReadable) {
+    return;  // one that was not collected yet says the same
+  }
+  events_.push_back(event);
+}
+
+bool Connection::next_event(Event& event) {
+  if (events_head_ == events_.size()) return false;
+  event = events_[events_head_++];
+  return true;
+}
+
+void Connection::set_state(Instant now, State state, std::string_view cause, Outcome outcome) {
+  const State from = state_;
+  state_ = state;
+  emit({.kind = Event::Kind::kStateChange,
+        .time = now,
+        .from = from,
+        .to = state,
+        .outcome = outcome,
+        .cause = cause});
+}
+
+void Connection::enter_closed(Instant now, std::string_view cause, Outcome outcome) {
+  last_error_ = outcome;
+  stop_all_timers();
+  flush();
+  set_state(now, State::kClosed, cause, outcome);
+  if (outcome == Outcome::kOk) return;
+  receive_buffer_.clear();  // "all segment queues should be flushed"
+  emit({.kind = Event::Kind::kError, .time = now, .outcome = outcome, .cause = cause});
+}
+
+void Connection::flush() {
+  send_buffer_.clear();
+  rtx_next_ = snd_nxt_;
+  retransmit_one_ = syn_pending_ = probe_pending_ = keepalive_pending_ = false;
+  ack_now_ = false;
+  extra_acks_ = 0;
+  segments_unacknowledged_ = 0;
+}
+
+// RFC9293-MUST-13: all other timers are turned off.
+void Connection::enter_time_wait(Instant now, std::string_view cause) {
+  stop_all_timers();
+  set_state(now, State::kTimeWait, cause);
+  time_wait_ = TimeWait(now,
+                        {.snd_nxt = snd_nxt_,
+                         .rcv_nxt = rcv_nxt_,
+                         .rcv_wnd = rcv_adv_.after(rcv_nxt_) ? rcv_wnd() : 0,
+                         .rcv_wind_shift = rcv_wind_shift_,
+                         .timestamps = timestamps_.in_use,
+                         .ts_recent = timestamps_.recent,
+                         .timestamp_offset = timestamps_.offset,
+                         .dscp = options_.dscp,
+                         .ttl = options_.ttl},
+                        settings_);
+  timers_[kTimeWaitEnd] = time_wait_.deadline();
+}
+
+void Connection::queue_reset(SeqNum seq) {
+  if (reset_count_ < resets_.size()) resets_[reset_count_++] = {seq};
+}
+
+void Connection::ack_at_once_each() {
+  constexpr uint8_t kMost = 100;  // of one batch of received segments
+  if (extra_acks_ < kMost) ++extra_acks_;
+}
+
+// RFC5961-7-1. The throttle is this connection's own.
+void Connection::challenge_ack(Instant now) {
+  if (challenge_limiter_.allow(now, settings_.challenge_ack_limit,
+                               settings_.challenge_ack_interval)) {
+    ack_at_once_each();
+  }
+}
+
+void Connection::drop(Instant now, std::string_view cause) {
+  if (!trace_) return;
+  emit({.kind = Event::Kind::kDropped, .time = now, .from = state_, .to = state_, .cause = cause});
+}
+
+uint16_t Connection::announced_mss() const {
+  return tcp::announced_mss(options_.mss, tuple_.local.address.family(), mtu_);
+}
+
+uint8_t Connection::receive_window_shift() const {
+  return window_shift_for(options_.receive_buffer_bytes);
+}
+
+// ICMP errors (§3.9.2.2). They are believed only when they quote what may be in flight
+// (RFC5927-4.1-1): SND.UNA =< SEQ =< SND.NXT, the last for our pure ACKs.
+void Connection::on_icmp(Instant now, const IcmpError& error) {
+  if (error.kind == packet::IcmpClass::kSourceQuench) return;  // RFC9293-MUST-55, EM-*-ICMP-01
+  if (error.kind == packet::IcmpClass::kOther) return;
+  if (state_ == State::kClosed || state_ == State::kListen || state_ == State::kTimeWait) return;
+  const SeqNum quoted(error.quoted_sequence_number);
+  if (quoted.before(snd_una_) || quoted.after(snd_nxt_)) {
+    return drop(now, "RFC 5927 §4.1: ICMP error quotes a segment that is not in flight");
+  }
+  soft_error_type_ = error.type;
+  soft_error_code_ = error.code;
+  // RFC9293-SHLD-26, EM-SYN-SENT-ICMP-03; in synchronized states by choice (ruling 19: RFC 5927
+  // §5.2 treats them as soft there).
+  if (error.kind == packet::IcmpClass::kHard &&
+      (!is_synchronized(state_) || settings_.hard_icmp_aborts)) {
+    return enter_closed(now, "RFC 9293 §3.9.2.2: hard ICMP error", Outcome::kUnreachable);
+  }
+  if (!options_.report_soft_errors) return;  // RFC9293-SHLD-20
+  emit({.kind = Event::Kind::kSoftError,     // RFC9293-MUST-47, MUST-56, SHLD-25; EM-*-ICMP-02
+        .time = now,
+        .from = state_,
+        .to = state_,
+        .icmp_type = error.type,
+        .icmp_code = error.code,
+        .cause = "RFC 9293 §3.9.2.2: soft ICMP error"});
+}
+
+}  // namespace tcproctor::tcp

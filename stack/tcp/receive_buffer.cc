@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stack/tcp/receive_buffer.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tcproctor::tcp {
+
+void ReceiveBuffer::start(SeqNum first) {
+  clear();
+  read_ = first;
+}
+
+void ReceiveBuffer::write(SeqNum seq, std::span<const uint8_t> text) {
+  ring_.write(seq - read_, text);
+}
+
+bool ReceiveBuffer::insert(SeqNum seq, std::span<const uint8_t> text) {
+  TCPROCTOR_CHECK(seq.at_or_after(next()));
+  if (seq != next()) return hold(seq, text);
+  write(seq, text);
+  readable_ += text.size();
+  if (!ranges_.empty()) absorb();
+  return true;
+}
+
+bool ReceiveBuffer::hold(SeqNum seq, std::span<const uint8_t> text) {
+  TCPROCTOR_CHECK(seq.at_or_after(next()));
+  if (text.empty()) return true;
+  if (!add_range(seq, seq + static_cast<SeqLength>(text.size()))) return false;
+  write(seq, text);
+  return true;
+}
+
+void ReceiveBuffer::release_held() {
+  absorb();
+}
+
+// Where ranges overlap, the octets that came first are overwritten by the later ones: both copies
+// are the peer's own, and a sane peer sends the same.
+bool ReceiveBuffer::add_range(SeqNum left, SeqNum right) {
+  const auto first = std::ranges::find_if(
+      ranges_, [left](const Range& range) { return range.right.at_or_after(left); });
+  auto last = first;
+  while (last != ranges_.end() && last->left.at_or_before(right)) {
+    left = earlier_of(left, last->left);
+    right = later_of(right, last->right);
+    out_of_order_ -= last->right - last->left;
+    ++last;
+  }
+  if (first == last && ranges_.size() >= kMaxRanges) return false;
+  out_of_order_ += right - left;
+  const Range merged{left, right, ++touches_};
+  if (first == last) {
+    ranges_.insert(first, merged);
+  } else {
+    *first = merged;
+    ranges_.erase(first + 1, last);
+  }
+  return true;
+}
+
+void ReceiveBuffer::absorb() {
+  size_t done = 0;
+  while (done < ranges_.size() && ranges_[done].left.at_or_before(next())) {
+    const Range& range = ranges_[done];
+    out_of_order_ -= range.right - range.left;
+    if (range.right.after(next())) readable_ += range.right - next();
+    ++done;
+  }
+  ranges_.erase(ranges_.begin(), ranges_.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+size_t ReceiveBuffer::read(std::span<uint8_t> buffer) {
+  const size_t count = std::min(buffer.size(), readable_);
+  if (count == 0) return 0;
+  const auto [first, rest] = ring_.view(0, count);
+  std::memcpy(buffer.data(), first.data(), first.size());
+  if (!rest.empty()) std::memcpy(buffer.data() + first.size(), rest.data(), rest.size());
+  ring_.consume(count);
+  readable_ -= count;
+  read_ += static_cast<SeqLength>(count);
+  return count;
+}
+
+size_t ReceiveBuffer::sack_blocks(std::span<packet::SackBlock> blocks) const {
+  const size_t count = std::min(blocks.size(), ranges_.size());
+  uint32_t below = 0;  // touched marks of the blocks already written are above this
+  for (size_t i = 0; i < count; ++i) {
+    const Range* best = nullptr;
+    for (const Range& range : ranges_) {
+      if (i > 0 && range.touched >= below) continue;
+      if (best == nullptr || range.touched > best->touched) best = &range;
+    }
+    below = best->touched;
+    blocks[i] = {best->left.value(), best->right.value()};
+  }
+  return count;
+}
+
+void ReceiveBuffer::clear() {
+  read_ = next();
+  ring_.clear();
+  readable_ = 0;
+  out_of_order_ = 0;
+  ranges_.clear();
+  fin_.reset();
+}
+
+}  // namespace tcproctor::tcp

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Received octets: those in order that the user has not read, and behind gaps those out of order
+// (RFC9293-SHLD-31). What it stores is bounded by the window, since callers trim to it, and the
+// number of separate ranges by kMaxRanges.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "stack/packet/tcp_options.h"
+#include "stack/tcp/byte_ring.h"
+#include "stack/tcp/sequence.h"
+
+namespace tcproctor::tcp {
+
+class ReceiveBuffer {
+ public:
+  static constexpr size_t kMaxRanges = 128;
+
+  // Data begins at `first` (IRS+1).
+  void start(SeqNum first);
+
+  // The number after the last octet in order: RCV.NXT as far as data is concerned.
+  SeqNum next() const { return read_ + static_cast<SeqLength>(readable_); }
+  // The first octet the user has not read.
+  SeqNum read_position() const { return read_; }
+  size_t readable() const { return readable_; }
+  size_t out_of_order() const { return out_of_order_; }
+  bool has_gaps() const { return !ranges_.empty(); }
+
+  // Stores text that begins at or after next(). In order it becomes readable, with whatever follows
+  // it without a gap. False, and nothing stored, when it would be one range too many.
+  bool insert(SeqNum seq, std::span<const uint8_t> text);
+  // Stores text without making it readable: what came with a SYN (RFC9293-3.5-L1).
+  bool hold(SeqNum seq, std::span<const uint8_t> text);
+  // Makes held text readable.
+  void release_held();
+
+  // Copies out at most buffer.size() octets; returns how many.
+  size_t read(std::span<uint8_t> buffer);
+
+  // Where the peer's FIN stands; the first one counts.
+  void note_fin(SeqNum seq) {
+    if (!fin_.has_value()) fin_ = seq;
+  }
+  bool fin_is_next() const { return fin_ == next(); }
+
+  // Ranges behind gaps, the one touched last first (RFC2018-4-5, 4-7); returns how many were
+  // written.
+  size_t sack_blocks(std::span<packet::SackBlock> blocks) const;
+
+  void clear();
+
+ private:
+  struct Range {
+    SeqNum left;
+    SeqNum right;
+    uint32_t touched = 0;  // larger = later
+  };
+
+  void write(SeqNum seq, std::span<const uint8_t> text);
+  bool add_range(SeqNum left, SeqNum right);
+  void absorb();
+
+  ByteRing ring_;
+  SeqNum read_;
+  size_t readable_ = 0;
+  size_t out_of_order_ = 0;
+  std::vector<Range> ranges_;  // ascending, disjoint, not adjacent
+  uint32_t touches_ = 0;
+  std::optional<SeqNum> fin_;
+};
+
+}  // namespace tcproctor::tcp

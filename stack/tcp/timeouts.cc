@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Timeouts: RFC 9293 §3.10.8, with the timers of RFC 6298 (retransmission), §3.8.6.1 (zero-window
+// probes), §3.8.6.2.1 (override), §3.8.6.3 (delayed ACK) and §3.8.4 (keep-alive).
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+
+namespace tcproctor::tcp {
+
+std::optional<Instant> Connection::next_deadline() const {
+  const Instant earliest = *std::ranges::min_element(timers_);
+  if (earliest == kOff) return std::nullopt;
+  return earliest;
+}
+
+void Connection::on_deadline(Instant now) {
+  const auto expired = [this, now](Timer timer) {
+    if (timers_[timer] > now) return false;
+    stop(timer);
+    return true;
+  };
+  // R2 first: what would be sent after it is not worth sending.
+  if (expired(kUser)) return user_timeout(now);
+  if (expired(kTimeWaitEnd)) {  // EM-TIME-WAIT-2MSL-01, RFC9293-3.10.8-L3
+    return enter_closed(now, "RFC 9293 §3.10.8: TIME-WAIT timeout", Outcome::kOk);
+  }
+  if (expired(kOrphan)) {
+    // Nobody will read what this peer may still send, and it may never close: S001-fw2.
+    return enter_closed(now, "orphan in FIN-WAIT-2 timed out", Outcome::kOk);
+  }
+  if (expired(kRetransmission)) retransmission_timeout(now);
+  if (expired(kPersist)) persist_timeout(now);
+  if (expired(kDelayedAck)) ack_now();  // RFC9293-MUST-40
+  if (expired(kKeepAlive)) keepalive_timeout(now);
+}
+
+// §3.10.8 USER TIMEOUT: EM-*-UTO-01, RFC9293-MUST-20, 3.10.8-L2.
+void Connection::user_timeout(Instant now) {
+  enter_closed(now, "RFC 9293 §3.10.8: user timeout", Outcome::kTimedOut);
+}
+
+// The user timer covers SYN, data, FIN and zero-window probes that are not answered.
+bool Connection::user_timer_needed() const {
+  if (state_ == State::kSynSent || state_ == State::kSynReceived) return true;
+  return flight() != 0 || timer_runs(kPersist);
+}
+
+void Connection::restart_user_timer(Instant now) {
+  if (!user_timer_needed() && send_buffer_.size() == 0 && !(fin_queued_ && !fin_sent())) {
+    return stop(kUser);
+  }
+  const bool handshake = state_ == State::kSynSent || state_ == State::kSynReceived;
+  timers_[kUser] = now + (handshake ? options_.syn_timeout : options_.user_timeout);
+}
+
+void Connection::restart_retransmission_timer(Instant now) {
+  timers_[kRetransmission] = now + rtt_.rto();
+}
+
+// §3.10.8 RETRANSMISSION TIMEOUT: EM-*-RTO-01, RFC9293-3.10.8-L1, RFC6298-5.4..5.6.
+void Connection::retransmission_timeout(Instant now) {
+  if (flight() == 0) return;  // EM-FIN-WAIT-2-RTO-01: the queue is empty
+  const bool syn = !syn_acknowledged();
+  if (!syn && snd_wnd_ == 0) {
+    // The peer took its window back: probed, not timed out (RFC9293-MUST-35, SHLD-17).
+    return persist_timeout(now);
+  }
+  const bool first = retransmissions_ == 0;
+  ++retransmissions_;
+  rtt_.back_off();  // RFC6298-5.5-1
+  timing_ = false;  // Karn: RFC6298-3-1
+  if (retransmissions_ >= 3 && !trouble_reported_) {
+    trouble_reported_ = true;  // R1: RFC9293-MUST-20, SHLD-9, SHLD-10, MUST-22
+    emit({.kind = Event::Kind::kDeliveryTrouble,
+          .time = now,
+          .from = state_,
+          .to = state_,
+          .cause = "RFC 9293 §3.8.3: R1 passed"});
+  }
+  restart_retransmission_timer(now);  // RFC6298-5.6-1
+  if (syn) {
+    syn_was_retransmitted_ = true;
+    syn_pending_ = true;
+    return;
+  }
+  congestion_->on_timeout(flight(), first);
+  recovery_.on_timeout(snd_nxt_);
+  retransmit_one_ = false;
+  rtx_next_ =
+      snd_una_;  // the window of one segment lets the first go now, the others after its ACK
+}
+
+// Zero-window probes (§3.8.6.1) back off from the RTO: RFC9293-SHLD-29, SHLD-30. The override timer
+// shares the clock: RFC9293-3.8.6.2.1-L1 wants 0.1 to 1 s.
+Duration Connection::persist_interval() const {
+  if (snd_wnd_ != 0) return std::chrono::milliseconds(200);
+  Duration interval = rtt_.rto();
+  for (uint32_t i = 0; i < persist_backoff_ && interval < settings_.max_rto; ++i) interval *= 2;
+  return std::min(interval, std::max(settings_.max_rto, rtt_.rto()));
+}
+
+// Called when nothing more can be sent now: waits for a window that may never be announced, if the
+// update was lost (RFC9293-MUST-36).
+void Connection::arm_persist(Instant now) {
+  const bool waiting = send_end().after(snd_nxt_) || (fin_queued_ && !fin_sent()) || probed_;
+  const bool idle = flight() == 0 || probed_;
+  if (!is_synchronized(state_) || !waiting || !idle || probe_pending_) return;
+  if (timer_runs(kPersist) || timer_runs(kRetransmission)) return;
+  timers_[kPersist] = now + persist_interval();
+  if (!timer_runs(kUser)) restart_user_timer(now);
+}
+
+void Connection::persist_timeout(Instant now) {
+  if (snd_wnd_ == 0 && persist_backoff_ < 32) ++persist_backoff_;
+  probe_pending_ = true;
+  timing_ = false;
+  stop(kRetransmission);
+  (void)now;
+}
+
+// Keep-alive (§3.8.4).
+void Connection::restart_keepalive(Instant now) {
+  keepalive_probes_sent_ = 0;
+  if (!options_.keepalive || !is_synchronized(state_) || state_ == State::kTimeWait) {
+    return stop(kKeepAlive);  // RFC9293-MUST-25
+  }
+  timers_[kKeepAlive] = std::max(last_received_, now) + options_.keepalive_idle;
+}
+
+void Connection::keepalive_timeout(Instant now) {
+  // RFC9293-MUST-26: only when nothing is outstanding; retransmission finds a dead peer otherwise.
+  if (flight() != 0 || send_buffer_.size() != 0) {
+    timers_[kKeepAlive] = now + options_.keepalive_idle;
+    return;
+  }
+  // RFC9293-MUST-29: one unanswered probe means nothing.
+  if (keepalive_probes_sent_ >= options_.keepalive_probes) {
+    return enter_closed(now, "RFC 9293 §3.8.4: keep-alive probes unanswered", Outcome::kTimedOut);
+  }
+  ++keepalive_probes_sent_;
+  keepalive_pending_ = true;
+  timers_[kKeepAlive] = now + options_.keepalive_interval;
+}
+
+}  // namespace tcproctor::tcp
