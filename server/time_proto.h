@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "stack/tcp/time.h"
@@ -29,7 +29,7 @@ inline std::string seconds_text(tcp::Duration duration) {
 // INVALID_ARGUMENT names `field` when the message is malformed (nanos out of range or of the other
 // sign than seconds) or the time lies outside `min`..`max`.
 inline absl::StatusOr<tcp::Duration> duration_from_proto(const google::protobuf::Duration& proto,
-                                                         std::string_view field,
+                                                         absl::string_view field,
                                                          tcp::Duration min = tcp::Duration::zero(),
                                                          tcp::Duration max = kMaxRequestTime) {
   const bool signs_differ =
@@ -47,7 +47,8 @@ inline absl::StatusOr<tcp::Duration> duration_from_proto(const google::protobuf:
            : tcp::Duration::zero();
   if (!fits || duration < min || duration > max) {
     return absl::InvalidArgumentError(absl::StrCat(
-        field, ": ", proto.seconds(), ".", absl::Dec(proto.nanos() < 0 ? -proto.nanos() : proto.nanos(), absl::kZeroPad9),
+        field, ": ", proto.seconds(), ".",
+        absl::Dec(proto.nanos() < 0 ? -proto.nanos() : proto.nanos(), absl::kZeroPad9),
         " s is outside ", internal::seconds_text(min), " .. ", internal::seconds_text(max)));
   }
   return duration;

@@ -2,8 +2,8 @@
 // A v1::Segment as the octets of an IP packet. Every field may be right or wrong: what is given is
 // written as given, what is absent is computed or defaulted as segment.proto says.
 //
-// Beyond that: a segment needs tcp, icmp or raw; or a network header whose protocol (next_header) is
-// given, and then `payload` follows the IP header directly (a fragment, a truncated TCP header).
+// Beyond that: a segment needs tcp, icmp or raw; or a network header whose protocol (next_header)
+// is given, and then `payload` follows the IP header directly (a fragment, a truncated TCP header).
 // Without a network header the packet is of the first family both ends have, IPv4 before IPv6.
 // Ports, sequence and acknowledgment numbers default to 0. TCP options: mss.octets and
 // window_scale.shift must be given, time stamps default to 0.
@@ -13,10 +13,10 @@
 #include <functional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "stack/packet/address.h"
 #include "tcproctor/v1/segment.pb.h"
 
@@ -37,17 +37,14 @@ struct CraftContext {
 struct Crafted {
   std::string packet;
   packet::IpFamily family = packet::IpFamily::kV4;
-  size_t ip_header_bytes = 0;               // as written; 0 for raw
-  bool ip_checksum_computed = false;        // false: given, raw, or IPv6
+  size_t ip_header_bytes = 0;         // as written; 0 for raw
+  bool ip_checksum_computed = false;  // false: given, raw, or IPv6
   bool transport_checksum_computed = false;
 };
 
-// INVALID_ARGUMENT with a message that begins with the field, e.g. "segment.tcp.source_port: 70000 is
-// above 65535"; `path` is what stands for "segment" there.
+// INVALID_ARGUMENT with a message that begins with the field, e.g. "segment.tcp.source_port: 70000
+// is above 65535"; `path` is what stands for "segment" there.
 absl::StatusOr<Crafted> craft(const v1::Segment& segment, const CraftContext& context,
-                              std::string_view path);
-
-// The octets of the TCP option field, not padded. INVALID_ARGUMENT as above.
-absl::StatusOr<std::string> encode_tcp_options(const v1::TcpHeader& header, std::string_view path);
+                              absl::string_view path);
 
 }  // namespace tcproctor::server

@@ -2,20 +2,22 @@
 // Wire.Expect as an operation that is polled: the next segment of an end matches a pattern, or
 // silence for a time. Read from the log by a cursor, so nothing falls between two calls.
 //
-// What is looked at: TCP and ICMP segments that the end itself sent (ORIGIN_END), whatever became of
-// them. A segment that reached the wire after the deadline does not count, however late poll() is.
+// What is looked at: TCP and ICMP segments that the end itself sent (ORIGIN_END), whatever became
+// of them. A segment that reached the wire after the deadline does not count, however late poll()
+// is.
 //
 // Default cursor: each end has one, which moves to the entry that an Expect for that end MATCHED
 // (NEXT and SKIP). A mismatch and SILENCE leave it where it was, so that what came may be compared
 // with something else; ExpectResponse.cursor of a mismatch is the segment that did not match, for
-// those who want to go on behind it.
+// those who want to go on behind it. SKIP that timed out shows the last segment it skipped.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/wire/log.h"
@@ -60,7 +62,10 @@ class Expectation {
 
  private:
   std::optional<v1::ExpectResponse> judge(const LogRecord& record);
-  v1::ExpectResponse answer(v1::ExpectResponse::Result result, uint64_t cursor) const;
+  v1::ExpectResponse at_deadline() const;
+  // `number`: the segment it is about, 0 for none.
+  v1::ExpectResponse with_entry(v1::ExpectResponse::Result result, uint64_t number,
+                                const std::vector<std::string>& differences) const;
 
   const std::shared_ptr<const WireLog> log_;
   const std::shared_ptr<ExpectCursors> cursors_;
@@ -68,6 +73,9 @@ class Expectation {
   const std::function<uint64_t()> capture_drops_;
   std::optional<uint64_t> start_;  // the cursor it began with
   uint64_t position_ = 0;          // records up to this one were judged
+  // SKIP: the last segment that did not match, evidence for a timeout.
+  uint64_t skipped_ = 0;
+  std::vector<std::string> skipped_differences_;
 };
 
 }  // namespace tcproctor::server

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many alike segments from forged addresses (S001-syn-attack): one template, of which source address
-// and port are drawn anew for each.
+// Many alike segments from forged addresses (S001-syn-attack): one template, of which source
+// address and port are drawn anew for each.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loss, duplication, corruption, delay, jitter and reordering of what one end sends. What happens to
-// the n-th packet depends on the seed and n alone: a run repeats exactly.
+// Loss, duplication, corruption, delay, jitter and reordering of what one end sends. What happens
+// to the n-th packet depends on the seed and n alone: a run repeats exactly.
 #pragma once
 
 #include <cstddef>

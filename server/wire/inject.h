@@ -37,14 +37,14 @@ class Player : public std::enable_shared_from_this<Player> {
       std::function<uint64_t(std::span<const uint8_t> packet, packet::IpFamily, bool unlogged)>;
 
   Player(run::Scheduler& scheduler, SendPacket send, std::function<void()> on_done);
-  ~Player() { stop(); }
+  ~Player();
   Player(const Player&) = delete;
   Player& operator=(const Player&) = delete;
 
   // Sends what is due at once from within the call.
   void play(std::vector<PlannedPacket> train);
   void play(FloodGenerator flood);
-  // What was not sent yet is not sent any more.
+  // What was not sent yet is not sent any more; then it is done. `on_done` is not called.
   void stop();
 
   bool done() const { return done_; }
@@ -55,9 +55,8 @@ class Player : public std::enable_shared_from_this<Player> {
   static constexpr int kBurst = 256;
 
   std::optional<tcp::Instant> next_time() const;
-  void send_next();
+  void send_next(tcp::Duration late);
   void run();
-  void finish();
 
   run::Scheduler& scheduler_;
   SendPacket send_;

@@ -80,10 +80,7 @@ class WireLog {
   std::unique_ptr<uint8_t[]> spare_;  // one block of kBlockBytes for reuse
 };
 
-// The record as the contract has it, decoded.
-v1::LogEntry to_log_entry(const LogRecord& record);
-
-// The same into `entry`, whose storage is reused.
+// The record as the contract has it, decoded. `entry` is overwritten.
 void fill_log_entry(const LogRecord& record, v1::LogEntry& entry);
 
 }  // namespace tcproctor::server

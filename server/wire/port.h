@@ -23,8 +23,8 @@
 
 namespace tcproctor::server {
 
-// Both addresses are those that frames towards the end carry. The wire is no bridge: it puts them on
-// itself, whatever the other end's frames had.
+// Both addresses are those that frames towards the end carry. The wire is no bridge: it puts them
+// on itself, whatever the other end's frames had.
 struct EthernetAddresses {
   packet::MacAddress end;   // of the end behind this port: destination of what we send
   packet::MacAddress peer;  // of the other end, as this end's neighbour table knows it: source
@@ -58,7 +58,8 @@ class Port {
 
   // Begins to read. `on_packet` gets each IP packet the end sent (the octets live as long as the
   // call); `on_lost` is called once when the device is gone. INVALID_ARGUMENT: the link has a
-  // descriptor and no loop was given, or it cannot be watched, or an Ethernet link has no addresses.
+  // descriptor and no loop was given, or it cannot be watched, or an Ethernet link has no
+  // addresses.
   absl::Status start(PacketCallback on_packet, LostCallback on_lost);
   void stop();
 
@@ -76,11 +77,13 @@ class Port {
   };
 
   void on_ready(run::Readiness ready);
+  void read_soon();
   void read();
   void take(const link::ReceivedFrame& frame);
   bool strip_ethernet(std::span<const uint8_t>& bytes, packet::IpFamily& family);
   bool is_noise(std::span<const uint8_t> packet);
   void transmit(std::span<const uint8_t> frame, const host::FrameMeta& meta);
+  void keep(std::vector<uint8_t> frame, const host::FrameMeta& meta);
   void flush();
   void request_flush();
   void watch_writable(bool wanted);

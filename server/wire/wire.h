@@ -8,6 +8,7 @@
 // delivered at once and unimpaired. Injected packets are neither held nor impaired.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -53,13 +54,13 @@ struct WireHooks {
   std::function<void(v1::End to, std::span<const uint8_t> packet, const PacketMeta&)> deliver;
   // State of an end's connection; `pair` is as that end names it (local = its own). Optional.
   std::function<v1::TcpState(v1::End end, const packet::FourTuple& pair)> observe;
-  // Something that waits may be satisfiable: a packet was logged, a train is done. Optional. Cheap,
-  // please: it is called for every packet.
+  // Something that waits may be satisfiable: a packet was logged, a train is done. Optional. It is
+  // called for every packet, from within the wire: take note, and poll later.
   std::function<void()> activity;
   // CLOCK_REALTIME now, for packets that come without the kernel's stamp. Absent: virtual clock.
   std::function<int64_t()> wall_time_ns;
-  // Frames the capture has lost so far, of all ports. From the first one on Expect answers DATA_LOSS:
-  // a lossy capture is an error of the environment, not of the examined end. Optional.
+  // Frames the capture has lost so far, of all ports. From the first one on Expect answers
+  // DATA_LOSS: a lossy capture is an error of the environment, not of the examined end. Optional.
   std::function<uint64_t()> capture_drops;
 };
 
@@ -82,39 +83,50 @@ class Wire {
   absl::StatusOr<v1::ReleaseHeldResponse> release(const v1::ReleaseHeldRequest& request);
   absl::StatusOr<std::unique_ptr<Expectation>> expect(const v1::ExpectRequest& request);
   absl::Status impair(const v1::ImpairRequest& request);
-  absl::StatusOr<std::unique_ptr<LogReader>> read_log(const v1::LogRequest& request);
-  absl::StatusOr<std::unique_ptr<PcapWriter>> pcap(const v1::PcapRequest& request);
+  absl::StatusOr<std::unique_ptr<LogReader>> read_log(const v1::LogRequest& request) const;
+  absl::StatusOr<std::unique_ptr<PcapWriter>> pcap(const v1::PcapRequest& request) const;
 
   const WireLog& log() const { return *log_; }
   // Packets on their way (delay, jitter, reordering), and kept by Hold.
   size_t in_flight() const { return delay_line_.size(); }
   size_t held() const { return holder_.size(); }
   // Trains and floods still playing.
-  size_t playing() const { return players_.size(); }
+  size_t playing() const;
   // Packets of unlogged floods.
   uint64_t unlogged() const { return unlogged_; }
 
  private:
+  // How a packet of an end goes on its way.
+  struct Passage {
+    v1::End from;
+    v1::Origin origin;
+    bool corrupted;
+    tcp::Instant due;
+  };
+
   uint64_t append(v1::End from, v1::Origin origin, v1::Fate fate, std::span<const uint8_t> packet,
                   const PacketMeta& meta, bool corrupted);
   void observe(LogRecord& record) const;
-  void pass_impaired(v1::End from, std::span<const uint8_t> packet, const PacketMeta& meta);
-  // Delivers, holds or delays a packet that the log has as `origin`.
-  void forward(v1::End from, v1::Origin origin, std::span<const uint8_t> packet,
-               const PacketMeta& meta, bool corrupted, tcp::Instant due);
+  // Logs the packet, and delivers, holds or delays it.
+  void forward(const Passage& passage, std::span<const uint8_t> packet, const PacketMeta& meta);
+  // Delivers what was held or delayed.
+  void hand_on(const HeldPacket& packet);
   void deliver(v1::End to, std::span<const uint8_t> packet, const PacketMeta& meta);
+  v1::Fate fate_on_arrival(v1::End from) const;
   uint64_t send_injected(v1::End from, std::span<const uint8_t> packet, packet::IpFamily family,
                          bool unlogged);
   void activity();
-  void forget_finished_players();
 
   CraftContext craft_context(v1::End from);
-  absl::StatusOr<std::optional<Matcher>> compile_pattern(bool present,
-                                                         const v1::SegmentPattern& pattern) const;
+  std::span<const uint8_t> logged(uint64_t number) const;
+  // Of what a request leaves to us; follows from the session's seed.
+  uint64_t next_seed();
+  absl::StatusOr<std::optional<Matcher>> compile(bool present,
+                                                 const v1::SegmentPattern& pattern) const;
   absl::StatusOr<std::vector<PlannedPacket>> plan_train(const v1::InjectRequest& request);
 
   const WireEnd& end(v1::End which) const { return which == v1::END_A ? config_.a : config_.b; }
-  std::optional<Impairer>& impairer(v1::End from) {
+  std::optional<Impairer>& impairer_of(v1::End from) {
     return from == v1::END_A ? impair_a_ : impair_b_;
   }
 
