@@ -126,8 +126,9 @@ class KernelSocket {
   SocketResult listen(uint32_t backlog);
   // Sends SYN; kWouldBlock is the normal answer: the socket becomes writable when it is decided, then
   // ask connect_result(). EADDRNOTAVAIL is what the kernel says alike for a socket pair that is in
-  // use, for one in TIME-WAIT and when no port is left: InetDiag::find tells which. The unspecified
-  // address is no error to Linux: it connects to the host itself.
+  // use, for one in TIME-WAIT and when no port is left: InetDiag::find tells which. With timestamps
+  // on, a socket bound to the port takes a pair in TIME-WAIT over (RFC 6191 in spirit) when both had
+  // reuse_address. The unspecified address is no error to Linux: it connects to the host itself.
   SocketResult connect(const packet::SocketAddress& remote);
   // kWouldBlock while SYN-SENT or SYN-RECEIVED, kOk when established, else why it failed.
   SocketResult connect_result();

@@ -121,7 +121,7 @@ TEST_F(KernelSocketTest, CloseInSynSentGivesUp) {
 // The kernel has one errno for several reasons, which InetDiag tells apart. This is where the
 // header's table was found out.
 TEST_F(KernelSocketTest, AddressesInUse) {
-  KernelSocket listening = listener();
+  const KernelSocket listening = listener();
   KernelSocket second = make(*b_);
   SocketOptions reuse;
   reuse.reuse_address = true;
@@ -131,37 +131,49 @@ TEST_F(KernelSocketTest, AddressesInUse) {
   EXPECT_EQ(taken.error, EADDRINUSE);
   EXPECT_EQ(second.bind(at("192.0.2.3", 80)).outcome, Outcome::kInvalidLocal);
   EXPECT_EQ(second.bind(at("2001:db8::2", 80)).outcome, Outcome::kInvalidLocal);
+}
 
-  // The same pair while it is ESTABLISHED, then while it is in TIME-WAIT. Only when both sockets have
-  // SO_REUSEADDR does bind let the second one pass, and then it is connect that refuses.
-  const packet::SocketAddress local = at("192.0.2.1", 5000);
-  const auto connect_from = [&](KernelSocket& socket, bool with_reuse) {
-    if (with_reuse) {
-      EXPECT_TRUE(socket.set_options(reuse).ok());
-    }
-    const SocketResult bound = socket.bind(local);
-    return bound.ok() ? socket.connect(at("192.0.2.2", 80)) : bound;
-  };
-  KernelSocket first = make(*a_);
-  ASSERT_EQ(connect_from(first, true).outcome, Outcome::kWouldBlock);
-  ASSERT_TRUE(ready(listening, POLLIN));
-  Pair pair{std::move(first), *listening.accept().socket};
-  const auto again = [&](bool with_reuse) {
-    KernelSocket socket = make(*a_);
-    const SocketResult result = connect_from(socket, with_reuse);
-    EXPECT_EQ(result.outcome, Outcome::kAddressInUse);
-    return result.error;
-  };
-  EXPECT_EQ(state_a(pair), State::kEstablished);
-  EXPECT_EQ(again(false), EADDRINUSE);
-  EXPECT_EQ(again(true), EADDRNOTAVAIL);
-  ASSERT_TRUE(pair.a.close().ok());
-  ASSERT_TRUE(pair.b.close().ok());
-  ASSERT_TRUE(eventually([&] { return state_a(pair) == State::kTimeWait; }));
-  pair.a.abort();
-  EXPECT_EQ(state_a(pair), State::kTimeWait) << "ABORT does not end the kernel's TIME-WAIT";
-  EXPECT_EQ(again(false), EADDRINUSE);
-  EXPECT_EQ(again(true), EADDRNOTAVAIL);
+// The same pair while it is ESTABLISHED, then while it is in TIME-WAIT. Only when both sockets have
+// SO_REUSEADDR does bind let the second one pass, and then it is connect that refuses, unless
+// timestamps allow it to take TIME-WAIT over.
+TEST_F(KernelSocketTest, TheSamePairAgain) {
+  for (const char* timestamps : {"0", "1"}) {
+    ASSERT_TRUE(write_sysctl(*a_, "net.ipv4.tcp_timestamps", timestamps).ok());
+    KernelSocket listening = listener();
+    SocketOptions reuse;
+    reuse.reuse_address = true;
+    ASSERT_TRUE(listening.set_options(reuse).ok());
+    const auto connect_with = [&](KernelSocket& socket, bool with_reuse) {
+      if (with_reuse) {
+        EXPECT_TRUE(socket.set_options(reuse).ok());
+      }
+      const SocketResult bound = socket.bind(at("192.0.2.1", 5000));
+      return bound.ok() ? socket.connect(at("192.0.2.2", 80)) : bound;
+    };
+    const auto again = [&](bool with_reuse) {
+      KernelSocket socket = make(*a_);
+      const SocketResult result = connect_with(socket, with_reuse);
+      EXPECT_EQ(result.outcome,
+                result.error == EINPROGRESS ? Outcome::kWouldBlock : Outcome::kAddressInUse);
+      return result.error;
+    };
+    KernelSocket first = make(*a_);
+    ASSERT_EQ(connect_with(first, true).outcome, Outcome::kWouldBlock);
+    ASSERT_TRUE(ready(listening, POLLIN));
+    Pair pair{std::move(first), *listening.accept().socket};
+    EXPECT_EQ(state_a(pair), State::kEstablished);
+    EXPECT_EQ(again(false), EADDRINUSE);
+    EXPECT_EQ(again(true), EADDRNOTAVAIL);
+    ASSERT_TRUE(pair.a.close().ok());
+    ASSERT_TRUE(pair.b.close().ok());
+    ASSERT_TRUE(eventually([&] { return state_a(pair) == State::kTimeWait; }));
+    pair.a.abort();
+    EXPECT_EQ(state_a(pair), State::kTimeWait) << "ABORT does not end the kernel's TIME-WAIT";
+    EXPECT_EQ(again(false), EADDRINUSE);
+    EXPECT_EQ(again(true), timestamps[0] == '0' ? EADDRNOTAVAIL : EINPROGRESS);
+    ASSERT_TRUE(a_diag_->destroy_all().ok());
+    ASSERT_TRUE(b_diag_->destroy_all().ok());
+  }
 }
 
 TEST_F(KernelSocketTest, InvalidRemotes) {

@@ -72,7 +72,7 @@ RouteMessage& RouteMessage::end_nested() {
   return *this;
 }
 
-absl::Status RouteBatch::execute(int socket) {
+absl::Status RouteBatch::execute(int socket, const OnAnswer& on_answer) {
   const std::vector<RouteMessage> messages = std::exchange(messages_, {});
   std::vector<iovec> parts;
   for (size_t i = 0; i < messages.size(); ++i) {
@@ -108,8 +108,9 @@ absl::Status RouteBatch::execute(int socket) {
     int remaining = static_cast<int>(length);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining);
          header = nlmsg_next(header, &remaining)) {
-      if (header->nlmsg_type != NLMSG_ERROR || header->nlmsg_seq == 0 ||
-          header->nlmsg_seq > messages.size()) {
+      if (header->nlmsg_seq == 0 || header->nlmsg_seq > messages.size()) continue;
+      if (header->nlmsg_type != NLMSG_ERROR) {
+        if (on_answer) on_answer(header);
         continue;
       }
       ++answered;

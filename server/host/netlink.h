@@ -7,6 +7,7 @@
 #include <netlink/msg.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,8 +58,10 @@ class RouteBatch {
   void add(RouteMessage message) { messages_.push_back(std::move(message)); }
   // Sends everything in one call and reads the acknowledgements. The first error is returned, with
   // the action's name and the kernel's own explanation; later requests of the batch were tried
-  // nevertheless. The batch is empty afterwards. `socket`: see open_route_socket.
-  absl::Status execute(int socket);
+  // nevertheless. The batch is empty afterwards. `socket`: see open_route_socket; `on_answer` is
+  // given every message that is no acknowledgement, for requests that ask for something.
+  using OnAnswer = std::function<void(nlmsghdr*)>;
+  absl::Status execute(int socket, const OnAnswer& on_answer = {});
 
  private:
   std::vector<RouteMessage> messages_;
