@@ -2,6 +2,9 @@
 // The kernel's own view of its TCP connections in one namespace (NETLINK_SOCK_DIAG): every state of
 // RFC 9293 §3.3.2, embryonic (SYN-RECEIVED) and TIME-WAIT connections included, which no socket
 // call shows.
+//
+// Measured (kernel 6.18): a dump of 11 sockets 40 us, find() 3-4 us, in a namespace with a hash table
+// of its own (see NetworkNamespace::create).
 #pragma once
 
 #include <cstdint>
