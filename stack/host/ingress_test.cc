@@ -381,7 +381,7 @@ TEST_P(SynFloodTest, LegitimateClientsStillConnect) {
   EXPECT_GE(summary.distinct_sources, 1000u);
   EXPECT_GE(summary.cookies_sent, 3900u);
   EXPECT_GT(summary.bytes_per_entry, 0u);
-  EXPECT_LE(summary.bytes_per_entry, 64u);
+  EXPECT_LT(summary.bytes_per_entry, 280u) << "what the seed quotes for the smallest TCB";
 
   // The cache is full of forgeries: this one lives by a cookie alone.
   pair.listener = listener.id;

@@ -44,6 +44,10 @@ inline void bring_up(const char* name, const char* address) {
     inet_pton(AF_INET, address, &socket_address.sin_addr);
     std::memcpy(&request.ifr_addr, &socket_address, sizeof socket_address);
     ASSERT_EQ(ioctl(fd, SIOCSIFADDR, &request), 0) << std::strerror(errno);
+    // A point-to-point device would get a /32.
+    inet_pton(AF_INET, "255.255.255.0", &socket_address.sin_addr);
+    std::memcpy(&request.ifr_netmask, &socket_address, sizeof socket_address);
+    ASSERT_EQ(ioctl(fd, SIOCSIFNETMASK, &request), 0) << std::strerror(errno);
   }
   ASSERT_EQ(ioctl(fd, SIOCGIFFLAGS, &request), 0);
   request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
