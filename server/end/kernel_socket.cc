@@ -123,12 +123,22 @@ void KernelSocket::note_addresses() {
   }
 }
 
-// What a call that came back with `error` means. An error that ended the connection is kept; one of
-// a connection that lives on (a soft error passed on by IP_RECVERR) is not.
+// True when `error` came from ICMP and the connection lives on (IP_RECVERR makes the next call fail
+// once): it is put aside for soft_error(), and the call can be made again.
+bool KernelSocket::take_soft_error(int error) {
+  if (outcome_of(error) != Outcome::kUnreachable && error != ECONNREFUSED && error != EMSGSIZE) {
+    return false;
+  }
+  if (!tcp::is_synchronized(state())) return false;
+  soft_error_ = IcmpError{.error = error};
+  return true;
+}
+
+// What a call that came back with `error` means; an error that ended the connection is kept.
 SocketResult KernelSocket::failure(int error) {
   const bool about_connection = error != EAGAIN && error != EINPROGRESS && error != EALREADY &&
                                 error != EPIPE && error != ENOTCONN && error != ENOBUFS &&
-                                error != ENOMEM && error != EINTR;
+                                error != ENOMEM;
   if (about_connection && error_ == 0 && state() == tcp::State::kClosed) error_ = error;
   // The kernel's second answer is EPIPE or "not connected"; ours is the reason.
   if ((error == EPIPE || error == ENOTCONN) && error_ != 0) error = error_;
@@ -206,7 +216,7 @@ TransferResult KernelSocket::send(std::span<const uint8_t> data, bool urgent) {
   do {
     sent = ::send(fd_.get(), data.data(), data.size(),
                   MSG_DONTWAIT | MSG_NOSIGNAL | (urgent ? MSG_OOB : 0));
-  } while (sent < 0 && errno == EINTR);
+  } while (sent < 0 && (errno == EINTR || take_soft_error(errno)));
   if (sent >= 0) return {.bytes = static_cast<size_t>(sent)};
   const SocketResult result = failure(errno);
   return {.outcome = result.outcome, .error = result.error};
@@ -216,7 +226,7 @@ TransferResult KernelSocket::receive(std::span<uint8_t> buffer) {
   ssize_t length;
   do {
     length = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  } while (length < 0 && errno == EINTR);
+  } while (length < 0 && (errno == EINTR || take_soft_error(errno)));
   const int error = length < 0 ? errno : 0;
   TransferResult result;
   if (length > 0 || (length == 0 && buffer.empty())) {
@@ -291,7 +301,7 @@ SocketResult KernelSocket::error() {
   int pending = 0;
   socklen_t length = sizeof pending;
   ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &pending, &length);
-  if (pending != 0) failure(pending);
+  if (pending != 0 && !take_soft_error(pending)) failure(pending);
   return {outcome_of(error_), error_};
 }
 
@@ -304,7 +314,10 @@ std::optional<IcmpError> KernelSocket::soft_error() {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  if (::recvmsg(fd_.get(), &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return std::nullopt;
+  if (::recvmsg(fd_.get(), &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+    error();
+    return std::exchange(soft_error_, std::nullopt);
+  }
   for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr;
        item = CMSG_NXTHDR(&message, item)) {
     const bool is_error = (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_RECVERR) ||

@@ -89,6 +89,8 @@ struct SocketOptions {
 
 // An ICMP error the kernel passed on (only with receive_soft_errors).
 struct IcmpError {
+  // Known in SYN-SENT only, where the error ends the connection: a synchronized connection lives on
+  // and its kernel keeps nothing but errno (0/0 then; echo reply is no error).
   uint8_t type = 0, code = 0;
   int error = 0;         // errno the kernel made of it
   uint32_t info = 0;     // MTU for "fragmentation needed" / "packet too big"
@@ -173,13 +175,14 @@ class KernelSocket {
   // Why the connection ended, kOk while it has not ended by an error. Clears the kernel's pending
   // error and remembers it.
   SocketResult error();
-  // Next ICMP error from the error queue, if receive_soft_errors is on.
+  // Next ICMP error, if receive_soft_errors is on. It does not disturb send() and receive().
   std::optional<IcmpError> soft_error();
 
  private:
   KernelSocket(UniqueFd fd, SocketFamily family);
   int address_family() const;
   void note_addresses();
+  bool take_soft_error(int error);
   SocketResult failure(int error);
 
   UniqueFd fd_;
@@ -187,6 +190,7 @@ class KernelSocket {
   uint64_t cookie_ = 0;
   packet::SocketAddress local_, remote_;  // kept: the kernel forgets them with the connection
   bool closed_ = false;                   // our CLOSE was called
+  std::optional<IcmpError> soft_error_;   // seen by another call, not asked for yet
   int error_ = 0;                         // what ended the connection; the kernel tells it once
 };
 

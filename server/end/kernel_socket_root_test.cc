@@ -296,6 +296,65 @@ TEST_F(KernelSocketTest, UserTimeout) {
   EXPECT_EQ(pair.a.error().outcome, Outcome::kTimedOut);
 }
 
+// b forwards what is not for itself, has no route for it, and says so by ICMP.
+class SoftErrorTest : public KernelSocketTest {
+ protected:
+  void SetUp() override {
+    KernelSocketTest::SetUp();
+    if (HasFatalFailure()) return;
+    ASSERT_TRUE(write_sysctl(*b_, "net.ipv4.ip_forward", "1").ok());
+    InterfaceSpec near, far;
+    near.name = far.name = "wire1";
+    near.addresses = {{ip("198.18.0.1"), 24}};
+    near.routes = {{ip("203.0.113.0"), 24, ip("198.18.0.2")}};
+    far.addresses = {{ip("198.18.0.2"), 24}};
+    ASSERT_TRUE(create_veth(*a_, near, *b_, far).ok());
+    errors_.receive_soft_errors = true;
+  }
+  SocketOptions errors_;
+};
+
+TEST_F(SoftErrorTest, EndsAConnectionInSynSent) {
+  KernelSocket active = make(*a_);
+  ASSERT_TRUE(active.set_options(errors_).ok());
+  ASSERT_EQ(active.connect(at("203.0.113.5", 80)).outcome, Outcome::kWouldBlock);
+  // Perhaps only the answer to the second SYN: an ICMP error that arrives while connect() still holds
+  // the socket is taken for a soft one.
+  ASSERT_TRUE(
+      eventually([&] { return active.connect_result().outcome == Outcome::kUnreachable; }));
+  const std::optional<IcmpError> error = active.soft_error();
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->type, 3);
+  EXPECT_EQ(error->code, 0);
+  EXPECT_EQ(error->error, ENETUNREACH);
+}
+
+TEST_F(SoftErrorTest, IsReportedOfAConnectionThatLivesOn) {
+  InterfaceSpec elsewhere, peer;
+  elsewhere.name = "target";
+  elsewhere.addresses = {{ip("203.0.113.5"), 32}};
+  peer.name = "target-peer";
+  ASSERT_TRUE(create_veth(*b_, elsewhere, *b_, peer).ok());
+  KernelSocket listening = make(*b_);
+  ASSERT_TRUE(listening.bind(at("203.0.113.5", 80)).ok());
+  ASSERT_TRUE(listening.listen(1).ok());
+  KernelSocket active = make(*a_);
+  ASSERT_TRUE(active.set_options(errors_).ok());
+  active.connect(at("203.0.113.5", 80));
+  ASSERT_TRUE(ready(active, POLLOUT));
+  ASSERT_TRUE(active.connect_result().ok());
+  ASSERT_TRUE(delete_interface(*b_, "target").ok());
+
+  ASSERT_EQ(active.send(bytes("lost"), false).bytes, 4U);
+  std::optional<IcmpError> error;
+  ASSERT_TRUE(eventually([&] { return (error = active.soft_error()).has_value(); }));
+  EXPECT_EQ(error->error, ENETUNREACH);
+  EXPECT_TRUE(active.error().ok());
+  EXPECT_EQ(active.state(), State::kEstablished);
+  EXPECT_EQ(active.send(bytes("still trying"), false).bytes, 12U);
+  EXPECT_EQ(active.receive(buffer_).outcome, Outcome::kWouldBlock);
+}
+
 TEST_F(KernelSocketTest, EpollTellsEachChangeOnce) {
   KernelSocket listening = listener();
   Pair pair = connect_to(listening);
