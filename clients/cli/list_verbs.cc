@@ -26,7 +26,7 @@ class List : public Verb {
                       "  tcproctor list --json - | jq -r '.cases[].covers[]' | sort -u\n"}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("filter", &filter_, "GLOB,…", "cases by id; - before a glob excludes");
+    flags.add("filter", &filter_, "GLOB,...", "cases by id; - before a glob excludes");
     flags.add("cases", &cases_, "DIR", "the cases of this folder instead of those built in");
   }
 

@@ -34,8 +34,9 @@ class Run : public Verb {
   }
 
   void define(FlagSet& flags) override {
-    flags.add("target", &options_.targets, "TARGET,…", "kernel, stack, stack-virtual; default all");
-    flags.add("filter", &options_.filter, "GLOB,…", "cases by id; - before a glob excludes");
+    flags.add("target", &options_.targets, "TARGET,...",
+              "kernel, stack, stack-virtual; default all");
+    flags.add("filter", &options_.filter, "GLOB,...", "cases by id; - before a glob excludes");
     flags.add("junit", &junit_, "FILE", "JUnit XML, - = standard output");
     flags.add("pcap", &options_.pcap_dir, "DIR", "a capture of each case into this folder");
     flags.add("slow", &options_.slow, "", "wait real long times too (the kernel's 2 MSL)");

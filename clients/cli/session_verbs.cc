@@ -80,9 +80,9 @@ class SessionCreate : public Verb {
   void define(FlagSet& flags) override {
     flags.add("a", &a_, "KIND", "end A: stack, kernel or scripted; default stack");
     flags.add("b", &b_, "KIND", "end B; default kernel (stack on a memory link)");
-    flags.add("a-address", &a_addresses_, "ADDR/PREFIX,…",
+    flags.add("a-address", &a_addresses_, "ADDR/PREFIX,...",
               "addresses of A; default 192.0.2.1/24, …");
-    flags.add("b-address", &b_addresses_, "ADDR/PREFIX,…",
+    flags.add("b-address", &b_addresses_, "ADDR/PREFIX,...",
               "addresses of B; default 192.0.2.2/24, …");
     flags.add("link", &link_, "LINK",
               "veth, tun or memory; default veth, memory with a virtual clock");

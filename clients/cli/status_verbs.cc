@@ -75,7 +75,7 @@ class StatusVerb : public Verb {
 
   void define(FlagSet& flags) override {
     flags.add("end", &end_, "END", "only the connections of A or B");
-    flags.add("wait", &wait_, "STATE,…", "wait until the connection is in one of these states");
+    flags.add("wait", &wait_, "STATE,...", "wait until the connection is in one of these states");
     flags.add("timeout", &timeout_, "DURATION", "of --wait, session time; default: no limit");
     flags.add("watch", &watch_, "", "print events from now on, until the session ends");
   }
