@@ -16,16 +16,16 @@ bool is_unicast(const IpAddress& address) {
 }
 
 absl::Status bad(size_t index, const InterfaceAddress& entry, const char* why) {
-  return absl::InvalidArgumentError(absl::StrCat("addresses[", index, "]: ",
-                                                 entry.address.to_string(), "/",
+  return absl::InvalidArgumentError(absl::StrCat("addresses[", index,
+                                                 "]: ", entry.address.to_string(), "/",
                                                  static_cast<int>(entry.prefix_length), " ", why));
 }
 
 absl::Status check_gateway(const char* name, const std::optional<IpAddress>& gateway,
                            packet::IpFamily family) {
   if (!gateway || (gateway->family() == family && is_unicast(*gateway))) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(name, ": ", gateway->to_string(),
-                                                 " is no unicast address of that family"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": ", gateway->to_string(), " is no unicast address of that family"));
 }
 
 }  // namespace

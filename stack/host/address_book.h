@@ -29,9 +29,9 @@ class AddressBook {
   // has no loop back to itself.
   bool is_valid_remote(const packet::IpAddress& address) const { return is_valid_source(address); }
 
-  // The address to speak from to `remote` (RFC9293-MUST-44): of the prefix that holds it, the longest
-  // first; else the first of its family, of the same scope where there is one. Nothing: no address of
-  // that family.
+  // The address to speak from to `remote` (RFC9293-MUST-44): of the prefix that holds it, the
+  // longest first; else the first of its family, of the same scope where there is one. Nothing: no
+  // address of that family.
   std::optional<packet::IpAddress> source_for(const packet::IpAddress& remote) const;
   // Whom to hand a packet for `remote` on the link. Nothing: off our prefixes and no gateway.
   std::optional<packet::IpAddress> next_hop(const packet::IpAddress& remote) const;

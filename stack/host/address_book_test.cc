@@ -8,14 +8,14 @@ namespace {
 
 using packet::IpAddress;
 
-IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+IpAddress ip(const char* text) {
+  return *IpAddress::parse(text);
+}
 
 HostConfig config() {
   HostConfig config;
-  config.addresses = {{ip("192.0.2.1"), 24},
-                      {ip("198.18.0.1"), 15},
-                      {ip("2001:db8::1"), 64},
-                      {ip("fe80::1"), 64}};
+  config.addresses = {
+      {ip("192.0.2.1"), 24}, {ip("198.18.0.1"), 15}, {ip("2001:db8::1"), 64}, {ip("fe80::1"), 64}};
   config.gateway_v4 = ip("192.0.2.254");
   return config;
 }
@@ -46,9 +46,9 @@ TEST(AddressBook, RefusesImpossibleConfigurations) {
 
 TEST(AddressBook, KnowsWhoMayNotBeASource) {
   const AddressBook book(config());
-  for (const char* bad : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "255.255.255.255",
-                          "192.0.2.255", "198.19.255.255", "192.0.2.1", "::", "::1", "ff02::1",
-                          "2001:db8::1"}) {
+  for (const char* bad :
+       {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.255",
+        "198.19.255.255", "192.0.2.1", "::", "::1", "ff02::1", "2001:db8::1"}) {
     EXPECT_FALSE(book.is_valid_source(ip(bad))) << bad;
   }
   for (const char* good : {"192.0.2.2", "198.18.0.255", "203.0.113.255", "2001:db8::2"}) {

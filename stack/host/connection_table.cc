@@ -17,7 +17,9 @@ bool covers(const SocketAddress& listening, const packet::IpAddress& address) {
          (listening.address.is_unspecified() && listening.address.family() == address.family());
 }
 
-bool takes_any_remote(const Slot& slot) { return slot.tuple.remote == SocketAddress{}; }
+bool takes_any_remote(const Slot& slot) {
+  return slot.tuple.remote == SocketAddress{};
+}
 
 }  // namespace
 
@@ -110,25 +112,35 @@ std::optional<ConnectionTable::Index> ConnectionTable::find_listener(
 
 bool ConnectionTable::has_listener(const SocketAddress& local, const SocketAddress& remote) const {
   const auto on_port = listeners_.find(local.port);
-  return on_port != listeners_.end() &&
-         std::ranges::any_of(on_port->second, [&](Index index) {
+  return on_port != listeners_.end() && std::ranges::any_of(on_port->second, [&](Index index) {
            return slots_[index].tuple == packet::FourTuple{local, remote};
          });
 }
 
 bool ConnectionTable::is_local_taken(const SocketAddress& local) const {
   const auto on_port = listeners_.find(local.port);
-  return on_port != listeners_.end() &&
-         std::ranges::any_of(on_port->second, [&](Index index) {
+  return on_port != listeners_.end() && std::ranges::any_of(on_port->second, [&](Index index) {
            const Slot& slot = slots_[index];
            return takes_any_remote(slot) && covers(slot.tuple.local, local.address);
          });
 }
 
-bool ConnectionTable::has_listener_on(uint16_t port) const { return listeners_.contains(port); }
+bool ConnectionTable::has_listener_on(uint16_t port) const {
+  return listeners_.contains(port);
+}
 
 std::optional<std::pair<ConnectionId, ClosedRecord>> ConnectionTable::add_closed(
     ConnectionId id, ClosedRecord record) {
+  if (record.unread != nullptr) {
+    unread_order_.push_back(id);
+    if (unread_order_.size() > kMaxUnread) {
+      if (ClosedRecord* const oldest = find_closed(unread_order_.front())) {
+        oldest->unread.reset();
+        oldest->status.receive_queue_bytes = 0;
+      }
+      unread_order_.pop_front();
+    }
+  }
   closed_.insert_or_assign(id, std::move(record));
   closed_order_.push_back(id);
   if (closed_order_.size() <= kMaxClosed) return std::nullopt;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// All TCBs of a host: by number, by id and by socket pair; listeners by local port; and the history of
-// those that are CLOSED. Hash tables are only ever looked up: whatever goes through many does so in the
-// order of ids or numbers, which is the same in every run.
+// All TCBs of a host: by number, by id and by socket pair; listeners by local port; and the history
+// of those that are CLOSED. Hash tables are only ever looked up: whatever goes through many does so
+// in the order of ids or numbers, which is the same in every run.
 #pragma once
 
 #include <cstddef>
@@ -26,17 +26,17 @@ namespace tcproctor::host {
 
 // One TCB, of whatever size its state needs.
 struct Slot {
-  ConnectionId id = 0;  // 0: the slot is free
+  ConnectionId id = 0;        // 0: the slot is free
   ConnectionId listener = 0;  // the one it was born of
   packet::FourTuple tuple;    // of a listener: local as given, remote as given or unspecified
   std::variant<std::monostate, std::unique_ptr<tcp::Connection>, std::unique_ptr<tcp::Listener>,
                tcp::TimeWait>
       tcb;
-  bool in_pairs = false;   // found by its socket pair
-  bool ready = false;      // in the queue of those that may have something to send
-  bool half_open = false;  // its listener counts it as half open still
+  bool in_pairs = false;       // found by its socket pair
+  bool ready = false;          // in the queue of those that may have something to send
+  bool half_open = false;      // its listener counts it as half open still
   bool awaits_accept = false;  // in its listener's queue for ACCEPT
-  bool reopening = false;  // TIME-WAIT: a listener judges a SYN for the same pair (MAY-2)
+  bool reopening = false;      // TIME-WAIT: a listener judges a SYN for the same pair (MAY-2)
 
   tcp::Connection* connection() {
     auto* const held = std::get_if<std::unique_ptr<tcp::Connection>>(&tcb);
@@ -66,14 +66,15 @@ class ConnectionTable {
  public:
   using Index = uint32_t;
   static constexpr size_t kMaxClosed = 1024;
+  static constexpr size_t kMaxUnread = 64;  // of them may keep data that nobody has read yet
 
   explicit ConnectionTable(const SecretHash& hash) : pairs_(0, hash) {}
 
   Slot& operator[](Index index) { return slots_[index]; }
   const Slot& operator[](Index index) const { return slots_[index]; }
 
-  // A fresh slot under `id`; the caller fills tcb. A connection's pair is entered (it must be free), a
-  // listener's port is.
+  // A fresh slot under `id`; the caller fills tcb. A connection's pair is entered (it must be
+  // free), a listener's port is.
   Index add(ConnectionId id, const packet::FourTuple& tuple, bool listener);
   // The same slot goes from listener to connection or is given up: its entries by pair and port go.
   void unlink(Index index);
@@ -84,12 +85,11 @@ class ConnectionTable {
 
   std::optional<Index> find(ConnectionId id) const;
   std::optional<Index> find(const packet::FourTuple& pair) const;
-  // The listener for a segment of `pair`, the most specific first: exact remote, exact local address,
-  // any.
+  // The listener for a segment of `pair`, the most specific first: exact remote, exact local
+  // address, any.
   std::optional<Index> find_listener(const packet::FourTuple& pair) const;
   // Does a listener hold exactly this local socket, and this remote if it gave one?
-  bool has_listener(const packet::SocketAddress& local,
-                    const packet::SocketAddress& remote) const;
+  bool has_listener(const packet::SocketAddress& local, const packet::SocketAddress& remote) const;
   // Does a listener that takes every remote hold this local socket, or its port at any address?
   bool is_local_taken(const packet::SocketAddress& local) const;
   // Does any listener use this port?
@@ -113,6 +113,7 @@ class ConnectionTable {
   absl::btree_map<uint16_t, std::vector<Index>> listeners_;  // by local port, in the order of OPEN
   absl::btree_map<ConnectionId, ClosedRecord> closed_;
   std::deque<ConnectionId> closed_order_;
+  std::deque<ConnectionId> unread_order_;  // those that were filed with unread data, oldest first
 };
 
 }  // namespace tcproctor::host

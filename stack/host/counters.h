@@ -15,10 +15,10 @@ enum class Drop : uint8_t {
   kMalformedFrame,  // Ethernet, ARP or ND that cannot be read
   kMalformedIp,     // lengths, version, extension headers
   kBadIpChecksum,
-  kFragment,       // fragments are not reassembled
-  kInvalidSource,  // RFC9293-MUST-63, RFC1122-3.2.1.3-1
-  kGroupAddress,   // TCP to a broadcast or multicast address of IP or link (RFC9293-MUST-57)
-  kMalformedTcp,   // data offset, too short
+  kFragment,        // fragments are not reassembled
+  kInvalidSource,   // RFC9293-MUST-63, RFC1122-3.2.1.3-1
+  kGroupAddress,    // TCP to a broadcast or multicast address of IP or link (RFC9293-MUST-57)
+  kMalformedTcp,    // data offset, too short
   kBadTcpChecksum,  // RFC9293-MUST-3
   kMalformedIcmp,
   kIcmpNoConnection,  // an ICMP error that quotes no segment of an existing connection
@@ -29,12 +29,14 @@ enum class Drop : uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 15> kDropNames = {
-    "not-for-us",     "malformed-frame",    "malformed-ip",  "bad-ip-checksum",
-    "fragment",       "invalid-source",     "group-address", "malformed-tcp",
-    "bad-tcp-checksum", "malformed-icmp",   "icmp-no-connection", "quiet-time",
-    "control-queue-full", "no-route",       "no-neighbour"};
+    "not-for-us",         "malformed-frame", "malformed-ip",       "bad-ip-checksum",
+    "fragment",           "invalid-source",  "group-address",      "malformed-tcp",
+    "bad-tcp-checksum",   "malformed-icmp",  "icmp-no-connection", "quiet-time",
+    "control-queue-full", "no-route",        "no-neighbour"};
 
-constexpr std::string_view to_string(Drop drop) { return kDropNames[static_cast<size_t>(drop)]; }
+constexpr std::string_view to_string(Drop drop) {
+  return kDropNames[static_cast<size_t>(drop)];
+}
 
 struct HostCounters {
   uint64_t frames_received = 0;

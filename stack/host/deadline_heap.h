@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The earliest of many deadlines: a 4-ary heap in which each slot has at most one deadline that can be
-// moved or cleared at any time. Equal times come out in the order in which they were set, so that a
-// run repeats exactly.
+// The earliest of many deadlines: a 4-ary heap in which each slot has at most one deadline that can
+// be moved or cleared at any time. Equal times come out in the order in which they were set, so
+// that a run repeats exactly.
 #pragma once
 
 #include <cstddef>

@@ -14,8 +14,8 @@ namespace {
 
 using packet::IpAddress;
 
-// A flood must not make the host hoard answers: beyond this they are dropped, as on a full queue of a
-// device.
+// A flood must not make the host hoard answers: beyond this they are dropped, as on a full queue of
+// a device.
 constexpr size_t kMaxOwn = 4096;
 
 // An IP packet is at most 65,535 octets (RFC 791 §3.1), headers at their longest taken off.
@@ -29,11 +29,9 @@ void Host::Impl::queue_own(Own own) {
 }
 
 void Host::Impl::queue_arp(const packet::ArpPacket& arp, const packet::MacAddress& destination) {
-  OwnFrame frame{
-      .bytes = std::vector<uint8_t>(packet::kEthernetHeaderBytes + packet::kArpBytes)};
-  const packet::EthernetHeader header = {.destination = destination,
-                                         .source = config_.mac,
-                                         .ether_type = packet::kEtherTypeArp};
+  OwnFrame frame{.bytes = std::vector<uint8_t>(packet::kEthernetHeaderBytes + packet::kArpBytes)};
+  const packet::EthernetHeader header = {
+      .destination = destination, .source = config_.mac, .ether_type = packet::kEtherTypeArp};
   const std::span<uint8_t> room(frame.bytes);
   const size_t before = packet::write_ethernet(header, room);
   TCPROCTOR_CHECK(packet::write_arp(arp, room.subspan(before)) == packet::kArpBytes);
@@ -156,8 +154,8 @@ size_t Host::Impl::emit_segment(tcp::Instant now, const tcp::SegmentOut& segment
   return frame_ip(now, segment.tuple.remote.address, length, buffer, meta);
 }
 
-// Puts the link header before an IP packet that stands where it belongs in `buffer`. 0: it has nowhere
-// to go, or waits for its neighbour's address.
+// Puts the link header before an IP packet that stands where it belongs in `buffer`. 0: it has
+// nowhere to go, or waits for its neighbour's address.
 size_t Host::Impl::frame_ip(tcp::Instant now, const IpAddress& destination, size_t ip_bytes,
                             std::span<uint8_t> buffer, FrameMeta& meta) {
   if (config_.link_layer == LinkLayer::kRawIp) return ip_bytes;
@@ -179,8 +177,9 @@ size_t Host::Impl::frame_ip(tcp::Instant now, const IpAddress& destination, size
   return 0;
 }
 
-// Datagrams with DF set need no unique identification (RFC 6864 §4.1); a counter from a secret start
-// for each destination is what middleboxes are used to, and tells an outsider nothing about others.
+// Datagrams with DF set need no unique identification (RFC 6864 §4.1); a counter from a secret
+// start for each destination is what middleboxes are used to, and tells an outsider nothing about
+// others.
 uint16_t Host::Impl::next_identification(const IpAddress& destination, size_t packets) {
   const uint64_t hash = identification_hash_(destination);
   uint16_t& counter = identifications_[hash % identifications_.size()];

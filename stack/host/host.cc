@@ -26,9 +26,8 @@ absl::Status check(const HostConfig& config) {
   }
   for (const Neighbour& neighbour : config.neighbours) {
     if (neighbour.mac.is_multicast()) {
-      return absl::InvalidArgumentError(absl::StrCat("neighbours: ",
-                                                     neighbour.address.to_string(), " at ",
-                                                     neighbour.mac.to_string(),
+      return absl::InvalidArgumentError(absl::StrCat("neighbours: ", neighbour.address.to_string(),
+                                                     " at ", neighbour.mac.to_string(),
                                                      ", which is no unicast address"));
     }
   }
@@ -66,8 +65,12 @@ void Host::on_frame(tcp::Instant now, std::span<const uint8_t> frame, const Fram
 size_t Host::next_frame(tcp::Instant now, std::span<uint8_t> buffer, FrameMeta& meta) {
   return impl_->next_frame(now, buffer, meta);
 }
-std::optional<tcp::Instant> Host::next_deadline() const { return impl_->next_deadline(); }
-void Host::on_deadline(tcp::Instant now) { impl_->on_deadline(now); }
+std::optional<tcp::Instant> Host::next_deadline() const {
+  return impl_->next_deadline();
+}
+void Host::on_deadline(tcp::Instant now) {
+  impl_->on_deadline(now);
+}
 
 OpenResult Host::open(tcp::Instant now, const OpenParameters& parameters) {
   return impl_->open(now, parameters);
@@ -86,13 +89,21 @@ SendResult Host::send(tcp::Instant now, ConnectionId id, std::span<const uint8_t
 ReceiveResult Host::receive(tcp::Instant now, ConnectionId id, std::span<uint8_t> buffer) {
   return impl_->receive(now, id, buffer);
 }
-tcp::Outcome Host::close(tcp::Instant now, ConnectionId id) { return impl_->close(now, id); }
-tcp::Outcome Host::release(tcp::Instant now, ConnectionId id) { return impl_->release(now, id); }
-tcp::Outcome Host::abort(tcp::Instant now, ConnectionId id) { return impl_->abort(now, id); }
+tcp::Outcome Host::close(tcp::Instant now, ConnectionId id) {
+  return impl_->close(now, id);
+}
+tcp::Outcome Host::release(tcp::Instant now, ConnectionId id) {
+  return impl_->release(now, id);
+}
+tcp::Outcome Host::abort(tcp::Instant now, ConnectionId id) {
+  return impl_->abort(now, id);
+}
 absl::StatusOr<tcp::Status> Host::status(tcp::Instant now, ConnectionId id) const {
   return impl_->status(now, id);
 }
-std::vector<ConnectionId> Host::list() const { return impl_->list(); }
+std::vector<ConnectionId> Host::list() const {
+  return impl_->list();
+}
 absl::StatusOr<tcp::ConnectionOptions> Host::options(ConnectionId id) const {
   return impl_->options(id);
 }
@@ -103,7 +114,11 @@ absl::Status Host::set_options(tcp::Instant now, ConnectionId id,
 HalfOpenSummary Host::half_open(tcp::Instant now, ConnectionId listener) const {
   return impl_->half_open(now, listener);
 }
-bool Host::next_event(HostEvent& event) { return impl_->next_event(event); }
-const HostCounters& Host::counters() const { return impl_->counters(); }
+bool Host::next_event(HostEvent& event) {
+  return impl_->next_event(event);
+}
+const HostCounters& Host::counters() const {
+  return impl_->counters();
+}
 
 }  // namespace tcproctor::host

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What surrounds TCP on a host: demultiplexing, ports, ARP and ND, ICMP. Sans-IO like the core: frames
-// go in, frames are pulled out, time is an argument. Not thread-safe: a host lives on one loop.
+// What surrounds TCP on a host: demultiplexing, ports, ARP and ND, ICMP. Sans-IO like the core:
+// frames go in, frames are pulled out, time is an argument. Not thread-safe: a host lives on one
+// loop.
 #pragma once
 
 #include <cstdint>
@@ -42,15 +43,15 @@ enum class LinkLayer : uint8_t { kEthernet, kRawIp };
 struct HostConfig {
   std::vector<InterfaceAddress> addresses;  // at least one
   LinkLayer link_layer = LinkLayer::kEthernet;
-  packet::MacAddress mac;                // own address on Ethernet
-  uint32_t mtu = 1500;                   // octets of an IP packet; 68 (v4) / 1280 (v6) .. 65535
-  std::vector<Neighbour> neighbours;     // known without ARP or ND
+  packet::MacAddress mac;             // own address on Ethernet
+  uint32_t mtu = 1500;                // octets of an IP packet; 68 (v4) / 1280 (v6) .. 65535
+  std::vector<Neighbour> neighbours;  // known without ARP or ND
   std::optional<packet::IpAddress> gateway_v4;  // for destinations off the prefix
   std::optional<packet::IpAddress> gateway_v6;
   tcp::Settings tcp;
   uint64_t seed = 0;  // source of every random choice: ISN secret, ports, hash secret
   bool segmentation_offload = false;  // the link takes super-segments (vnet header)
-  bool checksum_offload = false;      // the link finishes checksums; needed for segmentation_offload
+  bool checksum_offload = false;  // the link finishes checksums; needed for segmentation_offload
   bool trace = false;  // Event kDropped for every segment that TCP drops, with the step's name
 };
 
@@ -60,8 +61,8 @@ struct FrameMeta {
   // Only the pseudo-header sum is in the checksum field of TCP. To send: the link finishes it.
   // Received: the sender's offload left it so; the data is sound (checksum_trusted is set as well).
   bool checksum_partial = false;
-  uint16_t checksum_start = 0;    // octets from the frame's start to the TCP header (if partial)
-  uint16_t gso_size = 0;          // payload octets per segment of a super-segment; 0 = none
+  uint16_t checksum_start = 0;  // octets from the frame's start to the TCP header (if partial)
+  uint16_t gso_size = 0;        // payload octets per segment of a super-segment; 0 = none
 };
 
 struct OpenParameters {
@@ -103,9 +104,9 @@ struct HalfOpenSummary {
   uint32_t count = 0;
   tcp::Duration oldest_age{0};
   uint32_t distinct_sources = 0;
-  uint64_t cookies_sent = 0;       // SYN,ACKs sent as cookies since start
+  uint64_t cookies_sent = 0;  // SYN,ACKs sent as cookies since start
   uint64_t cookies_accepted = 0;
-  uint64_t dropped = 0;            // SYNs not answered
+  uint64_t dropped = 0;  // SYNs not answered
   uint32_t bytes_per_entry = 0;
 };
 
@@ -121,8 +122,8 @@ class Host {
   // Takes one received frame (Ethernet or IP, as configured). Never fails: what is malformed is
   // counted and dropped.
   void on_frame(tcp::Instant now, std::span<const uint8_t> frame, const FrameMeta& meta);
-  // Pulls the next frame to send into `buffer` (>= 65,550 octets), returns its length; 0 = nothing to
-  // send now.
+  // Pulls the next frame to send into `buffer` (>= 65,550 octets), returns its length; 0 = nothing
+  // to send now.
   size_t next_frame(tcp::Instant now, std::span<uint8_t> buffer, FrameMeta& meta);
   // When on_deadline must be called next; nothing = no timer runs.
   std::optional<tcp::Instant> next_deadline() const;
@@ -145,18 +146,20 @@ class Host {
   tcp::Outcome release(tcp::Instant now, ConnectionId id);
   tcp::Outcome abort(tcp::Instant now, ConnectionId id);
   // NOT_FOUND when no such id was ever given out or it is forgotten; a CLOSED connection stays
-  // readable for a while (the last 1,024 are kept, but not half-open ones that never became more than
-  // a small entry of the SYN cache). RECEIVE still gives what was unread of it.
+  // readable for a while (the last 1,024 are kept, but not half-open ones that never became more
+  // than a small entry of the SYN cache). RECEIVE still gives what was unread of the last 64 of
+  // them.
   absl::StatusOr<tcp::Status> status(tcp::Instant now, ConnectionId id) const;
   std::vector<ConnectionId> list() const;  // listeners, embryonic, all states, just-CLOSED
   absl::StatusOr<tcp::ConnectionOptions> options(ConnectionId id) const;
   // Options that only matter before the SYN (mss, window_scale, …) are refused afterwards:
   // FAILED_PRECONDITION names them.
-  absl::Status set_options(tcp::Instant now, ConnectionId id, const tcp::ConnectionOptions& options);
+  absl::Status set_options(tcp::Instant now, ConnectionId id,
+                           const tcp::ConnectionOptions& options);
   HalfOpenSummary half_open(tcp::Instant now, ConnectionId listener) const;
 
-  // Pulls the next event (state changes, errors, urgent data, alarms), in order. Of more than 65,536
-  // that nobody pulled the newest are lost.
+  // Pulls the next event (state changes, errors, urgent data, alarms), in order. Of more than
+  // 65,536 that nobody pulled the newest are lost.
   bool next_event(HostEvent& event);
 
   // What was received, dropped and why, since create().

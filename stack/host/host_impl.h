@@ -168,7 +168,8 @@ class Host::Impl {
   ConnectionTable table_;
   ConnectionId next_id_ = 1;
   DeadlineHeap<tcp::Instant> deadlines_;
-  // May have something to send, first come first served. An entry whose id is not its slot's is stale.
+  // May have something to send, first come first served. An entry whose id is not its slot's is
+  // stale.
   struct Ready {
     Index index;
     ConnectionId id;

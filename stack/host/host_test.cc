@@ -36,7 +36,8 @@ std::vector<uint8_t> transfer(HostPair& pair, Host& from, ConnectionId from_id, 
     sent += from.send(pair.now, from_id, std::span(data).subspan(sent), true, false).accepted;
     pair.run_for(1ms);
     const ReceiveResult got = to.receive(pair.now, to_id, buffer);
-    received.insert(received.end(), buffer.begin(), buffer.begin() + static_cast<long>(got.received));
+    received.insert(received.end(), buffer.begin(),
+                    buffer.begin() + static_cast<long>(got.received));
   }
   return received;
 }
@@ -58,14 +59,13 @@ class HostPairTest : public testing::TestWithParam<Variant> {
   const IpAddress b_address_ = ip(GetParam().b_address);
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    All, HostPairTest,
-    testing::Values(Variant{LinkLayer::kEthernet, "192.0.2.2", false},
-                    Variant{LinkLayer::kEthernet, "2001:db8::2", false},
-                    Variant{LinkLayer::kRawIp, "192.0.2.2", false},
-                    Variant{LinkLayer::kRawIp, "2001:db8::2", false},
-                    Variant{LinkLayer::kEthernet, "192.0.2.2", true},
-                    Variant{LinkLayer::kRawIp, "2001:db8::2", true}));
+INSTANTIATE_TEST_SUITE_P(All, HostPairTest,
+                         testing::Values(Variant{LinkLayer::kEthernet, "192.0.2.2", false},
+                                         Variant{LinkLayer::kEthernet, "2001:db8::2", false},
+                                         Variant{LinkLayer::kRawIp, "192.0.2.2", false},
+                                         Variant{LinkLayer::kRawIp, "2001:db8::2", false},
+                                         Variant{LinkLayer::kEthernet, "192.0.2.2", true},
+                                         Variant{LinkLayer::kRawIp, "2001:db8::2", true}));
 
 TEST_P(HostPairTest, HandshakeDataBothWaysAndClose) {
   pair_.connect(b_address_);
@@ -154,7 +154,8 @@ TEST(HostTest, EventsTellTheLadder) {
   // The listener says that there is something to ACCEPT after the connection is ESTABLISHED.
   std::vector<std::pair<ConnectionId, tcp::Event::Kind>> order;
   for (const HostEvent& event : pair.events_b) {
-    if (event.event.kind == tcp::Event::Kind::kAcceptable || event.event.to == State::kEstablished) {
+    if (event.event.kind == tcp::Event::Kind::kAcceptable ||
+        event.event.to == State::kEstablished) {
       order.emplace_back(event.id, event.event.kind);
     }
   }
@@ -256,8 +257,8 @@ TEST(HostTest, OpenRefusesWhatCannotBe) {
   };
   EXPECT_EQ(active("0.0.0.0", std::nullopt), Outcome::kRemoteUnspecified);
   EXPECT_EQ(active("0.0.0.0", SocketAddress{ip("192.0.2.2"), 0}), Outcome::kRemoteUnspecified);
-  for (const char* bad : {"255.255.255.255", "192.0.2.255", "224.0.0.1", "0.0.0.0", "ff02::1", "::",
-                          "127.0.0.1", "192.0.2.1"}) {
+  for (const char* bad : {"255.255.255.255", "192.0.2.255", "224.0.0.1", "0.0.0.0", "ff02::1",
+                          "::", "127.0.0.1", "192.0.2.1"}) {
     EXPECT_EQ(active("0.0.0.0", SocketAddress{ip(bad), 80}), Outcome::kInvalidRemote) << bad;
   }
   EXPECT_EQ(active("192.0.2.77", SocketAddress{ip("192.0.2.2"), 80}), Outcome::kInvalidLocal);
@@ -301,8 +302,9 @@ TEST(HostTest, MostSpecificListenerGetsTheConnection) {
   HostPair pair;
   const ConnectionId any = pair.b->open(pair.now, {.local = {ip("0.0.0.0"), 80}}).id;
   const ConnectionId address = pair.b->open(pair.now, {.local = {ip("192.0.2.2"), 80}}).id;
-  const ConnectionId peer = pair.b->open(pair.now, {.local = {ip("0.0.0.0"), 80},
-                                                    .remote = SocketAddress{ip("192.0.2.1"), 50000}})
+  const ConnectionId peer = pair.b
+                                ->open(pair.now, {.local = {ip("0.0.0.0"), 80},
+                                                  .remote = SocketAddress{ip("192.0.2.1"), 50000}})
                                 .id;
   const auto connect_from = [&](uint16_t port) {
     pair.a->open(pair.now, {.active = true,
@@ -383,9 +385,8 @@ TEST(HostTest, ListenerBecomesActiveUnderTheSameId) {
   EXPECT_EQ(pair.state(*pair.a, id), State::kEstablished);
   EXPECT_EQ(pair.b->accept(pair.now, waiting).outcome, Outcome::kOk);
   EXPECT_EQ(pair.a->open_active(pair.now, id, {ip("192.0.2.2"), 80}), Outcome::kConnectionExists);
-  const auto first = std::ranges::find_if(pair.events_a, [&](const HostEvent& event) {
-    return event.event.to == State::kSynSent;
-  });
+  const auto first = std::ranges::find_if(
+      pair.events_a, [&](const HostEvent& event) { return event.event.to == State::kSynSent; });
   ASSERT_NE(first, pair.events_a.end());
   EXPECT_EQ(first->event.from, State::kListen);
 }
@@ -393,8 +394,9 @@ TEST(HostTest, ListenerBecomesActiveUnderTheSameId) {
 TEST(HostTest, SendOnAListenerWithASpecifiedRemoteConnects) {
   HostPair pair;
   const ConnectionId waiting = pair.b->open(pair.now, {.local = {ip("192.0.2.2"), 80}}).id;
-  const ConnectionId id = pair.a->open(pair.now, {.local = {ip("192.0.2.1"), 50000},
-                                                  .remote = SocketAddress{ip("192.0.2.2"), 80}})
+  const ConnectionId id = pair.a
+                              ->open(pair.now, {.local = {ip("192.0.2.1"), 50000},
+                                                .remote = SocketAddress{ip("192.0.2.2"), 80}})
                               .id;
   EXPECT_EQ(pair.a->send(pair.now, id, pattern(3), true, false).accepted, 3u);
   pair.pump();
@@ -408,9 +410,9 @@ TEST(HostTest, SimultaneousOpen) {
   HostPair pair;
   const auto open = [&](Host& host, const char* local, uint16_t from, const char* remote,
                         uint16_t to) {
-    return host.open(pair.now, {.active = true,
-                                .local = {ip(local), from},
-                                .remote = SocketAddress{ip(remote), to}});
+    return host.open(
+        pair.now,
+        {.active = true, .local = {ip(local), from}, .remote = SocketAddress{ip(remote), to}});
   };
   const OpenResult a = open(*pair.a, "192.0.2.1", 8888, "192.0.2.2", 7777);
   const OpenResult b = open(*pair.b, "192.0.2.2", 7777, "192.0.2.1", 8888);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: two hosts on a perfect wire under virtual time, and a host that is fed crafted packets.
+// For tests: two hosts on a perfect wire under virtual time, and a host that is fed crafted
+// packets.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +22,9 @@
 
 namespace tcproctor::host {
 
-inline packet::IpAddress ip(const char* text) { return *packet::IpAddress::parse(text); }
+inline packet::IpAddress ip(const char* text) {
+  return *packet::IpAddress::parse(text);
+}
 
 inline constexpr packet::MacAddress kMacA{{2, 0, 0, 0, 0, 1}};
 inline constexpr packet::MacAddress kMacB{{2, 0, 0, 0, 0, 2}};
@@ -76,8 +79,8 @@ inline std::span<const uint8_t> ip_of(const Frame& frame, LinkLayer layer = Link
 // The TCP segment in `frame`; fails the test when it is none or unsound.
 inline packet::TcpSegment tcp_of(const Frame& frame, LinkLayer layer = LinkLayer::kEthernet) {
   packet::TcpSegment segment;
-  const auto result = packet::parse_tcp_packet(ip_of(frame, layer),
-                                               packet::ChecksumPolicy::kVerify, segment);
+  const auto result =
+      packet::parse_tcp_packet(ip_of(frame, layer), packet::ChecksumPolicy::kVerify, segment);
   EXPECT_EQ(result, packet::ParseResult::kOk) << to_string(result);
   return segment;
 }
@@ -130,8 +133,8 @@ class HostPair {
   // A listener on B and an active connection from A to it, ESTABLISHED on both; ids in a_id, b_id.
   void connect(const packet::IpAddress& b_address, uint16_t port = 80, uint16_t a_port = 0) {
     if (listener == 0) {
-      const OpenResult passive = b->open(
-          now, {.local = {packet::IpAddress::any(b_address.family()), port}});
+      const OpenResult passive =
+          b->open(now, {.local = {packet::IpAddress::any(b_address.family()), port}});
       ASSERT_EQ(passive.outcome, tcp::Outcome::kOk);
       listener = passive.id;
     }

@@ -54,8 +54,8 @@ void Host::Impl::on_arp(tcp::Instant, std::span<const uint8_t> bytes) {
   packet::ArpPacket arp;
   if (packet::parse_arp(bytes, arp) != ParseResult::kOk) return count(Drop::kMalformedFrame);
   const bool for_us = addresses_.owns(arp.target_ip);
-  // RFC 826: whoever asks for us is about to talk to us; of others only what we know is refreshed. A
-  // probe (RFC 5227) has no sender address.
+  // RFC 826: whoever asks for us is about to talk to us; of others only what we know is refreshed.
+  // A probe (RFC 5227) has no sender address.
   if (addresses_.is_valid_source(arp.sender_ip)) learn(arp.sender_ip, arp.sender_mac, for_us);
   if (for_us && arp.operation == packet::kArpRequest) {
     queue_arp(packet::arp_reply_to(arp, config_.mac), arp.sender_mac);
@@ -86,8 +86,9 @@ void Host::Impl::on_icmp(tcp::Instant now, const packet::IpPacket& ip,
                          const packet::EthernetHeader* ethernet) {
   packet::IcmpMessage message;
   if (packet::parse_icmp(ip, message) != ParseResult::kOk) return count(Drop::kMalformedIcmp);
-  if (message.family == packet::IpFamily::kV6 && (message.type == packet::kNeighbourSolicitation ||
-                                                  message.type == packet::kNeighbourAdvertisement)) {
+  if (message.family == packet::IpFamily::kV6 &&
+      (message.type == packet::kNeighbourSolicitation ||
+       message.type == packet::kNeighbourAdvertisement)) {
     return on_neighbour_message(ip, ethernet);
   }
   if (!addresses_.is_valid_source(ip.source)) return count(Drop::kInvalidSource);
@@ -131,8 +132,7 @@ void Host::Impl::on_neighbour_message(const packet::IpPacket& ip,
       .source = config_.mac,
       .ether_type = packet::kEtherTypeIpv6};
   const size_t before = packet::write_ethernet(header, room);
-  frame.bytes.resize(before +
-                     packet::build_neighbour_packet(fields, answer, room.subspan(before)));
+  frame.bytes.resize(before + packet::build_neighbour_packet(fields, answer, room.subspan(before)));
   queue_own(std::move(frame));
 }
 
@@ -182,8 +182,7 @@ void Host::Impl::on_tcp(tcp::Instant now, const packet::IpPacket& ip, bool check
   if (!addresses_.is_valid_source(ip.source)) return count(Drop::kInvalidSource);
   packet::TcpSegment segment;
   const ParseResult result = packet::parse_tcp_payload(
-      ip,
-      checksum_trusted ? packet::ChecksumPolicy::kTrusted : packet::ChecksumPolicy::kVerify,
+      ip, checksum_trusted ? packet::ChecksumPolicy::kTrusted : packet::ChecksumPolicy::kVerify,
       segment);
   if (result == ParseResult::kBadTcpChecksum) return count(Drop::kBadTcpChecksum);
   if (result != ParseResult::kOk) return count(Drop::kMalformedTcp);

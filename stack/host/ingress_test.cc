@@ -202,9 +202,9 @@ TEST(IcmpErrorTest, GoesToTheConnectionItQuotesAndToNoOther) {
   ASSERT_EQ(syns.size(), 2u);
   const auto error = [&](uint8_t type, uint8_t code, std::vector<uint8_t> quoted) {
     Frame packet{.bytes = std::vector<uint8_t>(600)};
-    packet.bytes.resize(packet::build_icmp_packet(
-        {.source = ip("192.0.2.2"), .destination = ip("192.0.2.1")},
-        {.type = type, .code = code, .body = quoted}, packet.bytes));
+    packet.bytes.resize(
+        packet::build_icmp_packet({.source = ip("192.0.2.2"), .destination = ip("192.0.2.1")},
+                                  {.type = type, .code = code, .body = quoted}, packet.bytes));
     const Frame frame = with_ethernet(packet, kMacA, kMacB, packet::kEtherTypeIpv4);
     pair.a->on_frame(pair.now, frame.bytes, {});
   };
@@ -247,13 +247,13 @@ class EthernetTest : public testing::Test {
 };
 
 TEST_F(EthernetTest, AnswersArpForItsOwnAddressesOnly) {
-  packet::ArpPacket request = {.sender_mac = kMacA,
-                               .sender_ip = ip("192.0.2.1"),
-                               .target_ip = ip("192.0.2.2")};
+  packet::ArpPacket request = {
+      .sender_mac = kMacA, .sender_ip = ip("192.0.2.1"), .target_ip = ip("192.0.2.2")};
   const auto out = give(arp(request, MacAddress::broadcast()));
   ASSERT_EQ(out.size(), 1u);
   packet::ArpPacket reply;
-  ASSERT_EQ(packet::parse_arp(std::span(out[0].bytes).subspan(14), reply), packet::ParseResult::kOk);
+  ASSERT_EQ(packet::parse_arp(std::span(out[0].bytes).subspan(14), reply),
+            packet::ParseResult::kOk);
   EXPECT_EQ(reply.operation, packet::kArpReply);
   EXPECT_EQ(reply.sender_mac, kMacB);
   EXPECT_EQ(reply.target_mac, kMacA);
@@ -314,9 +314,9 @@ TEST_F(EthernetTest, OffLinkGoesToTheGateway) {
   config.gateway_v4 = ip("192.0.2.254");
   config.neighbours = {{ip("192.0.2.254"), MacAddress{{2, 0, 0, 0, 0, 254}}}};
   host_ = make_host(config);
-  EXPECT_EQ(host_->open(kNow, {.active = true, .remote = SocketAddress{ip("203.0.113.1"), 80}})
-                .outcome,
-            Outcome::kOk);
+  EXPECT_EQ(
+      host_->open(kNow, {.active = true, .remote = SocketAddress{ip("203.0.113.1"), 80}}).outcome,
+      Outcome::kOk);
   const auto out = pull_all(*host_, kNow);
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(out[0].bytes[5], 254);
@@ -332,8 +332,8 @@ TEST_F(EthernetTest, NeighbourSolicitationIsAnswered) {
     Frame packet{.bytes = std::vector<uint8_t>(128)};
     packet.bytes.resize(packet::build_neighbour_packet({.source = source, .destination = group},
                                                        message, packet.bytes));
-    const auto out = give(with_ethernet(packet, packet::multicast_mac(group), kMacA,
-                                        packet::kEtherTypeIpv6));
+    const auto out =
+        give(with_ethernet(packet, packet::multicast_mac(group), kMacA, packet::kEtherTypeIpv6));
     ASSERT_EQ(out.size(), 1u);
     packet::IpPacket ip_packet;
     ASSERT_EQ(packet::parse_ip(ip_of(out[0]), ip_packet), packet::ParseResult::kOk);
@@ -356,8 +356,7 @@ struct Flood {
 class SynFloodTest : public testing::TestWithParam<Flood> {};
 
 INSTANTIATE_TEST_SUITE_P(Sources, SynFloodTest,
-                         testing::Values(Flood{"OffLink", 0xC6120001},
-                                         Flood{"OnLink", 0x0A000001}),
+                         testing::Values(Flood{"OffLink", 0xC6120001}, Flood{"OnLink", 0x0A000001}),
                          [](const auto& flood) { return flood.param.name; });
 
 TEST_P(SynFloodTest, LegitimateClientsStillConnect) {

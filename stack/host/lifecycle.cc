@@ -135,9 +135,8 @@ void Host::Impl::drain_listener(Index index, std::vector<HostEvent>* later) {
   tcp::ListenerEvent event;
   while (slot.listening()->next_event(event)) {
     follow_reopening(event);
-    const HostEvent out = {.id = event.id,
-                           .listener = event.id == slot.id ? 0 : slot.id,
-                           .event = event.event};
+    const HostEvent out = {
+        .id = event.id, .listener = event.id == slot.id ? 0 : slot.id, .event = event.event};
     if (later != nullptr && event.event.kind == tcp::Event::Kind::kAcceptable) {
       later->push_back(out);
     } else {
@@ -265,7 +264,8 @@ void Host::Impl::close_listener(tcp::Instant now, Index index, std::string_view 
   abandon_unaccepted(now, id);
 }
 
-// Nobody can ACCEPT them any more: they are reset, as every stack does, rather than left open for ever.
+// Nobody can ACCEPT them any more: they are reset, as every stack does, rather than left open for
+// ever.
 void Host::Impl::abandon_unaccepted(tcp::Instant now, ConnectionId listener) {
   std::vector<Index> unaccepted;
   for (const auto& [id, index] : table_.ids()) {

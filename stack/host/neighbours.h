@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which MAC address an on-link neighbour has, and the packets that wait to learn it (the common part
-// of ARP, RFC 826, and neighbour discovery, RFC 4861). Everything is bounded, so that a flood of
-// forged on-link sources costs a fixed amount and does not push out neighbours that are known.
+// Which MAC address an on-link neighbour has, and the packets that wait to learn it (the common
+// part of ARP, RFC 826, and neighbour discovery, RFC 4861). Everything is bounded, so that a flood
+// of forged on-link sources costs a fixed amount and does not push out neighbours that are known.
 #pragma once
 
 #include <cstddef>
@@ -28,11 +28,11 @@ struct WaitingFrame {
 
 class NeighbourTable {
  public:
-  static constexpr size_t kMaxKnown = 1024;       // learned; permanent ones come on top
-  static constexpr size_t kMaxUnresolved = 256;   // addresses being asked for
-  static constexpr size_t kMaxWaiting = 16;       // frames for one of them (RFC 1122 §2.3.2.2: >= 1)
+  static constexpr size_t kMaxKnown = 1024;      // learned; permanent ones come on top
+  static constexpr size_t kMaxUnresolved = 256;  // addresses being asked for
+  static constexpr size_t kMaxWaiting = 16;  // frames for one of them (RFC 1122 §2.3.2.2: >= 1)
   static constexpr size_t kMaxWaitingBytes = 1 << 20;  // for all of them
-  static constexpr int kMaxRequests = 3;          // RFC 4861 §10, MAX_UNICAST_SOLICIT and likewise
+  static constexpr int kMaxRequests = 3;  // RFC 4861 §10, MAX_UNICAST_SOLICIT and likewise
   static constexpr tcp::Duration kRetransmission = std::chrono::seconds(1);  // RFC 4861 §10
 
   explicit NeighbourTable(const SecretHash& hash) : entries_(0, hash) {}
@@ -42,14 +42,14 @@ class NeighbourTable {
   // Null when not known.
   const packet::MacAddress* find(const packet::IpAddress& address) const;
 
-  // Keeps `frame` until `address` is known. `ask` becomes true when a request should go out now: the
-  // address was not being asked for. False: a bound was reached and the frame was dropped.
+  // Keeps `frame` until `address` is known. `ask` becomes true when a request should go out now:
+  // the address was not being asked for. False: a bound was reached and the frame was dropped.
   bool wait_for(tcp::Instant now, const packet::IpAddress& address, std::span<const uint8_t> frame,
                 const FrameMeta& meta, bool& ask);
 
   // `address` was seen to be at `mac`. An address that is neither known nor asked for is only taken
-  // in when `create` is set. Frames that waited for it are appended to `released`, destination filled
-  // in.
+  // in when `create` is set. Frames that waited for it are appended to `released`, destination
+  // filled in.
   void learn(const packet::IpAddress& address, const packet::MacAddress& mac, bool create,
              std::vector<WaitingFrame>& released);
 

@@ -14,8 +14,12 @@ using packet::MacAddress;
 
 constexpr MacAddress kMac{{2, 0, 0, 0, 0, 9}};
 
-tcp::Instant at(tcp::Duration since) { return tcp::Instant(since); }
-IpAddress peer(uint32_t number) { return IpAddress::v4(0xC6120000u + number); }
+tcp::Instant at(tcp::Duration since) {
+  return tcp::Instant(since);
+}
+IpAddress peer(uint32_t number) {
+  return IpAddress::v4(0xC6120000u + number);
+}
 
 class NeighboursTest : public testing::Test {
  protected:

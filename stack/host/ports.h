@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Choice of a local port for an active OPEN: RFC 6056 §3.3.4, algorithm 4 (double-hash). Ports to one
-// destination go up one by one, so that a pair is reused late, but nobody who does not know the secret
-// can tell where they are.
+// Choice of a local port for an active OPEN: RFC 6056 §3.3.4, algorithm 4 (double-hash). Ports to
+// one destination go up one by one, so that a pair is reused late, but nobody who does not know the
+// secret can tell where they are.
 #pragma once
 
 #include <array>

@@ -13,7 +13,9 @@ using packet::SocketAddress;
 
 const IpAddress kLocal = IpAddress::v4(192, 0, 2, 1);
 
-SocketAddress remote(uint16_t port) { return {IpAddress::v4(192, 0, 2, 2), port}; }
+SocketAddress remote(uint16_t port) {
+  return {IpAddress::v4(192, 0, 2, 2), port};
+}
 
 TEST(PortChooser, StaysInRangeAndUsesAllOfIt) {
   PortChooser chooser(50000, 50009, 7);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keyed hashes of addresses and socket pairs: whoever does not know the host's seed can neither make
-// table entries collide nor predict what is derived from them.
+// Keyed hashes of addresses and socket pairs: whoever does not know the host's seed can neither
+// make table entries collide nor predict what is derived from them.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The user/TCP interface of RFC 9293 §3.9.1, as far as it is about sockets and tables; what a call does
-// to a connection is the connection's business (stack/tcp/user_calls.cc).
+// The user/TCP interface of RFC 9293 §3.9.1, as far as it is about sockets and tables; what a call
+// does to a connection is the connection's business (stack/tcp/user_calls.cc).
 #include <algorithm>
 #include <utility>
 
@@ -32,8 +32,8 @@ OpenResult Host::Impl::open(tcp::Instant now, const OpenParameters& parameters) 
   return open_connection(now, parameters);
 }
 
-// EM-CLOSED-OPEN-01. Existing connections on that port are no obstacle and are not touched (MUST-41,
-// MUST-42); a second listener for the very same sockets is refused (EM-LISTEN-OPEN-04).
+// EM-CLOSED-OPEN-01. Existing connections on that port are no obstacle and are not touched
+// (MUST-41, MUST-42); a second listener for the very same sockets is refused (EM-LISTEN-OPEN-04).
 OpenResult Host::Impl::open_listener(const OpenParameters& parameters) {
   const SocketAddress& local = parameters.local;
   if (!local.address.is_unspecified() && !addresses_.owns(local.address)) {
@@ -116,8 +116,8 @@ tcp::Outcome Host::Impl::resolve_local(SocketAddress& local, const SocketAddress
     local.address = *source;
     return Outcome::kOk;
   }
-  const bool ok = addresses_.owns(local.address) &&
-                  local.address.family() == remote.address.family();
+  const bool ok =
+      addresses_.owns(local.address) && local.address.family() == remote.address.family();
   return ok ? Outcome::kOk : Outcome::kInvalidLocal;
 }
 
@@ -261,8 +261,7 @@ ReceiveResult Host::Impl::receive(tcp::Instant now, ConnectionId id, std::span<u
   if (ClosedRecord* const record = table_.find_closed(id)) {
     if (record->unread != nullptr) {
       const ReceiveResult result = record->unread->receive(now, buffer);
-      record->status.receive_queue_bytes =
-          static_cast<uint32_t>(record->unread->readable_bytes());
+      record->status.receive_queue_bytes = static_cast<uint32_t>(record->unread->readable_bytes());
       if (record->unread->readable_bytes() == 0) record->unread.reset();
       return result;
     }
@@ -313,14 +312,15 @@ tcp::Outcome Host::Impl::release(tcp::Instant now, ConnectionId id) {
 }
 
 tcp::Outcome Host::Impl::abort(tcp::Instant now, ConnectionId id) {
-  if (const Slot* const parent = listener_of_embryonic(now, id)) {
-    const Index index = *table_.find(parent->id);
-    table_[index].listening()->abort(now, id);
-    settle(now, index);
+  const std::optional<Index> index = table_.find(id);
+  if (!index) {
+    const Slot* const parent = listener_of_embryonic(now, id);
+    if (parent == nullptr) return closed_outcome(id);
+    const Index listener = *table_.find(parent->id);
+    table_[listener].listening()->abort(now, id);
+    settle(now, listener);
     return Outcome::kOk;
   }
-  const std::optional<Index> index = table_.find(id);
-  if (!index) return closed_outcome(id);
   Slot& slot = table_[*index];
   if (slot.listening() != nullptr) {
     close_listener(now, *index, "RFC 9293 §3.10.5 LISTEN: ABORT");

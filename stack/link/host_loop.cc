@@ -16,7 +16,9 @@ constexpr int kMaxFramesOut = 256;
 HostLoop::HostLoop(host::Host& host, Link& link, run::Scheduler& scheduler, run::EventLoop* loop)
     : host_(host), link_(link), scheduler_(scheduler), loop_(loop) {}
 
-HostLoop::~HostLoop() { stop(); }
+HostLoop::~HostLoop() {
+  stop();
+}
 
 absl::Status HostLoop::start() {
   if (running_) return absl::OkStatus();
@@ -135,8 +137,8 @@ bool HostLoop::deliver_events() {
 
 void HostLoop::arm_timer() {
   const std::optional<tcp::Instant> deadline = host_.next_deadline();
-  // A timer that is too early is left alone: acknowledgments move the retransmission deadline all the
-  // time, and waking once too often is cheaper than moving the timer each time.
+  // A timer that is too early is left alone: acknowledgments move the retransmission deadline all
+  // the time, and waking once too often is cheaper than moving the timer each time.
   if (!deadline || (timer_ && timer_time_ <= *deadline)) return;
   if (timer_) scheduler_.cancel(*timer_);
   timer_time_ = *deadline;

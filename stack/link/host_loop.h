@@ -28,13 +28,14 @@ class HostLoop {
   HostLoop(const HostLoop&) = delete;
   HostLoop& operator=(const HostLoop&) = delete;
 
-  // Begins to serve the link. INVALID_ARGUMENT: the link has a descriptor that cannot be watched, or
-  // no loop was given for it.
+  // Begins to serve the link. INVALID_ARGUMENT: the link has a descriptor that cannot be watched,
+  // or no loop was given for it.
   absl::Status start();
   void stop();
 
-  // To be called after calls to the host: what they made it send leaves, and its events come, before
-  // the loop sleeps again (on a virtual clock: as a task at the present moment). Cheap to repeat.
+  // To be called after calls to the host: what they made it send leaves, and its events come,
+  // before the loop sleeps again (on a virtual clock: as a task at the present moment). Cheap to
+  // repeat.
   void kick();
 
   // Each event of the host, in order. The callback may call the host; no kick() is needed then.
@@ -66,9 +67,9 @@ class HostLoop {
 
   bool running_ = false;
   bool watching_writable_ = false;
-  std::optional<run::TimerId> soon_;    // a scheduled pump
+  std::optional<run::TimerId> soon_;     // a scheduled pump
   std::optional<run::TimerId> reading_;  // a scheduled read_link() of a link without descriptor
-  std::optional<run::TimerId> timer_;   // wakes the host at timer_time_
+  std::optional<run::TimerId> timer_;    // wakes the host at timer_time_
   tcp::Instant timer_time_{};
   std::vector<ReceivedFrame> frames_;
   absl::AnyInvocable<void(const host::HostEvent&)> on_event_;

@@ -43,8 +43,7 @@ class MemoryWireTest : public testing::Test {
     listener_ = host_b_->open(scheduler_.now(), {.local = {packet::IpAddress(), 80}}).id;
     const auto open = host_a_->open(
         scheduler_.now(),
-        {.active = true,
-         .remote = packet::SocketAddress{packet::IpAddress::v4(192, 0, 2, 2), 80}});
+        {.active = true, .remote = packet::SocketAddress{packet::IpAddress::v4(192, 0, 2, 2), 80}});
     loop_a_->kick();
     return open.id;
   }

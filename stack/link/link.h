@@ -54,8 +54,8 @@ class Link {
   virtual absl::Status flush() = 0;
   virtual LinkCounters counters() = 0;
   // In place of fd() for a link that has none: called when frames arrive and none were waiting, and
-  // when there is room again after there was none. It runs within the other end's call, so it should
-  // only schedule the work.
+  // when there is room again after there was none. It runs within the other end's call, so it
+  // should only schedule the work.
   virtual void set_on_ready(absl::AnyInvocable<void()> callback) { (void)callback; }
 };
 

@@ -10,7 +10,9 @@
 namespace tcproctor::link {
 namespace {
 
-std::vector<uint8_t> bytes(size_t size, uint8_t fill) { return std::vector<uint8_t>(size, fill); }
+std::vector<uint8_t> bytes(size_t size, uint8_t fill) {
+  return std::vector<uint8_t>(size, fill);
+}
 
 TEST(MemoryLink, FramesArriveInOrderWithTheirMeta) {
   auto [a, b] = MemoryLink::pair(host::LinkLayer::kRawIp);
@@ -105,10 +107,10 @@ TEST(VnetHeader, PlainFrameNeedsNothing) {
 TEST(VnetHeader, ContradictionsAreRefused) {
   std::vector<uint8_t> packet = ipv4_tcp(0);
   host::FrameMeta meta;
-  EXPECT_FALSE(read_vnet_header({.flags = 1, .checksum_start = 21, .checksum_offset = 16}, packet,
-                                meta));
-  EXPECT_FALSE(read_vnet_header({.flags = 1, .checksum_start = 35, .checksum_offset = 6}, packet,
-                                meta));
+  EXPECT_FALSE(
+      read_vnet_header({.flags = 1, .checksum_start = 21, .checksum_offset = 16}, packet, meta));
+  EXPECT_FALSE(
+      read_vnet_header({.flags = 1, .checksum_start = 35, .checksum_offset = 6}, packet, meta));
   EXPECT_FALSE(read_vnet_header({.flags = 1, .checksum_start = 65535, .checksum_offset = 65535},
                                 packet, meta));
 }

@@ -20,8 +20,8 @@
 namespace tcproctor::link {
 namespace {
 
-// A frame begins 2 octets into its stride, so that the IP header behind the 14 octets of Ethernet is
-// aligned to 4.
+// A frame begins 2 octets into its stride, so that the IP header behind the 14 octets of Ethernet
+// is aligned to 4.
 constexpr size_t kAlignment = 2;
 constexpr size_t kStride = kMaxFrame + 64;
 
@@ -94,9 +94,8 @@ absl::StatusOr<std::unique_ptr<PacketSocket>> PacketSocket::open(
         absl::StrCat("interface name \"", name, "\": must have 1 to ", IFNAMSIZ - 1, " octets"));
   }
   if (options.receive_buffer_bytes < 65536 || options.receive_buffer_bytes > 1u << 30) {
-    return absl::InvalidArgumentError(absl::StrCat("receive_buffer_bytes: ",
-                                                   options.receive_buffer_bytes,
-                                                   ", must be 65536 to 1073741824"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "receive_buffer_bytes: ", options.receive_buffer_bytes, ", must be 65536 to 1073741824"));
   }
   // Protocol 0: nothing is received before everything is set up.
   const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -125,7 +124,9 @@ PacketSocket::PacketSocket(int fd, bool vnet_header)
   prepare(*out_);
 }
 
-PacketSocket::~PacketSocket() { close(fd_); }
+PacketSocket::~PacketSocket() {
+  close(fd_);
+}
 
 uint8_t* PacketSocket::frame_at(const Batch& batch, size_t index) const {
   return batch.storage.get() + index * kStride + kAlignment;

@@ -22,18 +22,18 @@ namespace tcproctor::link {
 
 struct PacketSocketOptions {
   // PACKET_VNET_HDR: super-segments and unfinished checksums both ways. Without it, frames that the
-  // device's offloads left with an unfinished checksum are known by PACKET_AUXDATA, and only finished
-  // frames up to the MTU can be sent.
+  // device's offloads left with an unfinished checksum are known by PACKET_AUXDATA, and only
+  // finished frames up to the MTU can be sent.
   bool vnet_header = false;
-  // Octets the kernel holds for us while we are busy; 64 KiB .. 1 GiB. Beyond the system's limit only
-  // with CAP_NET_ADMIN.
+  // Octets the kernel holds for us while we are busy; 64 KiB .. 1 GiB. Beyond the system's limit
+  // only with CAP_NET_ADMIN.
   uint32_t receive_buffer_bytes = 32 << 20;
 };
 
 class PacketSocket final : public Link {
  public:
-  // Opens a socket on the interface `name`. To be called on a thread that is inside the namespace of
-  // the interface; the object may then be used on any one thread. Receives frames for every
+  // Opens a socket on the interface `name`. To be called on a thread that is inside the namespace
+  // of the interface; the object may then be used on any one thread. Receives frames for every
   // destination and of every protocol, but none that this machine sends on the interface.
   //  NOT_FOUND: no such interface here. PERMISSION_DENIED: CAP_NET_RAW is missing.
   static absl::StatusOr<std::unique_ptr<PacketSocket>> open(const std::string& name,

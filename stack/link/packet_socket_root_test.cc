@@ -154,8 +154,8 @@ TEST(TunLinkTest, PacketsBothWays) {
     ASSERT_TRUE(link.ok()) << link.status();
     EXPECT_EQ((*link)->vnet_header(), vnet_header);
     const int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in to = socket_address(kHostAddress, 9);
-    ASSERT_EQ(sendto(udp, "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 5);
+    const KernelAddress to = kernel_address(kHostAddress, 9);
+    ASSERT_EQ(sendto(udp, "hello", 5, 0, to.get(), to.size), 5);
     std::vector<ReceivedFrame> frames;
     ASSERT_TRUE((*link)->receive(frames).ok());
     std::erase_if(frames, [](const ReceivedFrame& frame) { return frame.bytes[0] != 0x45; });

@@ -26,11 +26,34 @@ namespace tcproctor::link {
 
 inline constexpr char kKernelAddress[] = "192.0.2.1";  // /24
 inline constexpr char kHostAddress[] = "192.0.2.2";
+inline constexpr char kKernelAddressV6[] = "2001:db8::1";  // /64
+inline constexpr char kHostAddressV6[] = "2001:db8::2";
 
 // The calling thread, and threads it makes from now on, live in a fresh namespace.
 inline void enter_fresh_namespace() {
   ASSERT_EQ(unshare(CLONE_NEWNET), 0)
       << "unshare(CLONE_NEWNET): " << std::strerror(errno) << "; this test must run as root";
+}
+
+// kKernelAddressV6 on `name`, usable at once.
+inline void add_v6_address(const char* name) {
+  const std::string path = std::string("/proc/sys/net/ipv6/conf/") + name + "/accept_dad";
+  const int sysctl = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(sysctl, 0) << path;
+  ASSERT_EQ(write(sysctl, "0", 1), 1);
+  close(sysctl);
+  // struct in6_ifreq, whose header does not go together with <netinet/in.h>.
+  struct {
+    in6_addr address;
+    uint32_t prefix_length;
+    int interface;
+  } request{};
+  inet_pton(AF_INET6, kKernelAddressV6, &request.address);
+  request.prefix_length = 64;
+  request.interface = static_cast<int>(if_nametoindex(name));
+  const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(ioctl(fd, SIOCSIFADDR, &request), 0) << std::strerror(errno);
+  close(fd);
 }
 
 inline void bring_up(const char* name, const char* address) {
@@ -63,6 +86,7 @@ inline void make_veth() {
   nl_socket_free(netlink);
   ASSERT_EQ(result, 0) << nl_geterror(result);
   bring_up("host0", nullptr);
+  add_v6_address("kernel0");
   bring_up("kernel0", kKernelAddress);
 }
 
@@ -82,22 +106,42 @@ inline int make_tun(bool vnet_header) {
   request.ifr_qlen = 10000;
   EXPECT_EQ(ioctl(control, SIOCSIFTXQLEN, &request), 0);
   close(control);
+  add_v6_address("tun0");
   bring_up("tun0", kKernelAddress);
   return fd;
 }
 
-inline sockaddr_in socket_address(const char* address, uint16_t port) {
-  sockaddr_in out{};
-  out.sin_family = AF_INET;
-  out.sin_port = htons(port);
-  inet_pton(AF_INET, address, &out.sin_addr);
+// An IPv4 or IPv6 socket address as the kernel wants it.
+struct KernelAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  int family = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+inline KernelAddress kernel_address(const std::string& text, uint16_t port) {
+  KernelAddress out;
+  if (text.find(':') == std::string::npos) {
+    auto* const v4 = reinterpret_cast<sockaddr_in*>(&out.storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    inet_pton(AF_INET, text.c_str(), &v4->sin_addr);
+    out.size = sizeof *v4;
+  } else {
+    auto* const v6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr);
+    out.size = sizeof *v6;
+  }
+  out.family = out.storage.ss_family;
   return out;
 }
 
 // A blocking kernel socket under CUBIC (the machine's default may be anything), with time limits so
 // that a broken test ends.
-inline int kernel_socket() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+inline int kernel_socket(int family) {
+  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   EXPECT_GE(fd, 0);
   setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
   const timeval limit = {.tv_sec = 20, .tv_usec = 0};

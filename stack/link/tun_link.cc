@@ -37,10 +37,9 @@ absl::StatusOr<std::unique_ptr<TunLink>> TunLink::adopt(int fd) {
   if ((flags & IFF_TUN) == 0) return not_tun(fd, "is a TAP device");
   if ((flags & IFF_NO_PI) == 0) return not_tun(fd, "has a packet-information header");
   int vnet_bytes = 0;
-  if ((flags & IFF_VNET_HDR) != 0 &&
-      (ioctl(fd, TUNGETVNETHDRSZ, &vnet_bytes) != 0 ||
-       vnet_bytes < static_cast<int>(sizeof(VnetHeader)) ||
-       vnet_bytes > static_cast<int>(kMaxVnetBytes))) {
+  if ((flags & IFF_VNET_HDR) != 0 && (ioctl(fd, TUNGETVNETHDRSZ, &vnet_bytes) != 0 ||
+                                      vnet_bytes < static_cast<int>(sizeof(VnetHeader)) ||
+                                      vnet_bytes > static_cast<int>(kMaxVnetBytes))) {
     return not_tun(fd, "has a vnet header of a size other than 10 to 32");
   }
   const int mode = fcntl(fd, F_GETFL);
@@ -56,15 +55,16 @@ TunLink::TunLink(int fd, size_t vnet_bytes)
       storage_(std::make_unique_for_overwrite<uint8_t[]>(kBatch * kMaxFrame)),
       send_buffer_(std::make_unique_for_overwrite<uint8_t[]>(kMaxFrame)) {}
 
-TunLink::~TunLink() { close(fd_); }
+TunLink::~TunLink() {
+  close(fd_);
+}
 
 absl::Status TunLink::receive(std::vector<ReceivedFrame>& frames) {
   frames.clear();
   for (size_t i = 0; i < kBatch; ++i) {
     alignas(8) std::array<uint8_t, kMaxVnetBytes> header{};
     uint8_t* const room = storage_.get() + i * kMaxFrame;
-    const std::array<iovec, 2> parts = {iovec{header.data(), vnet_bytes_},
-                                        iovec{room, kMaxFrame}};
+    const std::array<iovec, 2> parts = {iovec{header.data(), vnet_bytes_}, iovec{room, kMaxFrame}};
     const ssize_t got = vnet_bytes_ == 0 ? read(fd_, room, kMaxFrame) : readv(fd_, parts.data(), 2);
     if (got < 0) {
       if (errno == EAGAIN || errno == EINTR) break;

@@ -10,7 +10,9 @@ constexpr size_t kEthernetHeader = 14;
 constexpr uint8_t kProtocolTcp = 6;
 constexpr size_t kTcpChecksumOffset = 16;
 
-bool is_ipv6(std::span<const uint8_t> ip) { return !ip.empty() && ip[0] >> 4 == 6; }
+bool is_ipv6(std::span<const uint8_t> ip) {
+  return !ip.empty() && ip[0] >> 4 == 6;
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The virtio_net_hdr that stands before each packet on AF_PACKET with PACKET_VNET_HDR and on TUN with
-// IFF_VNET_HDR: who finishes the checksum, and whether the packet is a super-segment. Our own
+// The virtio_net_hdr that stands before each packet on AF_PACKET with PACKET_VNET_HDR and on TUN
+// with IFF_VNET_HDR: who finishes the checksum, and whether the packet is a super-segment. Our own
 // definition: Debian 12's <linux/virtio_net.h> has a field named `class`.
 #pragma once
 
@@ -38,13 +38,13 @@ size_t tcp_offset(std::span<const uint8_t> frame, host::LinkLayer layer);
 VnetHeader make_vnet_header(std::span<const uint8_t> frame, const host::FrameMeta& meta,
                             host::LinkLayer layer);
 
-// What a received header says. An unfinished checksum other than TCP's is finished in place, so that
-// FrameMeta::checksum_partial always speaks of TCP. False: the header contradicts the frame, which is
-// to be dropped.
+// What a received header says. An unfinished checksum other than TCP's is finished in place, so
+// that FrameMeta::checksum_partial always speaks of TCP. False: the header contradicts the frame,
+// which is to be dropped.
 bool read_vnet_header(const VnetHeader& header, std::span<uint8_t> frame, host::FrameMeta& meta);
 
-// Completes the checksum of a frame whose field holds the pseudo-header's sum; `start` and `offset` as
-// in VnetHeader. False when they point outside the frame.
+// Completes the checksum of a frame whose field holds the pseudo-header's sum; `start` and `offset`
+// as in VnetHeader. False when they point outside the frame.
 bool finish_checksum(std::span<uint8_t> frame, size_t start, size_t offset);
 
 }  // namespace tcproctor::link

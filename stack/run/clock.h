@@ -12,7 +12,9 @@ namespace tcproctor::run {
 // CLOCK_MONOTONIC in nanoseconds: the time of event loops and of the kernel's timers.
 using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
 
-inline SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
+inline SteadyTime steady_now() {
+  return std::chrono::steady_clock::now();
+}
 
 class Clock {
  public:

@@ -50,9 +50,8 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::create() {
                   control(epoll_fd, EPOLL_CTL_ADD, wake_fd, EPOLLIN, 0) &&
                   control(epoll_fd, EPOLL_CTL_ADD, timer_fd, EPOLLIN, 0);
   if (!ok) {
-    const absl::Status status =
-        absl::InternalError(absl::StrCat("event loop: cannot create epoll, eventfd or timerfd: ",
-                                         std::strerror(errno)));
+    const absl::Status status = absl::InternalError(absl::StrCat(
+        "event loop: cannot create epoll, eventfd or timerfd: ", std::strerror(errno)));
     for (const int fd : {epoll_fd, wake_fd, timer_fd}) {
       if (fd >= 0) close(fd);
     }

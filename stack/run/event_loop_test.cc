@@ -124,26 +124,28 @@ TEST(EventLoop, WatchesReadableWritableAndHangUp) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair.data()), 0);
   int writable = 0;
   std::string text;
-  ASSERT_TRUE(loop->watch(pair[0], {.readable = true, .writable = true}, [&](Readiness ready) {
-                    if (ready.writable) {
-                      ++writable;
-                      ASSERT_TRUE(loop->change_watch(pair[0], {.readable = true}).ok());
-                      EXPECT_EQ(write(pair[1], "abc", 3), 3);
-                      return;
-                    }
-                    EXPECT_TRUE(ready.readable);
-                    std::array<char, 8> buffer{};
-                    const ssize_t got = read(pair[0], buffer.data(), buffer.size());
-                    if (got > 0) {
-                      text.append(buffer.data(), static_cast<size_t>(got));
-                      close(pair[1]);
-                      return;
-                    }
-                    EXPECT_TRUE(ready.error);
-                    loop->unwatch(pair[0]);  // from within its own callback
-                    close(pair[0]);
-                    loop->stop();
-                  }).ok());
+  ASSERT_TRUE(loop->watch(pair[0], {.readable = true, .writable = true},
+                          [&](Readiness ready) {
+                            if (ready.writable) {
+                              ++writable;
+                              ASSERT_TRUE(loop->change_watch(pair[0], {.readable = true}).ok());
+                              EXPECT_EQ(write(pair[1], "abc", 3), 3);
+                              return;
+                            }
+                            EXPECT_TRUE(ready.readable);
+                            std::array<char, 8> buffer{};
+                            const ssize_t got = read(pair[0], buffer.data(), buffer.size());
+                            if (got > 0) {
+                              text.append(buffer.data(), static_cast<size_t>(got));
+                              close(pair[1]);
+                              return;
+                            }
+                            EXPECT_TRUE(ready.error);
+                            loop->unwatch(pair[0]);  // from within its own callback
+                            close(pair[0]);
+                            loop->stop();
+                          })
+                  .ok());
   EXPECT_EQ(loop->watch(pair[0], {}, [](Readiness) {}).code(), absl::StatusCode::kAlreadyExists);
   loop->run();
   EXPECT_EQ(writable, 1);

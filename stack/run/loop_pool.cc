@@ -42,7 +42,9 @@ absl::StatusOr<std::unique_ptr<LoopPool>> LoopPool::create(size_t count) {
   return pool;
 }
 
-LoopPool::~LoopPool() { stop(); }
+LoopPool::~LoopPool() {
+  stop();
+}
 
 void LoopPool::stop() {
   for (const auto& loop : loops_) loop->stop();

@@ -18,7 +18,8 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
   virtual tcp::Instant now() const = 0;
-  // Runs `task` once at `when` (at once-but-later when that has passed), never from within this call.
+  // Runs `task` once at `when` (at once-but-later when that has passed), never from within this
+  // call.
   virtual TimerId schedule(tcp::Instant when, Task task) = 0;
   // True when it was still to run and now will not.
   virtual bool cancel(TimerId id) = 0;
@@ -61,8 +62,9 @@ class VirtualScheduler final : public Scheduler {
     return true;
   }
 
-  // Runs everything that is due up to and at `until`, each task at its own time, and leaves the clock
-  // at `until`. A task that for ever reschedules itself for the same moment never ends: it is a bug.
+  // Runs everything that is due up to and at `until`, each task at its own time, and leaves the
+  // clock at `until`. A task that for ever reschedules itself for the same moment never ends: it is
+  // a bug.
   void run_until(tcp::Instant until) {
     while (run_next(until)) {
     }

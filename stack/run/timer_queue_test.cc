@@ -14,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-tcp::Instant at(tcp::Duration since) { return tcp::Instant(since); }
+tcp::Instant at(tcp::Duration since) {
+  return tcp::Instant(since);
+}
 
 TEST(TimerQueue, RunsInOrderOfTimeAndThenOfScheduling) {
   TimerQueue<tcp::Instant> queue;
