@@ -2,14 +2,14 @@
 // tcproctor.v1.Endpoint: the user/TCP interface, delegated to the session.
 #pragma once
 
-#include "server/session/session_table.h"
+#include "server/session/registry.h"
 #include "tcproctor/v1/endpoint.grpc.pb.h"
 
 namespace tcproctor::server {
 
 class EndpointService final : public v1::Endpoint::CallbackService {
  public:
-  explicit EndpointService(SessionTable& table) : table_(table) {}
+  explicit EndpointService(Registry& registry) : registry_(registry) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -45,7 +45,7 @@ class EndpointService final : public v1::Endpoint::CallbackService {
                                                        const v1::WatchRequest* request) override;
 
  private:
-  SessionTable& table_;
+  Registry& registry_;
 };
 
 }  // namespace tcproctor::server

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "server/service/stream.h"
+#include "server/session/registry.h"
 #include "server/session/session.h"
-#include "server/session/session_table.h"
 
 namespace tcproctor::server {
 
@@ -73,6 +73,10 @@ class SessionStream : public std::enable_shared_from_this<SessionStream<Response
           if (!self->closed_) self->on_event(event);
         },
         [self = this->shared_from_this()] { self->post_pump(); },
+        [self = this->shared_from_this()] {
+          // What the stream's cursor stood in is gone.
+          self->post_close(absl::AbortedError("the session was reset"));
+        },
         [self = this->shared_from_this()](const absl::Status& why) { self->end(why); },
     });
     pump();
@@ -94,8 +98,8 @@ class SessionStream : public std::enable_shared_from_this<SessionStream<Response
 };
 
 template <class Stream, class Response, class Request>
-grpc::ServerWriteReactor<Response>* start_stream(SessionTable& table, const Request& request) {
-  absl::StatusOr<std::shared_ptr<Session>> session = table.find(request.session());
+grpc::ServerWriteReactor<Response>* start_stream(Registry& registry, const Request& request) {
+  absl::StatusOr<std::shared_ptr<Session>> session = registry.find(request.session());
   if (!session.ok()) return refuse_stream<Response>(session.status());
   return std::make_shared<Stream>(*std::move(session), request)->start();
 }

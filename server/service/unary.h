@@ -11,8 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/session/registry.h"
 #include "server/session/session.h"
-#include "server/session/session_table.h"
 
 namespace tcproctor::server {
 
@@ -69,12 +69,12 @@ inline grpc::ServerUnaryReactor* refuse(grpc::CallbackServerContext* context,
 
 // `method` is one of Session's calls. `request` and `response` live as long as the RPC.
 template <class Request, class Response>
-grpc::ServerUnaryReactor* call_session(SessionTable& table, grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* call_session(Registry& registry, grpc::CallbackServerContext* context,
                                        const std::string& session_id, const Request* request,
                                        Response* response,
                                        OperationId (Session::*method)(const Request&,
                                                                       Done<Response>)) {
-  absl::StatusOr<std::shared_ptr<Session>> session = table.find(session_id);
+  absl::StatusOr<std::shared_ptr<Session>> session = registry.find(session_id);
   if (!session.ok()) return refuse(context, session.status());
   auto* call = new UnaryCall(*session);
   const bool posted = (*session)->post([=, state = call->state()](Session& live) {

@@ -72,37 +72,37 @@ class PcapStream final : public SessionStream<v1::PcapChunk> {
 
 WireService::Reactor* WireService::Inject(Context* context, const v1::InjectRequest* request,
                                           v1::InjectResponse* response) {
-  return call_session(table_, context, request->session(), request, response, &Session::inject);
+  return call_session(registry_, context, request->session(), request, response, &Session::inject);
 }
 
 WireService::Reactor* WireService::Hold(Context* context, const v1::HoldRequest* request,
                                         v1::HoldResponse* response) {
-  return call_session(table_, context, request->session(), request, response, &Session::hold);
+  return call_session(registry_, context, request->session(), request, response, &Session::hold);
 }
 
 WireService::Reactor* WireService::Release(Context* context, const v1::ReleaseHeldRequest* request,
                                            v1::ReleaseHeldResponse* response) {
-  return call_session(table_, context, request->session(), request, response,
+  return call_session(registry_, context, request->session(), request, response,
                       &Session::release_held);
 }
 
 WireService::Reactor* WireService::Expect(Context* context, const v1::ExpectRequest* request,
                                           v1::ExpectResponse* response) {
-  return call_session(table_, context, request->session(), request, response, &Session::expect);
+  return call_session(registry_, context, request->session(), request, response, &Session::expect);
 }
 
 WireService::Reactor* WireService::Impair(Context* context, const v1::ImpairRequest* request,
                                           v1::ImpairResponse* response) {
-  return call_session(table_, context, request->session(), request, response, &Session::impair);
+  return call_session(registry_, context, request->session(), request, response, &Session::impair);
 }
 
 grpc::ServerWriteReactor<v1::LogEntry>* WireService::Log(Context*, const v1::LogRequest* request) {
-  return start_stream<LogStream, v1::LogEntry>(table_, *request);
+  return start_stream<LogStream, v1::LogEntry>(registry_, *request);
 }
 
 grpc::ServerWriteReactor<v1::PcapChunk>* WireService::Pcap(Context*,
                                                            const v1::PcapRequest* request) {
-  return start_stream<PcapStream, v1::PcapChunk>(table_, *request);
+  return start_stream<PcapStream, v1::PcapChunk>(registry_, *request);
 }
 
 }  // namespace tcproctor::server

@@ -2,14 +2,14 @@
 // tcproctor.v1.Wire, delegated to the session.
 #pragma once
 
-#include "server/session/session_table.h"
+#include "server/session/registry.h"
 #include "tcproctor/v1/wire.grpc.pb.h"
 
 namespace tcproctor::server {
 
 class WireService final : public v1::Wire::CallbackService {
  public:
-  explicit WireService(SessionTable& table) : table_(table) {}
+  explicit WireService(Registry& registry) : registry_(registry) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -29,7 +29,7 @@ class WireService final : public v1::Wire::CallbackService {
                                                 const v1::PcapRequest* request) override;
 
  private:
-  SessionTable& table_;
+  Registry& registry_;
 };
 
 }  // namespace tcproctor::server
