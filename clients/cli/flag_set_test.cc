@@ -101,9 +101,9 @@ TEST_F(FlagSetTest, ErrorsNameTheFlag) {
 }
 
 TEST_F(FlagSetTest, DescribesEachFlagOnALine) {
-  EXPECT_THAT(flags_.describe(), HasSubstr("  --name TEXT           a name\n"));
-  EXPECT_THAT(flags_.describe(), HasSubstr("  --slow                slowly\n"));
-  EXPECT_THAT(flags_.describe(), HasSubstr("  -w FILE               where\n"));
+  EXPECT_THAT(flags_.describe(), HasSubstr("  --name TEXT          a name\n"));
+  EXPECT_THAT(flags_.describe(), HasSubstr("  --slow               slowly\n"));
+  EXPECT_THAT(flags_.describe(), HasSubstr("  -w FILE              where\n"));
 }
 
 }  // namespace
