@@ -353,7 +353,8 @@ uint16_t Connection::advertise_window() {
   const SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
   const uint32_t step =
       std::min<uint32_t>(announced_mss(), std::max(options_.receive_buffer_bytes / 2, 1u));
-  if (open_edge.after(rcv_adv_) && open_edge - rcv_adv_ >= step) {
+  // Behind the peer's FIN nothing can come that would need room.
+  if (!fin_received_ && open_edge.after(rcv_adv_) && open_edge - rcv_adv_ >= step) {
     const uint32_t window = std::min(open_edge - rcv_nxt_, largest) / unit;
     rcv_adv_ = later_of(rcv_adv_, rcv_nxt_ + window * unit);
     return static_cast<uint16_t>(window);
