@@ -20,8 +20,8 @@
 //                                            broadcast or multicast
 //   ENOBUFS, ENOMEM, EMFILE, ENFILE          kInsufficientResources
 //
-// SO_LINGER {1, 0} is armed from birth until release(): when the daemon dies, close sends RST and no
-// orphan keeps the namespace alive (measured 45.6 s without, 0.5 s with).
+// SO_LINGER {1, 0} is armed from birth until release(): when the daemon dies, close sends RST and
+// no orphan keeps the namespace alive (measured 45.6 s without, 0.5 s with).
 #pragma once
 
 #include <cstddef>
@@ -64,27 +64,28 @@ struct TransferResult {
 };
 
 // Options of one socket; what is absent is left as it is (set) or not known (get). Buffer sizes are
-// what the user asks for: the kernel doubles them for its own book-keeping and get gives the double.
+// what the user asks for: the kernel doubles them for its own book-keeping and get gives the
+// double.
 struct SocketOptions {
-  std::optional<bool> no_delay;                        // TCP_NODELAY
-  std::optional<bool> keepalive;                       // SO_KEEPALIVE
-  std::optional<absl::Duration> keepalive_idle;        // TCP_KEEPIDLE, 1..32767 s, whole seconds
-  std::optional<absl::Duration> keepalive_interval;    // TCP_KEEPINTVL, 1..32767 s, whole seconds
-  std::optional<uint32_t> keepalive_probes;            // TCP_KEEPCNT, 1..127
-  std::optional<absl::Duration> user_timeout;          // TCP_USER_TIMEOUT, whole ms; 0 = none
-  std::optional<uint32_t> syn_retries;                 // TCP_SYNCNT, 1..127 (SYN only)
-  std::optional<uint32_t> mss;                         // TCP_MAXSEG, 88..32767, before the SYN
-  std::optional<uint32_t> window_clamp;                // TCP_WINDOW_CLAMP, octets
-  std::optional<uint32_t> send_buffer_bytes;           // SO_SNDBUFFORCE, else SO_SNDBUF
-  std::optional<uint32_t> receive_buffer_bytes;        // as above; before the SYN for scaling
-  std::optional<uint8_t> tos;                          // IP_TOS / IPV6_TCLASS, ECN bits are TCP's
-  std::optional<uint8_t> ttl;                          // IP_TTL / IPV6_UNICAST_HOPS, 1..255
-  std::optional<absl::Duration> fin_wait_2;            // TCP_LINGER2, whole seconds; < 0: RST at once
-  std::optional<bool> reuse_address;                   // SO_REUSEADDR
-  std::optional<bool> urgent_in_line;                  // SO_OOBINLINE
-  std::optional<bool> quick_ack;                       // TCP_QUICKACK (not lasting, see tcp(7))
-  std::optional<bool> receive_soft_errors;             // IP_RECVERR / IPV6_RECVERR: see soft_error()
-  std::optional<std::string> congestion_control;       // TCP_CONGESTION; born "cubic"
+  std::optional<bool> no_delay;                      // TCP_NODELAY
+  std::optional<bool> keepalive;                     // SO_KEEPALIVE
+  std::optional<absl::Duration> keepalive_idle;      // TCP_KEEPIDLE, 1..32767 s, whole seconds
+  std::optional<absl::Duration> keepalive_interval;  // TCP_KEEPINTVL, 1..32767 s, whole seconds
+  std::optional<uint32_t> keepalive_probes;          // TCP_KEEPCNT, 1..127
+  std::optional<absl::Duration> user_timeout;        // TCP_USER_TIMEOUT, whole ms; 0 = none
+  std::optional<uint32_t> syn_retries;               // TCP_SYNCNT, 1..127 (SYN only)
+  std::optional<uint32_t> mss;                       // TCP_MAXSEG, 88..32767, before the SYN
+  std::optional<uint32_t> window_clamp;              // TCP_WINDOW_CLAMP, octets
+  std::optional<uint32_t> send_buffer_bytes;         // SO_SNDBUFFORCE, else SO_SNDBUF
+  std::optional<uint32_t> receive_buffer_bytes;      // as above; before the SYN for scaling
+  std::optional<uint8_t> tos;                        // IP_TOS / IPV6_TCLASS, ECN bits are TCP's
+  std::optional<uint8_t> ttl;                        // IP_TTL / IPV6_UNICAST_HOPS, 1..255
+  std::optional<absl::Duration> fin_wait_2;          // TCP_LINGER2, whole seconds; < 0: RST at once
+  std::optional<bool> reuse_address;                 // SO_REUSEADDR
+  std::optional<bool> urgent_in_line;                // SO_OOBINLINE
+  std::optional<bool> quick_ack;                     // TCP_QUICKACK (not lasting, see tcp(7))
+  std::optional<bool> receive_soft_errors;           // IP_RECVERR / IPV6_RECVERR: see soft_error()
+  std::optional<std::string> congestion_control;     // TCP_CONGESTION; born "cubic"
 };
 
 // An ICMP error the kernel passed on (only with receive_soft_errors).
@@ -92,8 +93,8 @@ struct IcmpError {
   // Known in SYN-SENT only, where the error ends the connection: a synchronized connection lives on
   // and its kernel keeps nothing but errno (0/0 then; echo reply is no error).
   uint8_t type = 0, code = 0;
-  int error = 0;         // errno the kernel made of it
-  uint32_t info = 0;     // MTU for "fragmentation needed" / "packet too big"
+  int error = 0;      // errno the kernel made of it
+  uint32_t info = 0;  // MTU for "fragmentation needed" / "packet too big"
 };
 
 class KernelSocket {
@@ -109,8 +110,8 @@ class KernelSocket {
 
   // For epoll. Watch with epoll_events(), which is edge-triggered: a connection shut in both
   // directions reports EPOLLHUP for ever and would spin a level-triggered loop. To serve it from a
-  // level-triggered loop put all sockets of an end into one epoll descriptor and watch that. Not all
-  // state changes make an event (FIN-WAIT-1 to FIN-WAIT-2 does not): InetDiag shows them.
+  // level-triggered loop put all sockets of an end into one epoll descriptor and watch that. Not
+  // all state changes make an event (FIN-WAIT-1 to FIN-WAIT-2 does not): InetDiag shows them.
   int fd() const { return fd_.get(); }
   static uint32_t epoll_events();
 
@@ -126,11 +127,12 @@ class KernelSocket {
   SocketResult bind(const packet::SocketAddress& local);
   // backlog 1..65535, clipped by net.core.somaxconn.
   SocketResult listen(uint32_t backlog);
-  // Sends SYN; kWouldBlock is the normal answer: the socket becomes writable when it is decided, then
-  // ask connect_result(). EADDRNOTAVAIL is what the kernel says alike for a socket pair that is in
-  // use, for one in TIME-WAIT and when no port is left: InetDiag::find tells which. With timestamps
-  // on, a socket bound to the port takes a pair in TIME-WAIT over (RFC 6191 in spirit) when both had
-  // reuse_address. The unspecified address is no error to Linux: it connects to the host itself.
+  // Sends SYN; kWouldBlock is the normal answer: the socket becomes writable when it is decided,
+  // then ask connect_result(). EADDRNOTAVAIL is what the kernel says alike for a socket pair that
+  // is in use, for one in TIME-WAIT and when no port is left: InetDiag::find tells which. With
+  // timestamps on, a socket bound to the port takes a pair in TIME-WAIT over (RFC 6191 in spirit)
+  // when both had reuse_address. The unspecified address is no error to Linux: it connects to the
+  // host itself.
   SocketResult connect(const packet::SocketAddress& remote);
   // kWouldBlock while SYN-SENT or SYN-RECEIVED, kOk when established, else why it failed.
   SocketResult connect_result();
@@ -152,8 +154,8 @@ class KernelSocket {
   uint32_t send_queue() const;
 
   // CLOSE: FIN after queued data, goes on receiving (shutdown(SHUT_WR)). A connection still in
-  // SYN-SENT is given up silently. kConnectionClosing when it was called before. It has no effect on
-  // a listener: release() that.
+  // SYN-SENT is given up silently. kConnectionClosing when it was called before. It has no effect
+  // on a listener: release() that.
   SocketResult close();
   // Gives the connection up as close(2) does, linger disarmed: FIN after queued data in the
   // background, RST when there is unread data. The object is empty afterwards. An orphan in
@@ -170,7 +172,8 @@ class KernelSocket {
   SocketOptions options() const;
   // TCP_INFO. Its tcpi_state is Linux's numbering: see state().
   absl::StatusOr<TcpInfo> info() const;
-  // From TCP_INFO. A connection that has gone to TIME-WAIT reads CLOSED here: InetDiag knows better.
+  // From TCP_INFO. A connection that has gone to TIME-WAIT reads CLOSED here: InetDiag knows
+  // better.
   tcp::State state() const;
   // Why the connection ended, kOk while it has not ended by an error. Clears the kernel's pending
   // error and remembers it.

@@ -79,8 +79,8 @@ class Setter {
     }
     set(name, static_cast<int>(count));
   }
-  // Beyond the machine's net.core.wmem_max and rmem_max where that is allowed: it is not inside a user
-  // namespace, where the kernel silently clips to them.
+  // Beyond the machine's net.core.wmem_max and rmem_max where that is allowed: it is not inside a
+  // user namespace, where the kernel silently clips to them.
   void set_buffer(const Name& forced, const Name& plain, const std::optional<uint32_t>& octets) {
     if (!status_.ok()) return;
     set(forced, octets);

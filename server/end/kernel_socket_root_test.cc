@@ -318,10 +318,9 @@ TEST_F(SoftErrorTest, EndsAConnectionInSynSent) {
   KernelSocket active = make(*a_);
   ASSERT_TRUE(active.set_options(errors_).ok());
   ASSERT_EQ(active.connect(at("203.0.113.5", 80)).outcome, Outcome::kWouldBlock);
-  // Perhaps only the answer to the second SYN: an ICMP error that arrives while connect() still holds
-  // the socket is taken for a soft one.
-  ASSERT_TRUE(
-      eventually([&] { return active.connect_result().outcome == Outcome::kUnreachable; }));
+  // Perhaps only the answer to the second SYN: an ICMP error that arrives while connect() still
+  // holds the socket is taken for a soft one.
+  ASSERT_TRUE(eventually([&] { return active.connect_result().outcome == Outcome::kUnreachable; }));
   const std::optional<IcmpError> error = active.soft_error();
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->type, 3);

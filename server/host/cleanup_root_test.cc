@@ -110,8 +110,8 @@ TEST_F(CleanupTest, KillLeavesNothing) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself, status " << status;
 
-  // The devices go only when the kernel has freed the namespace, so this also shows that no orphaned
-  // connection keeps it alive out of sight of /proc.
+  // The devices go only when the kernel has freed the namespace, so this also shows that no
+  // orphaned connection keeps it alive out of sight of /proc.
   EXPECT_TRUE(testing::eventually(
       [&] { return offloads_on(*a_, "watched").status().code() == absl::StatusCode::kNotFound; },
       std::chrono::seconds(2)))

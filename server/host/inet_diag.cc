@@ -23,7 +23,7 @@
 namespace tcproctor::server {
 namespace {
 
-constexpr size_t kBufferBytes = 65536;  // the kernel fills at most 32 KiB at a time
+constexpr size_t kBufferBytes = 65536;        // the kernel fills at most 32 KiB at a time
 constexpr uint32_t kAllStates = 0xFFF & ~1U;  // 1..11 and NEW_SYN_RECV is asked for as SYN_RECV
 constexpr uint8_t kExtensions = (1 << (INET_DIAG_INFO - 1)) | (1 << (INET_DIAG_CONG - 1)) |
                                 (1 << (INET_DIAG_TOS - 1)) | (1 << (INET_DIAG_SKMEMINFO - 1)) |
@@ -124,8 +124,7 @@ DiagnosedSocket read_socket(nlmsghdr* header) {
   socket.local = address_of(message.idiag_family, message.id.idiag_src, message.id.idiag_sport);
   socket.remote = address_of(message.idiag_family, message.id.idiag_dst, message.id.idiag_dport);
   socket.inode = message.idiag_inode;
-  socket.cookie =
-      uint64_t{message.id.idiag_cookie[1]} << 32 | message.id.idiag_cookie[0];
+  socket.cookie = uint64_t{message.id.idiag_cookie[1]} << 32 | message.id.idiag_cookie[0];
   socket.timer = static_cast<KernelTimer>(std::min<uint8_t>(message.idiag_timer, 4));
   socket.expires_ms = socket.timer == KernelTimer::kNone ? 0 : message.idiag_expires;
   socket.retransmits = message.idiag_retrans;
@@ -208,8 +207,8 @@ absl::StatusOr<std::vector<DiagnosedSocket>> InetDiag::dump() {
   return sockets;
 }
 
-absl::StatusOr<std::optional<DiagnosedSocket>> InetDiag::find(
-    const packet::SocketAddress& local, const packet::SocketAddress& remote) {
+absl::StatusOr<std::optional<DiagnosedSocket>> InetDiag::find(const packet::SocketAddress& local,
+                                                              const packet::SocketAddress& remote) {
   const uint8_t family = local.address.is_v4() ? AF_INET : AF_INET6;
   // Without the dump flag the kernel looks one up as it does for an arriving segment.
   Request request = make_request(SOCK_DIAG_BY_FAMILY, 0, ++sequence_, family);
@@ -228,9 +227,8 @@ absl::StatusOr<std::optional<DiagnosedSocket>> InetDiag::find(
   if (!result.ok()) return result;
   // As for a segment, a listener stands in for a connection that does not exist, and one on any
   // address for one on this address.
-  const bool same_remote =
-      found && found->remote.port == remote.port &&
-      (remote.port == 0 || found->remote.address == remote.address);
+  const bool same_remote = found && found->remote.port == remote.port &&
+                           (remote.port == 0 || found->remote.address == remote.address);
   if (!same_remote || found->local != local) return std::nullopt;
   return found;
 }

@@ -3,8 +3,8 @@
 // RFC 9293 §3.3.2, embryonic (SYN-RECEIVED) and TIME-WAIT connections included, which no socket
 // call shows.
 //
-// Measured (kernel 6.18): a dump of 11 sockets 40 us, find() 3-4 us, in a namespace with a hash table
-// of its own (see NetworkNamespace::create).
+// Measured (kernel 6.18): a dump of 11 sockets 40 us, find() 3-4 us, in a namespace with a hash
+// table of its own (see NetworkNamespace::create).
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,7 @@ struct DiagnosedSocket {
   bool send_shut = false, receive_shut = false;  // shutdown(2) or FIN seen
   std::string congestion_control;                // e.g. "cubic"; empty where there is none
   uint8_t tos = 0;
-  uint8_t family = 0;      // AF_INET, AF_INET6 of the kernel's socket (a dual-stack one is AF_INET6)
+  uint8_t family = 0;  // AF_INET, AF_INET6 of the kernel's socket (a dual-stack one is AF_INET6)
   uint32_t interface = 0;  // index it is bound to, 0 = none
   SocketMemory memory;
   TcpInfo info{};
@@ -73,9 +73,9 @@ class InetDiag {
  public:
   static absl::StatusOr<std::unique_ptr<InetDiag>> open(const NetworkNamespace& ns);
 
-  // Every TCP socket of the namespace, IPv4 then IPv6, in no particular order; sockets neither bound
-  // nor connected (CLOSED) are not known to it. A dump is no snapshot: a connection that changes
-  // state meanwhile may be missed or seen twice.
+  // Every TCP socket of the namespace, IPv4 then IPv6, in no particular order; sockets neither
+  // bound nor connected (CLOSED) are not known to it. A dump is no snapshot: a connection that
+  // changes state meanwhile may be missed or seen twice.
   absl::StatusOr<std::vector<DiagnosedSocket>> dump();
   // Exactly that connection; a listener when `remote` is unspecified (port 0). Nothing when there
   // is none.

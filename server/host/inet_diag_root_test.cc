@@ -31,7 +31,9 @@ class InetDiagTest : public testing::TwoKernels {
   }
 };
 
-TEST_F(InetDiagTest, AnEmptyNamespaceHasNone) { EXPECT_TRUE(dump(*a_diag_).empty()); }
+TEST_F(InetDiagTest, AnEmptyNamespaceHasNone) {
+  EXPECT_TRUE(dump(*a_diag_).empty());
+}
 
 TEST_F(InetDiagTest, ListenWithItsQueue) {
   KernelSocket listening = listener(7);

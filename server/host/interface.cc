@@ -46,8 +46,8 @@ absl::Status wrong(const InterfaceSpec& spec, absl::string_view field, absl::str
 }
 
 absl::Status check_name(const InterfaceSpec& spec) {
-  bool good = !spec.name.empty() && spec.name.size() < IFNAMSIZ && spec.name != "." &&
-              spec.name != "..";
+  bool good =
+      !spec.name.empty() && spec.name.size() < IFNAMSIZ && spec.name != "." && spec.name != "..";
   for (const char c : spec.name) good = good && c > ' ' && c < 127 && c != '/' && c != ':';
   if (good) return absl::OkStatus();
   return wrong(spec, "name", "1 to 15 printable octets without '/', ':' and white space");
@@ -57,8 +57,9 @@ absl::Status check_prefix(const InterfaceSpec& spec, absl::string_view field,
                           const packet::IpAddress& address, uint8_t prefix_length) {
   const int limit = address.is_v4() ? 32 : 128;
   if (prefix_length <= limit) return absl::OkStatus();
-  return wrong(spec, field, absl::StrCat(address.to_string(), "/", prefix_length,
-                                         ": the prefix length must be 0..", limit));
+  return wrong(spec, field,
+               absl::StrCat(address.to_string(), "/", prefix_length,
+                            ": the prefix length must be 0..", limit));
 }
 
 absl::Status check_addresses(const InterfaceSpec& spec) {
@@ -90,8 +91,7 @@ absl::Status check(const InterfaceSpec& spec) {
     return wrong(spec, "mac", absl::StrCat(spec.mac->to_string(), " is not a unicast address"));
   }
   for (const Route& route : spec.routes) {
-    if (absl::Status status =
-            check_prefix(spec, "routes", route.destination, route.prefix_length);
+    if (absl::Status status = check_prefix(spec, "routes", route.destination, route.prefix_length);
         !status.ok()) {
       return status;
     }
@@ -129,8 +129,8 @@ RouteMessage veth_request(const InterfaceSpec& a, const InterfaceSpec& b, int b_
 
 RouteMessage up_request(const InterfaceSpec& spec, uint32_t index) {
   RouteMessage message(RTM_NEWLINK, 0, absl::StrCat("bringing ", spec.name, " up"));
-  message.header(ifinfomsg{.ifi_index = static_cast<int>(index), .ifi_flags = IFF_UP,
-                           .ifi_change = IFF_UP});
+  message.header(
+      ifinfomsg{.ifi_index = static_cast<int>(index), .ifi_flags = IFF_UP, .ifi_change = IFF_UP});
   message.attribute_u32(IFLA_MTU, spec.mtu).attribute_u32(IFLA_TXQLEN, spec.tx_queue_length);
   return message;
 }
@@ -153,9 +153,9 @@ RouteMessage address_request(const InterfaceSpec& spec, uint32_t index,
 
 RouteMessage neighbour_request(const InterfaceSpec& spec, uint32_t index,
                                const host::Neighbour& neighbour) {
-  RouteMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,
-                       absl::StrCat("adding neighbour ", neighbour.address.to_string(), " to ",
-                                    spec.name));
+  RouteMessage message(
+      RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,
+      absl::StrCat("adding neighbour ", neighbour.address.to_string(), " to ", spec.name));
   const std::span<const uint8_t> bytes = neighbour.address.bytes();
   message.header(ndmsg{.ndm_family = netlink_family(neighbour.address),
                        .ndm_ifindex = static_cast<int>(index),
@@ -169,13 +169,13 @@ RouteMessage route_request(const InterfaceSpec& spec, uint32_t index, const Rout
   RouteMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
                        absl::StrCat("adding route ", route.destination.to_string(), "/",
                                     route.prefix_length, " to ", spec.name));
-  message.header(rtmsg{.rtm_family = netlink_family(route.destination),
-                       .rtm_dst_len = route.prefix_length,
-                       .rtm_table = RT_TABLE_MAIN,
-                       .rtm_protocol = RTPROT_STATIC,
-                       .rtm_scope = route.gateway ? uint8_t{RT_SCOPE_UNIVERSE}
-                                                  : uint8_t{RT_SCOPE_LINK},
-                       .rtm_type = RTN_UNICAST});
+  message.header(
+      rtmsg{.rtm_family = netlink_family(route.destination),
+            .rtm_dst_len = route.prefix_length,
+            .rtm_table = RT_TABLE_MAIN,
+            .rtm_protocol = RTPROT_STATIC,
+            .rtm_scope = route.gateway ? uint8_t{RT_SCOPE_UNIVERSE} : uint8_t{RT_SCOPE_LINK},
+            .rtm_type = RTN_UNICAST});
   const std::span<const uint8_t> destination = route.destination.bytes();
   if (route.prefix_length > 0) message.attribute(RTA_DST, destination.data(), destination.size());
   if (route.gateway) {
@@ -207,9 +207,9 @@ absl::Status verify_offloads(const std::string& name) {
   absl::StatusOr<std::vector<std::string>> on = offloads_on_here(name);
   if (!on.ok()) return on.status();
   if (on->empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "interface ", name, ": offloads stay on: ", absl::StrJoin(*on, ", "),
-      "; checksums and segment sizes could not be judged"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("interface ", name, ": offloads stay on: ", absl::StrJoin(*on, ", "),
+                   "; checksums and segment sizes could not be judged"));
 }
 
 // Features first: some of them restart the device's queues when it is up.
@@ -275,8 +275,8 @@ absl::StatusOr<bool> is_received_on(int socket, const packet::IpAddress& own) {
   return local && status.ok();
 }
 
-// Waits for the two above. That is soon but not at once: without it, up to one connection in five lost
-// its SYN and took a second longer.
+// Waits for the two above. That is soon but not at once: without it, up to one connection in five
+// lost its SYN and took a second longer.
 absl::Status wait_until_usable(int socket, const Interface& interface, const InterfaceSpec& spec) {
   size_t next_address = 0;
   for (int attempt = 0; attempt < 15'000; ++attempt) {
@@ -290,7 +290,8 @@ absl::Status wait_until_usable(int socket, const Interface& interface, const Int
     if (!usable.ok()) return usable.status();
     if (*usable) return absl::OkStatus();
   }
-  return absl::InternalError(absl::StrCat("interface ", interface.name, " is not usable after 1.5 s"));
+  return absl::InternalError(
+      absl::StrCat("interface ", interface.name, " is not usable after 1.5 s"));
 }
 
 }  // namespace
@@ -351,15 +352,14 @@ absl::StatusOr<UniqueFd> open_tun(const InterfaceSpec& spec, bool vnet_header) {
   UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "opening /dev/net/tun");
   ifreq request = named_request(spec.name);
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL |
-                                         (vnet_header ? IFF_VNET_HDR : 0));
+  request.ifr_flags =
+      static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (vnet_header ? IFF_VNET_HDR : 0));
   if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
     // TUN says "busy" where netlink says "exists".
     const int error = errno == EBUSY ? EEXIST : errno;
     return absl::ErrnoToStatus(error, absl::StrCat("making TUN device ", spec.name));
   }
-  const unsigned offloads =
-      vnet_header && spec.offloads ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
+  const unsigned offloads = vnet_header && spec.offloads ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
   if (::ioctl(fd.get(), TUNSETOFFLOAD, offloads) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("setting offloads of TUN device ", spec.name));
   }

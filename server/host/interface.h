@@ -2,9 +2,9 @@
 // Network devices of sessions: veth pairs across namespaces and TUN devices, ready for use when the
 // call returns: the first packet sent is not lost, in either family.
 //
-// Measured (kernel 6.18, 2 cores): a session's three namespaces and two veth pairs with IPv4 and IPv6
-// addresses, neighbours, offloads off and verified take 3.5 ms on a quiet machine, 6-14 ms while a
-// compiler uses both cores.
+// Measured (kernel 6.18, 2 cores): a session's three namespaces and two veth pairs with IPv4 and
+// IPv6 addresses, neighbours, offloads off and verified take 3.5 ms on a quiet machine, 6-14 ms
+// while a compiler uses both cores.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ struct InterfaceSpec {
 
 struct Interface {
   std::string name;
-  uint32_t index = 0;  // in its namespace
+  uint32_t index = 0;      // in its namespace
   packet::MacAddress mac;  // zero for TUN
 
   bool is_tun() const { return mac == packet::MacAddress{}; }

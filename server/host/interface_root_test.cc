@@ -32,8 +32,8 @@ class InterfaceTest : public testing::TwoKernels {
 };
 
 TEST_F(InterfaceTest, TheLinkWorksAtOnceInBothFamilies) {
-  // Neither carrier nor duplicate address detection nor ARP may have to be waited for: a SYN lost to
-  // any of them would be sent again after 1 s.
+  // Neither carrier nor duplicate address detection nor ARP may have to be waited for: a SYN lost
+  // to any of them would be sent again after 1 s.
   for (const char* address : {"192.0.2.2", "2001:db8::2"}) {
     const SocketFamily family = ip(address).is_v4() ? SocketFamily::kIpv4 : SocketFamily::kIpv6;
     absl::StatusOr<std::unique_ptr<NetworkNamespace>> a = NetworkNamespace::create();
@@ -105,8 +105,7 @@ TEST_F(InterfaceTest, OffloadsAreOffAndThePreflightCanFail) {
     ASSERT_TRUE(disable_offloads(*a_, "wire0").ok());
     EXPECT_THAT(*offloads_on(*a_, "wire0"), ::testing::IsEmpty());
   }
-  EXPECT_EQ(set_feature(*a_, "wire0", "no-such-feature", true).code(),
-            absl::StatusCode::kNotFound);
+  EXPECT_EQ(set_feature(*a_, "wire0", "no-such-feature", true).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(offloads_on(*a_, "nothing").status().code(), absl::StatusCode::kNotFound);
 }
 
@@ -145,10 +144,14 @@ TEST_F(InterfaceTest, SaysWhatIsWrong) {
   EXPECT_THAT(with([](auto& s) { s.addresses[0].prefix_length = 33; }), HasSubstr("0..32"));
   EXPECT_THAT(with([](auto& s) { s.addresses[0].address = ip("224.0.0.1"); }),
               HasSubstr("not a unicast address"));
-  EXPECT_THAT(with([](auto& s) { s.routes.push_back({ip("0.0.0.0"), 0, ip("2001:db8::9")}); }),
+  EXPECT_THAT(with([](auto& s) {
+                s.routes.push_back({ip("0.0.0.0"), 0, ip("2001:db8::9")});
+              }),
               HasSubstr("different families"));
   // The kernel's own words, and nothing is left of the pair.
-  EXPECT_THAT(with([](auto& s) { s.routes.push_back({ip("0.0.0.0"), 0, ip("203.0.113.1")}); }),
+  EXPECT_THAT(with([](auto& s) {
+                s.routes.push_back({ip("0.0.0.0"), 0, ip("203.0.113.1")});
+              }),
               HasSubstr("adding route 0.0.0.0/0 to fresh"));
   EXPECT_EQ(delete_interface(*a_, "fresh").code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(with([](auto& s) { s.name = "wire0"; }), HasSubstr("ALREADY_EXISTS"));
@@ -167,10 +170,10 @@ TEST_F(InterfaceTest, RoutesAndLinkLocal) {
   ASSERT_TRUE(status.ok()) << status;
   std::string addresses;
   ASSERT_TRUE(a_->run_in([&] {
-    std::ifstream file("/proc/thread-self/net/if_inet6");
-    addresses.assign(std::istreambuf_iterator<char>(file), {});
-    return absl::OkStatus();
-  }).ok());
+                  std::ifstream file("/proc/thread-self/net/if_inet6");
+                  addresses.assign(std::istreambuf_iterator<char>(file), {});
+                  return absl::OkStatus();
+                }).ok());
   EXPECT_THAT(addresses, ::testing::HasSubstr("fe80"));
   // There is a route: the SYN leaves (and waits for ARP), instead of "network unreachable".
   KernelSocket socket = make(*a_);
@@ -204,8 +207,7 @@ TEST_F(InterfaceTest, TunCarriesWhatTheKernelSends) {
       EXPECT_EQ(packet[0] & 1, 1);
     }
     EXPECT_EQ(offloads_on(*a_, tun.name)->empty(), !vnet_header);
-    EXPECT_EQ(create_tun(*a_, tun, vnet_header).status().code(),
-              absl::StatusCode::kAlreadyExists);
+    EXPECT_EQ(create_tun(*a_, tun, vnet_header).status().code(), absl::StatusCode::kAlreadyExists);
   }
 }
 
@@ -223,8 +225,7 @@ TEST_F(InterfaceTest, ASessionsDevicesAreCheap) {
     ASSERT_TRUE(create_veth(**a, spec(1), **wire, leg).ok());
     leg.name = "to-b";
     ASSERT_TRUE(create_veth(**b, spec(2), **wire, leg).ok());
-    const std::chrono::duration<double, std::milli> took =
-        std::chrono::steady_clock::now() - begin;
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     worst = std::max(worst, took.count());
     sum += took.count();
   }

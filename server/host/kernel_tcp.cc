@@ -18,11 +18,11 @@ TcpInfo tcp_info_from(std::span<const uint8_t> bytes) {
 
 tcp::State state_from_linux(uint8_t number) {
   using tcp::State;
-  constexpr State kStates[] = {
-      State::kClosed,    State::kEstablished, State::kSynSent,  State::kSynReceived,
-      State::kFinWait1,  State::kFinWait2,    State::kTimeWait, State::kClosed,
-      State::kCloseWait, State::kLastAck,     State::kListen,   State::kClosing,
-      State::kSynReceived};
+  constexpr State kStates[] = {State::kClosed,      State::kEstablished, State::kSynSent,
+                               State::kSynReceived, State::kFinWait1,    State::kFinWait2,
+                               State::kTimeWait,    State::kClosed,      State::kCloseWait,
+                               State::kLastAck,     State::kListen,      State::kClosing,
+                               State::kSynReceived};
   return number < std::size(kStates) ? kStates[number] : State::kClosed;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the kernel's way of writing things becomes ours: states, TCP_INFO, socket addresses. Shared by
-// InetDiag and KernelSocket.
+// How the kernel's way of writing things becomes ours: states, TCP_INFO, socket addresses. Shared
+// by InetDiag and KernelSocket.
 #pragma once
 
 #include <netinet/tcp.h>
@@ -16,9 +16,9 @@
 namespace tcproctor::server {
 
 // The kernel's struct tcp_info as of 6.18, with its names and layout; the C library's ends in the
-// middle and the headers of Debian 12 at tcpi_snd_wnd. Times in microseconds unless said, windows and
-// ssthresh in segments or octets as the kernel has them. Sequence numbers are not in it. What the
-// running kernel does not fill is zero.
+// middle and the headers of Debian 12 at tcpi_snd_wnd. Times in microseconds unless said, windows
+// and ssthresh in segments or octets as the kernel has them. Sequence numbers are not in it. What
+// the running kernel does not fill is zero.
 struct TcpInfoLayout {
   uint8_t tcpi_state, tcpi_ca_state, tcpi_retransmits, tcpi_probes, tcpi_backoff;
   uint8_t tcpi_options;  // TCPI_OPT_*
@@ -30,8 +30,8 @@ struct TcpInfoLayout {
   uint32_t tcpi_pmtu, tcpi_rcv_ssthresh, tcpi_rtt, tcpi_rttvar;
   uint32_t tcpi_snd_ssthresh, tcpi_snd_cwnd, tcpi_advmss, tcpi_reordering;
   uint32_t tcpi_rcv_rtt, tcpi_rcv_space, tcpi_total_retrans;
-  uint64_t tcpi_pacing_rate, tcpi_max_pacing_rate;       // octets per second
-  uint64_t tcpi_bytes_acked, tcpi_bytes_received;        // octets
+  uint64_t tcpi_pacing_rate, tcpi_max_pacing_rate;  // octets per second
+  uint64_t tcpi_bytes_acked, tcpi_bytes_received;   // octets
   uint32_t tcpi_segs_out, tcpi_segs_in;
   uint32_t tcpi_notsent_bytes, tcpi_min_rtt, tcpi_data_segs_in, tcpi_data_segs_out;
   uint64_t tcpi_delivery_rate, tcpi_busy_time, tcpi_rwnd_limited, tcpi_sndbuf_limited;

@@ -22,8 +22,9 @@
 namespace tcproctor::server {
 namespace {
 
-// Threads are the unit that lives in a network namespace: a thread of its own may change it and die,
-// where a pooled one would have to find its way back and would keep the namespace alive meanwhile.
+// Threads are the unit that lives in a network namespace: a thread of its own may change it and
+// die, where a pooled one would have to find its way back and would keep the namespace alive
+// meanwhile.
 absl::Status run_on_own_thread(absl::FunctionRef<absl::Status()> work) {
   absl::Status status;
   try {
@@ -61,17 +62,16 @@ absl::StatusOr<UniqueFd> descriptor_of_this_thread() {
 }
 
 // The namespaces of sessions are born from inside this one, because a TCP hash table of one's own
-// is granted by the parent's tcp_child_ehash_entries, and the machine's own settings stay untouched.
-// A small table makes a dump of all sockets quick (the shared one of a big machine has 262,144
-// buckets, all of which a dump walks). It also sets two limits by the table's size, which are put
-// back to what a namespace with the shared table has.
+// is granted by the parent's tcp_child_ehash_entries, and the machine's own settings stay
+// untouched. A small table makes a dump of all sockets quick (the shared one of a big machine has
+// 262,144 buckets, all of which a dump walks). It also sets two limits by the table's size, which
+// are put back to what a namespace with the shared table has.
 struct Nursery {
   UniqueFd fd;
   std::vector<Sysctl> limits;
 };
 constexpr const char* kHashBuckets = "8192";
-constexpr const char* kLimits[] = {"net.ipv4.tcp_max_tw_buckets",
-                                   "net.ipv4.tcp_max_syn_backlog"};
+constexpr const char* kLimits[] = {"net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_max_syn_backlog"};
 
 absl::Status fill_nursery(Nursery& nursery) {
   if (absl::Status status = make_and_enter(); !status.ok()) return status;

@@ -34,9 +34,10 @@ TEST_F(NamespaceTest, IsFreshAndTheCallerStaysWhereItWas) {
   EXPECT_EQ(inode_of_this_thread(), home);
   uint64_t inside = 0;
   ASSERT_TRUE((*a)->run_in([&] {
-    inside = inode_of_this_thread();
-    return absl::OkStatus();
-  }).ok());
+                    inside = inode_of_this_thread();
+                    return absl::OkStatus();
+                  })
+                  .ok());
   EXPECT_EQ(inside, (*a)->inode());
   EXPECT_EQ(inode_of_this_thread(), home);
   EXPECT_EQ((*NetworkNamespace::current())->inode(), home);
@@ -47,19 +48,22 @@ TEST_F(NamespaceTest, HasOnlyItsLoopbackAndThatIsUp) {
   ASSERT_TRUE(ns.ok()) << ns.status();
   std::string devices;
   short flags = 0;
-  ASSERT_TRUE((*ns)->run_in([&] {
-    std::ifstream file("/proc/thread-self/net/dev");
-    std::string line;
-    while (std::getline(file, line)) {
-      if (line.find(':') != std::string::npos) devices += line.substr(0, line.find(':')) + ";";
-    }
-    ifreq request{};
-    std::strcpy(request.ifr_name, "lo");
-    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM, 0));
-    ::ioctl(socket.get(), SIOCGIFFLAGS, &request);
-    flags = request.ifr_flags;
-    return absl::OkStatus();
-  }).ok());
+  ASSERT_TRUE((*ns)
+                  ->run_in([&] {
+                    std::ifstream file("/proc/thread-self/net/dev");
+                    std::string line;
+                    while (std::getline(file, line)) {
+                      if (line.find(':') != std::string::npos)
+                        devices += line.substr(0, line.find(':')) + ";";
+                    }
+                    ifreq request{};
+                    std::strcpy(request.ifr_name, "lo");
+                    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM, 0));
+                    ::ioctl(socket.get(), SIOCGIFFLAGS, &request);
+                    flags = request.ifr_flags;
+                    return absl::OkStatus();
+                  })
+                  .ok());
   EXPECT_THAT(devices, ::testing::EndsWith("lo;"));
   EXPECT_EQ(std::count(devices.begin(), devices.end(), ';'), 1) << devices;
   EXPECT_TRUE(flags & IFF_UP);

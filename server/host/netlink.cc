@@ -40,13 +40,13 @@ absl::Status error_of(nlmsghdr* header, absl::string_view what) {
 
 RouteMessage::RouteMessage(uint16_t type, uint16_t flags, std::string what)
     : message_(nlmsg_alloc()), what_(std::move(what)) {
-  complete_ = message_ != nullptr &&
-              nlmsg_put(message_.get(), 0, 0, type, 0, NLM_F_REQUEST | NLM_F_ACK | flags) != nullptr;
+  complete_ = message_ != nullptr && nlmsg_put(message_.get(), 0, 0, type, 0,
+                                               NLM_F_REQUEST | NLM_F_ACK | flags) != nullptr;
 }
 
 RouteMessage& RouteMessage::append(const void* data, size_t length) {
-  complete_ = complete_ && nlmsg_append(message_.get(), const_cast<void*>(data), length,
-                                        NLMSG_ALIGNTO) == 0;
+  complete_ = complete_ &&
+              nlmsg_append(message_.get(), const_cast<void*>(data), length, NLMSG_ALIGNTO) == 0;
   return *this;
 }
 

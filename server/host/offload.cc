@@ -20,7 +20,8 @@
 namespace tcproctor::server {
 namespace {
 
-// The kernel counts features in words of 32 bits; it has two (64 features) since 3.x. Room for more.
+// The kernel counts features in words of 32 bits; it has two (64 features) since 3.x. Room for
+// more.
 constexpr uint32_t kWords = 8;
 
 struct GetFeatures {
@@ -46,7 +47,9 @@ bool alters_packets(absl::string_view feature) {
          feature == "rx-checksum" || feature == "rx-lro" || feature == "rx-udp-gro-forwarding";
 }
 
-bool bit(uint32_t word, size_t index) { return ((word >> (index % 32)) & 1) != 0; }
+bool bit(uint32_t word, size_t index) {
+  return ((word >> (index % 32)) & 1) != 0;
+}
 
 // One device in the calling thread's namespace.
 class Device {
@@ -102,8 +105,8 @@ absl::StatusOr<std::vector<std::string>> Device::feature_names() {
   std::memcpy(storage.data(), &header, sizeof header);
   if (absl::Status status = call(storage.data(), "naming features"); !status.ok()) return status;
   for (uint32_t i = 0; i < size.count && i < kWords * 32; ++i) {
-    const char* text = reinterpret_cast<const char*>(storage.data()) + sizeof header +
-                       size_t{i} * ETH_GSTRING_LEN;
+    const char* text =
+        reinterpret_cast<const char*>(storage.data()) + sizeof header + size_t{i} * ETH_GSTRING_LEN;
     cached.emplace_back(text, ::strnlen(text, ETH_GSTRING_LEN));
   }
   return cached;
@@ -180,9 +183,9 @@ absl::Status set_feature(const NetworkNamespace& ns, const std::string& interfac
     absl::StatusOr<std::vector<std::string>> active = device.active(chosen);
     if (!active.ok()) return active.status();
     if (active->empty() == on) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("interface ", interface, ": feature ", feature, " cannot be switched ",
-                       on ? "on" : "off"));
+      return absl::FailedPreconditionError(absl::StrCat("interface ", interface, ": feature ",
+                                                        feature, " cannot be switched ",
+                                                        on ? "on" : "off"));
     }
     return absl::OkStatus();
   });

@@ -18,16 +18,15 @@ namespace {
 
 // "net.ipv4.tcp_fin_timeout" to "net/ipv4/tcp_fin_timeout". Refuses whatever could lead elsewhere.
 absl::StatusOr<std::string> path_of(const std::string& name) {
-  bool good = name.starts_with("net.") && !name.ends_with('.') &&
-              name.find("..") == std::string::npos;
+  bool good =
+      name.starts_with("net.") && !name.ends_with('.') && name.find("..") == std::string::npos;
   for (const char c : name) {
     good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                     c == '_' || c == '-' || c == '.');
   }
   if (!good) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("sysctl \"", name,
-                     "\": not a dotted name below net., as in net.ipv4.tcp_fin_timeout"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sysctl \"", name, "\": not a dotted name below net., as in net.ipv4.tcp_fin_timeout"));
   }
   return absl::StrReplaceAll(name, {{".", "/"}});
 }
@@ -56,13 +55,14 @@ absl::Status explain(int error, const std::string& name, const std::string& acti
   const std::string what = absl::StrCat("sysctl ", name, ": ", action);
   switch (error) {
     case ENOENT:
-      return absl::NotFoundError(absl::StrCat(
-          what, ": kernel ", kernel_release(),
-          " has no such setting in a network namespace of its own"));
+      return absl::NotFoundError(
+          absl::StrCat(what, ": kernel ", kernel_release(),
+                       " has no such setting in a network namespace of its own"));
     case EROFS:
       return absl::PermissionDeniedError(absl::StrCat(
-          what, ": /proc/sys is read-only here; in a container add CAP_SYS_ADMIN (docker run "
-                "--cap-add SYS_ADMIN)"));
+          what,
+          ": /proc/sys is read-only here; in a container add CAP_SYS_ADMIN (docker run "
+          "--cap-add SYS_ADMIN)"));
     case EPERM:
     case EACCES:
       return absl::PermissionDeniedError(

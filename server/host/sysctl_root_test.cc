@@ -45,17 +45,16 @@ TEST_F(SysctlTest, NamesTheWrongOne) {
   EXPECT_THAT(wrong_value.message(), HasSubstr("soon"));
   EXPECT_FALSE(write_sysctl(*ns_, "net.ipv4.tcp_fin_timeout", "").ok());
 
-  const std::vector<Sysctl> list = {{"net.ipv4.tcp_sack", "0"},
-                                    {"net.ipv4.tcp_sakc", "0"},
-                                    {"net.ipv4.tcp_timestamps", "0"}};
+  const std::vector<Sysctl> list = {
+      {"net.ipv4.tcp_sack", "0"}, {"net.ipv4.tcp_sakc", "0"}, {"net.ipv4.tcp_timestamps", "0"}};
   EXPECT_THAT(apply_sysctls(*ns_, list).message(), HasSubstr("net.ipv4.tcp_sakc"));
   EXPECT_EQ(*read_sysctl(*ns_, "net.ipv4.tcp_timestamps"), "1") << "stops at the first error";
 }
 
 TEST_F(SysctlTest, LeadsNowhereElse) {
-  for (const char* name : {"", "net", "net.", "kernel.hostname", "net./../../kernel.hostname",
-                           "net...kernel.hostname", "net.ipv4.tcp_sack\n", "net.ipv4. x",
-                           "net.ipv4.tcp_sack."}) {
+  for (const char* name :
+       {"", "net", "net.", "kernel.hostname", "net./../../kernel.hostname", "net...kernel.hostname",
+        "net.ipv4.tcp_sack\n", "net.ipv4. x", "net.ipv4.tcp_sack."}) {
     EXPECT_EQ(write_sysctl(*ns_, name, "1").code(), absl::StatusCode::kInvalidArgument) << name;
     EXPECT_EQ(read_sysctl(*ns_, name).status().code(), absl::StatusCode::kInvalidArgument) << name;
   }
@@ -75,7 +74,8 @@ TEST_F(SysctlTest, TheTargetsDefaultsApplyAndHaveReasons) {
 TEST_F(SysctlTest, GetsRoundAReadOnlyProcSys) {
   const pid_t child = ::fork();
   if (child == 0) {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
         ::mount("/proc/sys", "/proc/sys", nullptr, MS_BIND, nullptr) ||
         ::mount("none", "/proc/sys", nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr)) {
       ::_exit(2);

@@ -23,7 +23,9 @@
 
 namespace tcproctor::server::testing {
 
-inline packet::IpAddress ip(std::string_view text) { return *packet::IpAddress::parse(text); }
+inline packet::IpAddress ip(std::string_view text) {
+  return *packet::IpAddress::parse(text);
+}
 inline packet::SocketAddress at(std::string_view address, uint16_t port) {
   return {ip(address), port};
 }

@@ -123,7 +123,9 @@ std::string user_namespace_path() {
   return entered_user_namespace ? absl::StrCat("/proc/", ::getpid(), "/ns/user") : std::string();
 }
 
-absl::Status check_namespaces() { return NetworkNamespace::create().status(); }
+absl::Status check_namespaces() {
+  return NetworkNamespace::create().status();
+}
 
 absl::Status check_tun() {
   constexpr const char* kNode = "/dev/net/tun";

@@ -22,10 +22,10 @@ class UserNamespaceTest : public testing::RootTest {
   static int as_nobody(const std::function<int()>& work) {
     const pid_t child = ::fork();
     if (child == 0) {
-      // Without it /proc/self belongs to root after the change of ids; a program that was started by
-      // the user has no such trouble.
-      const bool dropped = ::setgid(65534) == 0 && ::setuid(65534) == 0 &&
-                           ::prctl(PR_SET_DUMPABLE, 1) == 0;
+      // Without it /proc/self belongs to root after the change of ids; a program that was started
+      // by the user has no such trouble.
+      const bool dropped =
+          ::setgid(65534) == 0 && ::setuid(65534) == 0 && ::prctl(PR_SET_DUMPABLE, 1) == 0;
       ::_exit(dropped ? work() : 99);
     }
     int status = -1;
@@ -68,7 +68,9 @@ int live_in_a_user_namespace() {
   return diag.ok() && (*diag)->dump().ok() ? 0 : 12;
 }
 
-TEST_F(UserNamespaceTest, NobodyHasAFullEnd) { EXPECT_EQ(as_nobody(live_in_a_user_namespace), 0); }
+TEST_F(UserNamespaceTest, NobodyHasAFullEnd) {
+  EXPECT_EQ(as_nobody(live_in_a_user_namespace), 0);
+}
 
 // In a child, because the children of the other tests must not inherit namespaces made by root.
 TEST_F(UserNamespaceTest, RootNeedsNone) {
@@ -94,8 +96,8 @@ int forbidden_and_explained() {
   const absl::Status status = enter_user_namespace_if_needed().status();
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
   if (status.code() != absl::StatusCode::kPermissionDenied) return 4;
-  for (const char* expected : {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN",
-                               "user.max_user_namespaces is 0"}) {
+  for (const char* expected :
+       {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN", "user.max_user_namespaces is 0"}) {
     if (status.message().find(expected) == std::string_view::npos) return 5;
   }
   return NetworkNamespace::create().status().code() == absl::StatusCode::kPermissionDenied ? 0 : 6;
@@ -107,11 +109,12 @@ TEST_F(UserNamespaceTest, SaysWhatIsMissingWhereItIsForbidden) {
 
 TEST_F(UserNamespaceTest, ThreadsAreTooLate) {
   EXPECT_EQ(as_nobody([] {
-    std::thread other([] { ::pause(); });
-    const absl::Status status = enter_user_namespace_if_needed().status();
-    ::_exit(status.code() == absl::StatusCode::kFailedPrecondition ? 0 : 1);
-    return 1;
-  }), 0);
+              std::thread other([] { ::pause(); });
+              const absl::Status status = enter_user_namespace_if_needed().status();
+              ::_exit(status.code() == absl::StatusCode::kFailedPrecondition ? 0 : 1);
+              return 1;
+            }),
+            0);
 }
 
 }  // namespace
