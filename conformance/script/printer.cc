@@ -363,6 +363,12 @@ std::string print_duration(absl::Duration duration) {
   return cat(seconds(duration), "s");
 }
 
+std::string print_options(const Options& written) {
+  return std::string(trim(options(written)));
+}
+
+std::string print_value(const Value& written) { return value(written); }
+
 std::string print_packet(const Packet& packet) {
   std::string out;
   if (const auto* segment = std::get_if<TcpPacket>(&packet.body)) {

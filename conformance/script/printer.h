@@ -12,6 +12,8 @@ namespace tcproctor::conformance {
 std::string print(const Case& test_case);
 std::string print_statement(const Statement& statement);  // without the end of the line
 std::string print_packet(const Packet& packet);
+std::string print_options(const Options& options);  // "<mss 1460,nop>"; empty if none are written
+std::string print_value(const Value& value);
 // "300ms", "2h", "0s".
 std::string print_duration(absl::Duration duration);
 // A text in quotes with everything but printable ASCII escaped.

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/catalog/catalog.h"
+
+#include "conformance/catalog/csv.h"
+#include "conformance/catalog/embedded.h"
+#include "conformance/script/text.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+absl::StatusOr<std::vector<CsvRow>> rows_of(const std::string& file,
+                                            const std::vector<std::string>& header) {
+  const std::string path = cat("catalog/", file);
+  return parse_csv(embedded_file(path), path, header);
+}
+
+absl::Status add(const std::string& file, const CsvRow& row, std::string text,
+                 std::map<std::string, std::string>& out) {
+  if (!out.emplace(row.fields[0], std::move(text)).second) {
+    return absl::InvalidArgumentError(
+        cat("catalog/", file, ":", row.line, ": the id ", row.fields[0], " occurs twice"));
+  }
+  return absl::OkStatus();
+}
+
+// `text` makes the description of a row.
+template <typename Text>
+absl::Status load(const std::string& file, const std::vector<std::string>& header,
+                  const Text& text, std::map<std::string, std::string>& out) {
+  const absl::StatusOr<std::vector<CsvRow>> rows = rows_of(file, header);
+  if (!rows.ok()) return rows.status();
+  for (const CsvRow& row : *rows) {
+    const absl::Status status = add(file, row, text(row.fields), out);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Catalog> load_catalog() {
+  Catalog catalog;
+  const auto second = [](const std::vector<std::string>& fields) { return fields[1]; };
+  absl::Status status =
+      load("requirements.csv",
+           {"id", "rfc", "section", "level", "summary", "testable_on_wire", "how_to_test",
+            "source"},
+           [](const std::vector<std::string>& fields) { return fields[4]; },
+           catalog.requirements);
+  status.Update(load("event_matrix.csv",
+                     {"id", "state", "event", "condition", "action", "next_state", "rfc_section"},
+                     [](const std::vector<std::string>& fields) {
+                       return cat(fields[1], " ", fields[2], ": ", fields[4]);
+                     },
+                     catalog.matrix_rows));
+  status.Update(load("seed_rows.csv", {"id", "title"}, second, catalog.seed_rows));
+  status.Update(load("capabilities.csv", {"name", "meaning"}, second, catalog.capabilities));
+  if (!status.ok()) return status;
+  return catalog;
+}
+
+}  // namespace tcproctor::conformance

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "absl/strings/str_format.h"
+#include "conformance/report/report.h"
+#include "conformance/script/names.h"
+#include "conformance/script/reflect.h"
+#include "conformance/script/text.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+std::string string_value(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\t': out += "\\t"; break;
+      case '\r': out += "\\r"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          append(out, "\\u00", to_hex(std::string_view(&c, 1)));
+        } else {
+          out += c;
+        }
+    }
+  }
+  return out + "\"";
+}
+
+// Writes JSON in order, indented by two blanks, one member or element a line.
+class JsonWriter {
+ public:
+  void open(char bracket) {
+    out_ += bracket;
+    first_ = true;
+    ++depth_;
+  }
+  void close(char bracket) {
+    --depth_;
+    if (!first_) newline();
+    out_ += bracket;
+    first_ = false;
+  }
+  void element() {
+    if (!first_) out_ += ',';
+    first_ = false;
+    newline();
+  }
+  void key(std::string_view name) {
+    element();
+    append(out_, string_value(name), ": ");
+  }
+  void text(std::string_view name, std::string_view value) {
+    key(name);
+    out_ += string_value(value);
+  }
+  void number(std::string_view name, uint64_t value) {
+    key(name);
+    append(out_, value);
+  }
+  void seconds(std::string_view name, double value) {
+    key(name);
+    out_ += absl::StrFormat("%.6f", value);
+  }
+  void boolean(std::string_view name, bool value) {
+    key(name);
+    out_ += value ? "true" : "false";
+  }
+  void texts(std::string_view name, const std::vector<std::string>& values) {
+    key(name);
+    append(out_, "[", join(values, ", ", [](std::string& out, const std::string& value) {
+             out += string_value(value);
+           }),
+           "]");
+  }
+  std::string finish() { return std::move(out_) + "\n"; }
+
+ private:
+  void newline() {
+    out_ += '\n';
+    out_.append(static_cast<size_t>(depth_) * 2, ' ');
+  }
+
+  std::string out_;
+  int depth_ = 0;
+  bool first_ = true;
+};
+
+void write_failure(JsonWriter& json, const Failure& failure) {
+  json.key("failure");
+  json.open('{');
+  json.text("requirement", failure.requirement);
+  json.text("statement", failure.statement);
+  json.text("location", failure.location);
+  json.texts("expected", failure.expected);
+  json.text("came", failure.came);
+  json.texts("differences", failure.differences);
+  json.number("session", failure.part);
+  json.number("packet", failure.packet);
+  json.close('}');
+}
+
+void write_clause(JsonWriter& json, const ClauseOutcome& clause) {
+  json.element();
+  json.open('{');
+  json.text("name", clause.name);
+  json.text("verdict", verdict_name(clause.verdict));
+  json.text("reason", clause.reason);
+  json.text("reference", clause.reference);
+  if (!clause.failure.requirement.empty()) write_failure(json, clause.failure);
+  json.close('}');
+}
+
+void write_segment(JsonWriter& json, const v1::LogEntry& entry, size_t session) {
+  json.element();
+  json.open('{');
+  json.number("session", session);
+  json.number("number", entry.number());
+  json.seconds("time", absl::ToDoubleSeconds(from_proto(entry.time())));
+  json.text("from", end_name(entry.from()));
+  json.text("origin", hyphenated(v1::Origin_Name(entry.origin()), "ORIGIN_"));
+  json.text("fate", hyphenated(v1::Fate_Name(entry.fate()), "FATE_"));
+  json.text("raw", to_hex(entry.raw()));
+  json.close('}');
+}
+
+void write_result(JsonWriter& json, const CaseOutcome& result) {
+  json.element();
+  json.open('{');
+  json.text("case", result.id);
+  json.text("title", result.title);
+  json.text("level", result.level);
+  json.texts("covers", result.covers);
+  json.text("target", result.target);
+  json.text("verdict", verdict_name(result.verdict));
+  json.text("reason", result.reason);
+  json.key("clauses");
+  json.open('[');
+  for (const ClauseOutcome& clause : result.clauses) write_clause(json, clause);
+  json.close(']');
+  json.key("segments");
+  json.open('[');
+  std::vector<std::string> captures;
+  for (size_t part = 0; part < result.parts.size(); ++part) {
+    for (const v1::LogEntry& entry : result.parts[part].segments) {
+      write_segment(json, entry, part + 1);
+    }
+    if (!result.parts[part].pcap_file.empty()) captures.push_back(result.parts[part].pcap_file);
+  }
+  json.close(']');
+  json.texts("captures", captures);
+  json.seconds("seconds", result.seconds);
+  json.number("seed", result.seed);
+  json.text("reproduce", result.reproduce);
+  json.text("ladder", result.ladder);
+  json.close('}');
+}
+
+}  // namespace
+
+std::string json_report(const RunReport& report) {
+  JsonWriter json;
+  json.open('{');
+  json.text("schema", "tcproctor.run/1");
+  json.key("environment");
+  json.open('{');
+  json.text("version", report.version);
+  json.text("kernel_release", report.kernel_release);
+  json.number("seed", report.seed);
+  json.close('}');
+  json.key("summary");
+  json.open('{');
+  for (const auto& [name, count] : report.verdicts) json.number(name, count);
+  json.number("exit_status", static_cast<uint64_t>(report.exit_status));
+  json.seconds("seconds", report.seconds);
+  json.boolean("interrupted", report.interrupted);
+  json.texts("complaints", report.complaints);
+  json.close('}');
+  json.key("results");
+  json.open('[');
+  for (const CaseOutcome& result : report.results) write_result(json, result);
+  json.close(']');
+  json.close('}');
+  return json.finish();
+}
+
+}  // namespace tcproctor::conformance

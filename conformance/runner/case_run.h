@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// One case on one target, from the first clause to the verdict.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <grpcpp/channel.h>
+
+#include "conformance/runner/ledger.h"
+#include "conformance/runner/result.h"
+#include "conformance/script/ast.h"
+
+namespace tcproctor::conformance {
+
+struct CaseRunOptions {
+  std::shared_ptr<grpc::Channel> channel;
+  std::string target;
+  uint64_t seed = 0;  // of the run
+  bool slow = false;
+  std::string kernel_release;
+  std::string pcap_dir;  // empty: none
+  std::function<bool()> cancelled;
+  const Ledger* ledger = nullptr;  // null: nothing is expected
+};
+
+// Never fails: what goes wrong is in the outcome.
+CaseOutcome run_case(const Case& test_case, const CaseRunOptions& options);
+
+}  // namespace tcproctor::conformance

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// One Drive stream: commands in order, results, and the passing of session time. The same on both
+// clocks: whatever waits is driven by RunUntil, which moves a virtual clock and waits on a real one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tcproctor/v1/drive.grpc.pb.h"
+
+namespace tcproctor::conformance {
+
+// Not thread-safe: one case on one thread.
+class Drive {
+ public:
+  // Makes a session that ends with this object. `watchdog`: the longest the stream may live in real
+  // time.
+  static absl::StatusOr<std::unique_ptr<Drive>> create(const std::shared_ptr<grpc::Channel>& channel,
+                                                       const v1::CreateSessionRequest& request,
+                                                       absl::Duration watchdog);
+  ~Drive();
+  Drive(const Drive&) = delete;
+  Drive& operator=(const Drive&) = delete;
+
+  const v1::Session& session() const { return session_; }
+  bool virtual_clock() const { return session_.clock() == v1::CLOCK_VIRTUAL; }
+  // Session time of the newest report.
+  absl::Duration now() const { return now_; }
+
+  // Sends the command and lets time pass until its result is there. A misused command is the status
+  // the daemon gave; see broken() for a stream that failed.
+  absl::StatusOr<v1::Report> call(v1::Command command);
+
+  // The same in two halves, for commands that are sent back to back. `send` returns the number of
+  // the operation.
+  uint64_t send(v1::Command command);
+  absl::StatusOr<v1::Report> finish(uint64_t operation);
+
+  // Reads what was reported up to now; then says whether the operation's result is there.
+  absl::StatusOr<bool> finished(uint64_t operation);
+  // Lets time pass until the result is there, at most `limit` of session time. True: it is there.
+  absl::StatusOr<bool> run_until_finished(uint64_t operation, absl::Duration limit);
+  // The operation is given up and its result forgotten.
+  absl::Status cancel(uint64_t operation);
+
+  absl::Status run_for(absl::Duration duration);
+  absl::Status run_to(absl::Duration time);
+
+  // Events reported so far that nobody has taken; the caller removes what it uses.
+  std::deque<v1::ConnectionEvent>& events() { return events_; }
+
+  // Not OK once the stream itself has failed; commands after that fail with the same.
+  const absl::Status& broken() const { return broken_; }
+
+ private:
+  Drive() = default;
+  absl::Status read_one();
+  absl::StatusOr<v1::Report> take(uint64_t operation);
+  absl::Status run(v1::RunUntilRequest request);
+  const absl::Status& fail_stream();
+
+  std::unique_ptr<v1::Drive::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::Command, v1::Report>> stream_;
+  v1::Session session_;
+  absl::Duration now_ = absl::ZeroDuration();
+  uint64_t next_operation_ = 1;
+  std::set<uint64_t> registered_;
+  std::map<uint64_t, v1::Report> results_;
+  std::set<uint64_t> forgotten_;
+  std::deque<v1::ConnectionEvent> events_;
+  absl::Status broken_;
+};
+
+}  // namespace tcproctor::conformance

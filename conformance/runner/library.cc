@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/runner/library.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "conformance/catalog/embedded.h"
+#include "conformance/catalog/glob.h"
+#include "conformance/script/check.h"
+#include "conformance/script/names.h"
+#include "conformance/script/parser.h"
+#include "conformance/script/text.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+struct Source {
+  std::string file;
+  std::string text;
+};
+
+absl::StatusOr<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return absl::InvalidArgumentError(cat(path.string(), ": cannot be read"));
+  return text.str();
+}
+
+absl::StatusOr<std::vector<Source>> folder_sources(const std::string& folder) {
+  std::vector<Source> sources;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator walk(folder, error);
+  if (error) {
+    return absl::InvalidArgumentError(cat(folder, ": cannot be read: ", error.message()));
+  }
+  for (const auto& entry : walk) {
+    if (!entry.is_regular_file(error) || entry.path().extension() != ".pkt") continue;
+    absl::StatusOr<std::string> text = read_file(entry.path());
+    if (!text.ok()) return text.status();
+    sources.push_back({entry.path().string(), *std::move(text)});
+  }
+  if (sources.empty()) {
+    return absl::InvalidArgumentError(cat(folder, ": there is no case (*.pkt) in this folder"));
+  }
+  return sources;
+}
+
+std::vector<Source> built_in_sources() {
+  std::vector<Source> sources;
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (file.path.ends_with(".pkt")) {
+      sources.push_back({cat("conformance/", file.path), std::string(file.text)});
+    }
+  }
+  return sources;
+}
+
+// Ids that the case covers or requires must exist.
+void check_ids(const Case& test_case, const Catalog& catalog, std::string& errors) {
+  const auto add = [&](std::string_view what, const std::string& id) {
+    append(errors, errors.empty() ? "" : "\n", test_case.file, ":1:1: ", what, " \"", id, "\"");
+  };
+  for (const std::string& id : test_case.head.covers) {
+    if (!catalog.knows(id)) add("covers an id that no catalogue has:", id);
+  }
+  std::vector<std::string> needs = test_case.head.needs;
+  for (const Clause& clause : test_case.clauses) {
+    needs.insert(needs.end(), clause.needs.begin(), clause.needs.end());
+  }
+  for (const std::string& name : needs) {
+    const auto [prefix, rest] = split_once(name, '.');
+    const std::string& capability = parse_end(prefix).has_value() ? rest : name;
+    if (catalog.capabilities.count(capability) == 0) add("requires an unknown capability:", name);
+  }
+}
+
+void add_error(std::string& errors, std::string_view message) {
+  append(errors, errors.empty() ? "" : "\n", message);
+}
+
+absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
+  std::string errors;
+  std::map<std::string, std::string> ids;  // id -> file
+  for (const Source& source : sources) {
+    absl::StatusOr<Case> parsed = parse(source.text, source.file);
+    absl::Status status = parsed.status();
+    if (status.ok()) status = check(*parsed);
+    if (!status.ok()) {
+      add_error(errors, std::string(status.message()));
+      continue;
+    }
+    check_ids(*parsed, library.catalog, errors);
+    const auto [known, fresh] = ids.emplace(parsed->head.id, source.file);
+    if (!fresh) {
+      add_error(errors, cat(source.file, ":1:1: the id ", parsed->head.id, " is that of ",
+                            known->second, " already"));
+    } else if (parsed->head.id == kSanityId) {
+      library.sanity = *std::move(parsed);
+    } else {
+      library.cases.push_back(*std::move(parsed));
+    }
+  }
+  if (!errors.empty()) return absl::InvalidArgumentError(errors);
+  std::sort(library.cases.begin(), library.cases.end(),
+            [](const Case& a, const Case& b) { return a.head.id < b.head.id; });
+  return absl::OkStatus();
+}
+
+absl::Status use_built_in_sanity(Library& library) {
+  if (!library.sanity.head.id.empty()) return absl::OkStatus();
+  for (const Source& source : built_in_sources()) {
+    absl::StatusOr<Case> parsed = parse(source.text, source.file);
+    if (parsed.ok() && parsed->head.id == kSanityId) {
+      library.sanity = *std::move(parsed);
+      return absl::OkStatus();
+    }
+  }
+  return absl::InternalError("the sanity case is not built in");
+}
+
+absl::Status read_ledger(const std::string& cases_dir, Library& library) {
+  std::string file = "conformance/catalog/deviations.csv";
+  std::string text(embedded_file("catalog/deviations.csv"));
+  const std::filesystem::path own = std::filesystem::path(cases_dir) / "deviations.csv";
+  std::error_code error;
+  if (!cases_dir.empty() && std::filesystem::exists(own, error)) {
+    const absl::StatusOr<std::string> read = read_file(own);
+    if (!read.ok()) return read.status();
+    file = own.string();
+    text = *read;
+  }
+  absl::StatusOr<Ledger> ledger = Ledger::parse(text, file);
+  if (!ledger.ok()) return ledger.status();
+  library.ledger = *std::move(ledger);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Library> load_library(const std::string& cases_dir) {
+  Library library;
+  library.built_in = cases_dir.empty();
+  absl::StatusOr<Catalog> catalog = load_catalog();
+  if (!catalog.ok()) return catalog.status();
+  library.catalog = *std::move(catalog);
+  absl::StatusOr<std::vector<Source>> sources =
+      cases_dir.empty() ? built_in_sources() : folder_sources(cases_dir);
+  if (!sources.ok()) return sources.status();
+  absl::Status status = read_cases(*sources, library);
+  if (status.ok()) status = use_built_in_sanity(library);
+  if (status.ok()) status = read_ledger(cases_dir, library);
+  if (!status.ok()) return status;
+  return library;
+}
+
+absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,
+                                                      std::string_view filter) {
+  std::vector<std::string> includes, excludes;
+  for (const std::string& item : split(filter, ',')) {
+    const std::string_view glob = trim(item);
+    if (glob.empty()) continue;
+    if (glob.front() == '-') {
+      excludes.emplace_back(glob.substr(1));
+    } else {
+      includes.emplace_back(glob);
+    }
+  }
+  const auto any = [](const std::vector<std::string>& globs, const std::string& id) {
+    return std::any_of(globs.begin(), globs.end(),
+                       [&](const std::string& glob) { return glob_matches(glob, id); });
+  };
+  for (const std::string& glob : includes) {
+    const bool used = std::any_of(library.cases.begin(), library.cases.end(), [&](const Case& c) {
+      return glob_matches(glob, c.head.id);
+    });
+    if (!used) return absl::InvalidArgumentError(cat("no case matches \"", glob, "\""));
+  }
+  std::vector<const Case*> selected;
+  for (const Case& candidate : library.cases) {
+    const std::string& id = candidate.head.id;
+    if ((includes.empty() || any(includes, id)) && !any(excludes, id)) {
+      selected.push_back(&candidate);
+    }
+  }
+  if (selected.empty()) {
+    return absl::InvalidArgumentError(cat("the filter \"", filter, "\" selects no case"));
+  }
+  return selected;
+}
+
+bool runs_on(const Case& test_case, std::string_view target) {
+  const auto& targets = test_case.head.targets;
+  if (std::find(targets.begin(), targets.end(), target) == targets.end()) return false;
+  return std::any_of(test_case.clauses.begin(), test_case.clauses.end(), [&](const Clause& clause) {
+    return clause.targets.empty() ||
+           std::find(clause.targets.begin(), clause.targets.end(), target) != clause.targets.end();
+  });
+}
+
+v1::CaseInfo case_info(const Case& test_case) {
+  v1::CaseInfo info;
+  info.set_id(test_case.head.id);
+  info.set_title(test_case.head.title);
+  info.set_level(test_case.head.level);
+  info.mutable_covers()->Assign(test_case.head.covers.begin(), test_case.head.covers.end());
+  info.mutable_targets()->Assign(test_case.head.targets.begin(), test_case.head.targets.end());
+  std::set<std::string> needs(test_case.head.needs.begin(), test_case.head.needs.end());
+  for (const Clause& clause : test_case.clauses) {
+    needs.insert(clause.needs.begin(), clause.needs.end());
+    info.add_clauses(clause.name);
+  }
+  info.mutable_needs()->Assign(needs.begin(), needs.end());
+  info.set_file(test_case.file);
+  info.set_slow(test_case.head.slow);
+  return info;
+}
+
+}  // namespace tcproctor::conformance

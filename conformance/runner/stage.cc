@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time, flows and what is observed after every statement.
+#include "conformance/runner/stage.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "conformance/runner/segments.h"
+#include "conformance/runner/target.h"
+#include "conformance/script/flags.h"
+#include "conformance/script/names.h"
+#include "conformance/script/printer.h"
+#include "conformance/script/reflect.h"
+#include "conformance/script/text.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+// Ports of the flow "main" unless the script says otherwise.
+constexpr uint32_t kDefaultPortA = 40000;
+constexpr uint32_t kDefaultPortB = 8080;
+
+// On a virtual clock everything happens at exact moments; this only absorbs rounding.
+constexpr absl::Duration kVirtualTolerance = absl::Milliseconds(1);
+
+// A pause of the harness between two statements from which on a failure proves nothing: shorter
+// than any retransmission timer (Linux: 200 ms).
+constexpr absl::Duration kStall = absl::Milliseconds(150);
+
+constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
+
+const v1::EndInfo& info_of(const v1::Session& session, v1::End end) {
+  return end == v1::END_A ? session.a() : session.b();
+}
+
+// "<SEQ=0><ACK=1><CTL=SYN,ACK>" in relative numbers, as the RFC's ladders have it.
+std::string ladder_text(const Flow& flow, const v1::LogEntry& entry) {
+  const v1::Segment& segment = entry.segment();
+  const v1::TcpHeader& tcp = segment.tcp();
+  const auto relative = [&](v1::End end, uint32_t number) {
+    return flow.side(end).isn.has_value() ? cat(flow.relative(end, number)) : cat("@", number);
+  };
+  std::string out = cat("<SEQ=", relative(entry.from(), tcp.sequence_number()), ">");
+  if ((tcp.flags() & kAck) != 0) {
+    append(out, "<ACK=", relative(other(entry.from()), tcp.acknowledgment_number()), ">");
+  }
+  const std::string names = flag_names(tcp.flags());
+  if (!names.empty()) append(out, "<CTL=", names, ">");
+  if (!segment.payload().empty()) append(out, "<DATA=", segment.payload().size(), ">");
+  if (!entry.malformed().empty() || !entry.transport_checksum_valid()) append(out, "<malformed>");
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Stage>> Stage::begin(const Head& head, const StageOptions& options) {
+  const absl::StatusOr<v1::CreateSessionRequest> request =
+      session_request(head, options.target, options.seed);
+  if (!request.ok()) return request.status();
+  absl::StatusOr<std::unique_ptr<Drive>> drive =
+      Drive::create(options.channel, *request, options.watchdog);
+  if (!drive.ok()) return drive.status();
+  return std::unique_ptr<Stage>(new Stage(head, options, *std::move(drive)));
+}
+
+Stage::Stage(const Head& head, StageOptions options, std::unique_ptr<Drive> drive)
+    : head_(head),
+      options_(std::move(options)),
+      drive_(std::move(drive)),
+      flows_(options_.seed, head.isn) {
+  start_ = event_time_ = drive_->now();
+  define_flow("main", {"", kDefaultPortA}, {"", kDefaultPortB});
+}
+
+v1::SocketAddress Stage::flow_address(v1::End end, const FlowEnd& given) const {
+  v1::SocketAddress address;
+  address.set_port(given.port);
+  address.set_address(given.address);
+  if (!given.address.empty()) return address;
+  for (const std::string& candidate : info_of(session(), end).addresses()) {
+    const std::string plain = split_once(candidate, '/').first;
+    if ((plain.find(':') != std::string::npos) == head_.ipv6) {
+      address.set_address(plain);
+      break;
+    }
+  }
+  return address;
+}
+
+void Stage::define_flow(const std::string& name, const FlowEnd& a, const FlowEnd& b) {
+  flows_.define(name, flow_address(v1::END_A, a), flow_address(v1::END_B, b),
+                !is_real(head_, v1::END_A), !is_real(head_, v1::END_B), log_position_);
+}
+
+Flow& Stage::flow_of(const Statement& statement) { return flow(statement.flow); }
+
+v1::End Stage::end_or_examined(v1::End end) const {
+  return end == v1::END_UNSPECIFIED ? examined_end(head_) : end;
+}
+
+absl::Duration Stage::tolerance() const {
+  return drive_->virtual_clock() ? kVirtualTolerance : head_.tolerance;
+}
+
+v1::ConnectionRef Stage::reference(const Connection& connection) const {
+  v1::ConnectionRef reference;
+  reference.set_session(session().id());
+  reference.set_id(connection.id);
+  reference.set_end(connection.end);
+  return reference;
+}
+
+std::string Stage::end_description(v1::End end) const {
+  switch (info_of(session(), end).kind()) {
+    case v1::END_KIND_STACK: return "stack";
+    case v1::END_KIND_KERNEL: return "kernel";
+    default: return "scripted";
+  }
+}
+
+bool Stage::has_capability(const std::string& name) const {
+  const auto [prefix, rest] = split_once(name, '.');
+  const auto named = parse_end(prefix);
+  const std::string& capability = named.has_value() ? rest : name;
+  for (const v1::End end : kEnds) {
+    if (!is_real(head_, end) || (named.has_value() && *named != end)) continue;
+    const auto& have = info_of(session(), end).capabilities();
+    if (std::find(have.begin(), have.end(), capability) == have.end()) return false;
+  }
+  return true;
+}
+
+void Stage::open_clause(const std::string& name) {
+  lateness_.clear();
+  LadderItem item;
+  item.kind = LadderItem::Kind::kClause;
+  item.text = name;
+  add_item(std::move(item));
+}
+
+// A pause between statements that the script did not ask for: the machine is overloaded.
+void Stage::note_stall() {
+  if (drive_->virtual_clock() || !last_reply_.has_value()) return;
+  const absl::Duration pause = absl::Now() - *last_reply_;
+  if (pause > kStall) {
+    lateness_ = cat("the harness paused for ", print_duration(absl::Trunc(pause, absl::Milliseconds(1))),
+                    " between two statements");
+  }
+}
+
+Result Stage::reach(const TimeSpec& time) {
+  if (time.kind != TimeSpec::Kind::kRelative && time.kind != TimeSpec::Kind::kAbsolute) return {};
+  const absl::Duration base = time.kind == TimeSpec::Kind::kAbsolute ? start_ : event_time_;
+  const absl::Duration target = base + time.at;
+  const absl::Status status = drive_->run_to(target);
+  if (!status.ok()) return refused(status);
+  const absl::Duration late = drive_->now() - target;
+  if (!drive_->virtual_clock() && late > tolerance()) {
+    lateness_ = cat("the harness was ", print_duration(absl::Trunc(late, absl::Milliseconds(1))),
+                    " late with a timed statement");
+  }
+  return {};
+}
+
+Result Stage::run(const Statement& statement) {
+  note_stall();
+  Result result = settle_timed_tasks(false);
+  if (!result.has_value()) result = resolve_names(statement);
+  const bool awaits = std::holds_alternative<ExpectStatement>(statement.body);
+  if (!result.has_value() && !awaits) result = reach(statement.time);
+  if (!result.has_value()) result = dispatch(statement);
+  if (!drive_->broken().ok()) {
+    return result.has_value() ? result : Result(broken(drive_->broken().ToString()));
+  }
+  Result observed = observe();
+  last_reply_ = absl::Now();
+  return result.has_value() ? result : observed;
+}
+
+Result Stage::dispatch(const Statement& statement) {
+  const auto& body = statement.body;
+  if (const auto* s = std::get_if<InjectStatement>(&body)) return inject(statement, *s);
+  if (const auto* s = std::get_if<ExpectStatement>(&body)) return expect(statement, *s);
+  if (const auto* s = std::get_if<SilenceStatement>(&body)) return silence(*s);
+  if (const auto* s = std::get_if<HoldStatement>(&body)) return hold(*s);
+  if (const auto* s = std::get_if<SentStatement>(&body)) return sent(*s);
+  if (const auto* s = std::get_if<FloodStatement>(&body)) return flood(statement, *s);
+  if (const auto* s = std::get_if<ImpairStatement>(&body)) return impair(*s);
+  if (const auto* s = std::get_if<CallStatement>(&body)) return call(statement, *s);
+  if (const auto* s = std::get_if<JoinStatement>(&body)) return join_task(*s);
+  if (const auto* s = std::get_if<PendingStatement>(&body)) return pending(*s);
+  if (const auto* s = std::get_if<CancelStatement>(&body)) return cancel(*s);
+  if (const auto* s = std::get_if<FlowStatement>(&body)) {
+    define_flow(s->name, s->a, s->b);
+  } else if (const auto* fresh = std::get_if<FreshFlowStatement>(&body)) {
+    for (const v1::End end : kEnds) {
+      if (fresh->end == v1::END_UNSPECIFIED || fresh->end == end) {
+        flows_.forget(flow(fresh->name), end, log_position_);
+      }
+    }
+  } else if (const auto* forget = std::get_if<ForgetStatement>(&body)) {
+    flows_.forget(flow_of(statement), forget->end, log_position_);
+  } else if (const auto* isn = std::get_if<IsnStatement>(&body)) {
+    flow_of(statement).side(isn->end).isn = isn->value;
+  } else if (const auto* claim = std::get_if<ClaimStatement>(&body)) {
+    LadderItem item;
+    item.kind = LadderItem::Kind::kClaim;
+    item.end = claim->end;
+    item.flow = statement.flow;
+    item.state = *parse_state(claim->state);
+    add_item(std::move(item));
+  } else if (const auto* wait = std::get_if<WaitStatement>(&body)) {
+    LadderItem item;
+    item.kind = LadderItem::Kind::kTime;
+    item.text = print_duration(wait->duration);
+    add_item(std::move(item));
+    const absl::Status status = drive_->run_for(wait->duration);
+    if (!status.ok()) return refused(status);
+    event_time_ = drive_->now();
+  } else if (const auto* note = std::get_if<NoteStatement>(&body)) {
+    LadderItem item;
+    item.text = note->text;
+    add_item(std::move(item));
+  }
+  return {};
+}
+
+Result Stage::observe() {
+  v1::Command read;
+  read.mutable_read_log()->set_after(log_position_);
+  v1::Command list;
+  list.mutable_list()->set_session(session().id());
+  list.mutable_list()->set_end(examined_end(head_));
+  // Both are sent before either is waited for.
+  const uint64_t reading = drive_->send(std::move(read));
+  const uint64_t listing = drive_->send(std::move(list));
+  const absl::StatusOr<v1::Report> log = drive_->finish(reading);
+  if (!log.ok()) return refused(log.status());
+  for (const v1::LogEntry& entry : log->log().entries()) log_entry(entry);
+  const absl::StatusOr<v1::Report> states = drive_->finish(listing);
+  if (!states.ok()) return refused(states.status());
+  observe_states(states->list());
+  return {};
+}
+
+void Stage::log_entry(const v1::LogEntry& entry) {
+  log_position_ = std::max(log_position_, entry.number());
+  flows_.learn(entry);
+  entries_.push_back(entry);
+  if (entry.origin() == v1::ORIGIN_END) last_segment_[entry.from()] = entry.number();
+  if (entry.fate() == v1::FATE_HELD) held_[entry.from()].push_back(entry.number());
+  LadderItem item;
+  item.kind = LadderItem::Kind::kSegment;
+  item.end = entry.from();
+  item.number = entry.number();
+  item.origin = entry.origin();
+  item.fate = entry.fate();
+  item.forged = entry.origin() == v1::ORIGIN_INJECTED && is_real(head_, entry.from());
+  item.state_a = entry.state_a();
+  item.state_b = entry.state_b();
+  const Flow* owner = flows_.owner(entry);
+  if (owner != nullptr) {
+    item.flow = owner->name == "main" ? "" : owner->name;
+    item.text = ladder_text(*owner, entry);
+  } else if (!entry.segment().has_tcp()) {
+    item.text = cat("<", describe_segment(nullptr, entry), ">");
+  }
+  add_item(std::move(item));
+}
+
+v1::TcpState Stage::resolve_state(const Flow& flow, v1::End end, const v1::ListResponse& list) {
+  const v1::ConnectionStatus* newest = nullptr;
+  bool listening = false;
+  for (const v1::ConnectionStatus& status : list.connections()) {
+    if (status.end() != end) continue;
+    if (status.state() == v1::TCP_STATE_LISTEN) {
+      listening |= status.pair().local().port() == flow.side(end).address.port();
+    } else if (flow.owns(status) &&
+               (newest == nullptr || status.incarnation() >= newest->incarnation())) {
+      newest = &status;
+    }
+  }
+  if (newest != nullptr && newest->state() != v1::TCP_STATE_CLOSED) return newest->state();
+  if (!listening) return v1::TCP_STATE_CLOSED;
+  // Where a listener is left, a half-open connection that went is LISTEN again (RFC 9293 §3.5.3); a
+  // synchronized one is CLOSED.
+  const auto last = last_state_.find({flow.name, end});
+  const bool embryonic = last == last_state_.end() || last->second == v1::TCP_STATE_LISTEN ||
+                         last->second == v1::TCP_STATE_SYN_RECEIVED;
+  if (embryonic) return v1::TCP_STATE_LISTEN;
+  return newest != nullptr ? v1::TCP_STATE_CLOSED : v1::TCP_STATE_LISTEN;
+}
+
+void Stage::observe_states(const v1::ListResponse& list) {
+  for (const Flow* flow : flows_.all()) {
+    for (const v1::End end : kEnds) {
+      if (!is_real(head_, end)) continue;
+      const v1::TcpState state = resolve_state(*flow, end, list);
+      last_state_[{flow->name, end}] = state;
+      LadderItem item;
+      item.kind = LadderItem::Kind::kState;
+      item.end = end;
+      item.flow = flow->name == "main" ? "" : flow->name;
+      item.state = state;
+      add_item(std::move(item));
+    }
+  }
+}
+
+Result Stage::close_clause() {
+  Result result = settle_timed_tasks(true);
+  maybes_.clear();
+  return result;
+}
+
+}  // namespace tcproctor::conformance
