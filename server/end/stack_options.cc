@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/end/stack_options.h"
 
-#include <string_view>
-
 #include "absl/strings/str_cat.h"
 #include "server/time_proto.h"
 
@@ -11,7 +9,7 @@ namespace {
 
 constexpr uint32_t kMaxBuffer = uint32_t{1} << 30;
 
-absl::Status read_number(bool present, uint32_t value, std::string_view field, uint32_t min,
+absl::Status read_number(bool present, uint32_t value, const char* field, uint32_t min,
                          uint32_t max) {
   if (!present || (value >= min && value <= max)) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -21,7 +19,7 @@ absl::Status read_number(bool present, uint32_t value, std::string_view field, u
 struct DurationField {
   bool present;
   const google::protobuf::Duration& proto;
-  std::string_view field;
+  const char* field;
   tcp::Duration min;
   tcp::Duration max;
   tcp::Duration& out;

@@ -3,9 +3,9 @@
 
 #include <openssl/evp.h>
 
-#include <string_view>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/string_view.h"
 #include "stack/tcp/check.h"
 
 namespace tcproctor::server {
@@ -27,7 +27,7 @@ std::string Digest::hex() const {
   unsigned int length = 0;
   TCPROCTOR_CHECK(EVP_MD_CTX_copy_ex(copy.get(), context_.get()) == 1);
   TCPROCTOR_CHECK(EVP_DigestFinal_ex(copy.get(), out, &length) == 1);
-  return absl::BytesToHexString(std::string_view(reinterpret_cast<const char*>(out), length));
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(out), length));
 }
 
 }  // namespace tcproctor::server

@@ -8,6 +8,7 @@
 #include "server/end/kernel_end.h"
 #include "server/end/scripted_end.h"
 #include "server/end/stack_end.h"
+#include "server/end/translate.h"
 #include "server/host/user_namespace.h"
 
 namespace tcproctor::server {
@@ -173,7 +174,7 @@ void Bench::make_wire(const SessionPlan& plan) {
     (to == v1::END_A ? port_a_ : port_b_)->send(packet, meta);
   };
   hooks.observe = [this](v1::End side, const packet::FourTuple& pair) {
-    return end(side).observe(pair);
+    return end(side).observe(to_proto(pair));
   };
   hooks.activity = on_activity_;
   if (!plan.virtual_clock()) hooks.wall_time_ns = wall_clock_ns;

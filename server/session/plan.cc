@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <limits>
 #include <random>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "server/session/lease.h"
 #include "server/time_proto.h"
 
@@ -28,27 +28,28 @@ constexpr int kMaxAddresses = 16;
 constexpr uint32_t kMaxSynCache = 1048576;
 constexpr size_t kMaxRequestId = 200;
 
-absl::Status invalid(std::string_view field, std::string_view what) {
+absl::Status invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }
 
 // Sets `out` when the field is there.
 absl::Status read_duration(bool present, const google::protobuf::Duration& proto,
-                           std::string_view field, tcp::Duration min, tcp::Duration max,
+                           absl::string_view field, tcp::Duration min, tcp::Duration max,
                            tcp::Duration& out) {
   if (!present) return absl::OkStatus();
-  const absl::StatusOr<tcp::Duration> duration = duration_from_proto(proto, field, min, max);
+  const absl::StatusOr<tcp::Duration> duration =
+      duration_from_proto(proto, std::string(field), min, max);
   if (!duration.ok()) return duration.status();
   out = *duration;
   return absl::OkStatus();
 }
 
-absl::Status read_stack(const v1::StackEnd& spec, std::string_view name, EndPlan& plan) {
+absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPlan& plan) {
   tcp::Settings& settings = plan.settings;
   struct DurationField {
     bool present;
     const google::protobuf::Duration& proto;
-    std::string_view field;
+    absl::string_view field;
     tcp::Duration min;
     tcp::Duration& out;
   };
@@ -94,7 +95,7 @@ absl::Status read_stack(const v1::StackEnd& spec, std::string_view name, EndPlan
   return absl::OkStatus();
 }
 
-absl::Status read_kernel(const v1::KernelEnd& spec, std::string_view name, EndPlan& plan) {
+absl::Status read_kernel(const v1::KernelEnd& spec, absl::string_view name, EndPlan& plan) {
   for (const auto& [sysctl, value] : spec.sysctls()) {
     if (!absl::StartsWith(sysctl, "net.")) {
       return invalid(absl::StrCat(name, ".kernel.sysctls"),
@@ -109,7 +110,7 @@ absl::Status read_kernel(const v1::KernelEnd& spec, std::string_view name, EndPl
 }
 
 absl::StatusOr<host::InterfaceAddress> read_address(const std::string& text,
-                                                    std::string_view field) {
+                                                    absl::string_view field) {
   const size_t slash = text.find('/');
   uint32_t prefix = 0;
   if (slash == std::string::npos || !absl::SimpleAtoi(text.substr(slash + 1), &prefix)) {
@@ -129,7 +130,7 @@ absl::StatusOr<host::InterfaceAddress> read_address(const std::string& text,
   return host::InterfaceAddress{*address, static_cast<uint8_t>(prefix)};
 }
 
-absl::Status read_addresses(const v1::EndSpec& spec, std::string_view name, uint32_t mtu,
+absl::Status read_addresses(const v1::EndSpec& spec, absl::string_view name, uint32_t mtu,
                             EndPlan& plan) {
   const std::string field = absl::StrCat(name, ".addresses");
   std::vector<std::string> texts(spec.addresses().begin(), spec.addresses().end());
@@ -155,7 +156,7 @@ absl::Status read_addresses(const v1::EndSpec& spec, std::string_view name, uint
   return absl::OkStatus();
 }
 
-absl::Status read_end(const v1::EndSpec& spec, std::string_view name, uint32_t mtu,
+absl::Status read_end(const v1::EndSpec& spec, absl::string_view name, uint32_t mtu,
                       EndPlan& plan) {
   absl::Status status;
   switch (spec.kind_case()) {

@@ -13,6 +13,7 @@
 #include "stack/packet/ethernet.h"
 #include "stack/tcp/settings.h"
 #include "stack/tcp/time.h"
+#include "tcproctor/v1/segment.pb.h"
 #include "tcproctor/v1/sessions.pb.h"
 
 namespace tcproctor::server {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "server/host/interface.h"
 #include "server/host/sysctl.h"
 #include "stack/link/memory_link.h"
@@ -16,10 +17,10 @@ namespace {
 constexpr char kVethName[] = "tcp0";
 constexpr char kTunName[] = "tun0";
 
-std::string_view name_of(v1::End side) { return side == v1::END_A ? "a" : "b"; }
+absl::string_view name_of(v1::End side) { return side == v1::END_A ? "a" : "b"; }
 
 // NOT_FOUND means "no such session" in this API, and a missing right is the machine's state.
-absl::Status of_the_machine(const absl::Status& status, std::string_view what) {
+absl::Status of_the_machine(const absl::Status& status, absl::string_view what) {
   if (status.ok()) return status;
   const absl::StatusCode code =
       absl::IsPermissionDenied(status) || absl::IsNotFound(status) || absl::IsAlreadyExists(status)
@@ -28,7 +29,7 @@ absl::Status of_the_machine(const absl::Status& status, std::string_view what) {
   return absl::Status(code, absl::StrCat(what, ": ", status.message()));
 }
 
-absl::StatusOr<std::shared_ptr<NetworkNamespace>> make_namespace(std::string_view what) {
+absl::StatusOr<std::shared_ptr<NetworkNamespace>> make_namespace(absl::string_view what) {
   absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::create();
   if (!ns.ok()) return of_the_machine(ns.status(), what);
   return std::shared_ptr<NetworkNamespace>(*std::move(ns));

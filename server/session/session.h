@@ -82,7 +82,12 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionPlan& plan() const { return plan_; }
   tcp::Instant now() const;
 
-  // --- calls: the id of the operation when it waits, 0 when it was answered already ---
+  // To be asked before each of the calls below, which need a session that is alive: check(), and the
+  // lease begins anew.
+  absl::Status begin_call();
+
+  // --- calls: the id of the operation when it waits, 0 when it was answered already or, as reset(),
+  // --- cannot be given up ---
   OperationId open(const v1::OpenRequest& request, Done<v1::OpenResponse> done);
   OperationId accept(const v1::AcceptRequest& request, Done<v1::AcceptResponse> done);
   OperationId send(const v1::SendRequest& request, Done<v1::SendResponse> done);
@@ -126,6 +131,8 @@ class Session : public std::enable_shared_from_this<Session> {
     std::function<void(const v1::ConnectionEvent&)> on_event;
     // Something happened that a cursor may be interested in. May be null.
     std::function<void()> on_activity;
+    // The session was reset: cursors read the log of what is gone. May be null.
+    std::function<void()> on_reset;
     // The session ended so; nothing more comes.
     std::function<void(const absl::Status&)> on_end;
   };
@@ -140,13 +147,20 @@ class Session : public std::enable_shared_from_this<Session> {
     End* end = nullptr;
     uint64_t connection = 0;
   };
-  friend class CallTools;
+  // Something a waiting call is asked at.
+  enum class Moment { kActivity, kDeadline, kCancelled };
+  // Nothing: go on waiting (only at kActivity).
+  template <class Response>
+  using Step = absl::AnyInvocable<std::optional<absl::StatusOr<Response>>(Moment)>;
+  template <class Response>
+  class WaitingCall;
 
   absl::Status install(Plant plant);
+  void clear_bench();
   void note_activity();
   void turn();
   void drain_events();
-  bool drain_events_of(v1::End side);
+  void drain_events_of(End& end);
   void arm_deadline();
   void arm_poll();
   void arm_lease();
@@ -158,15 +172,21 @@ class Session : public std::enable_shared_from_this<Session> {
   absl::Status unknown_connection(uint64_t connection) const;
   absl::StatusOr<Wire*> wire() const;
 
-  OperationId add_operation(std::unique_ptr<Operation> operation);
   template <class Response>
-  OperationId simple_call(const v1::ConnectionRef& ref, const char* field,
-                          absl::StatusOr<v1::Outcome> (End::*method)(uint64_t),
-                          Done<Response>& done);
+  OperationId wait_for(std::optional<tcp::Instant> deadline, Step<Response> step,
+                       Done<Response> done);
+  // Nothing for an absent timeout: the caller's own deadline bounds the call.
+  absl::StatusOr<std::optional<tcp::Instant>> deadline_after(
+      bool present, const google::protobuf::Duration& timeout) const;
+  OperationId call_on(const v1::ConnectionRef& ref, absl::StatusOr<v1::Outcome> (End::*method)(uint64_t),
+                      Done<v1::CallResponse>& done);
+  std::optional<v1::WaitStateResponse> look_at_state(const v1::WaitStateRequest& request);
 
+  // ABORTED: the ends go on for ever without time passing.
   absl::Status run_due_tasks();
-  void run_virtual(OperationId run);
-  bool advance_virtual(OperationId run, bool& stuck);
+  void drive_virtual_run();
+  // False: the run is over.
+  bool advance_virtual_run();
 
   const std::string id_;
   const uint64_t serial_;
@@ -176,7 +196,6 @@ class Session : public std::enable_shared_from_this<Session> {
   Lease lease_;
   std::unique_ptr<Bench> bench_;
   absl::Status end_status_;
-  uint32_t generation_ = 0;  // of the bench: work posted for an earlier one is dropped
   Operations operations_;
   std::map<SubscriptionId, Subscriber> subscribers_;
   SubscriptionId next_subscription_ = 1;
@@ -185,7 +204,12 @@ class Session : public std::enable_shared_from_this<Session> {
   tcp::Instant deadline_time_{};
   std::optional<run::TimerId> poll_timer_;   // real clock only
   std::optional<run::TimerId> lease_timer_;  // on the loop
-  bool idle_run_ = false;                    // RunUntil with `idle` is under way
+  struct VirtualRun {
+    OperationId operation = 0;
+    bool idle = false;
+    bool at_rest = false;  // nothing more will happen by itself
+  };
+  std::optional<VirtualRun> virtual_run_;
 };
 
 }  // namespace tcproctor::server

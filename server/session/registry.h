@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The books of the daemon: which sessions there are. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "server/session/session.h"
+#include "server/session/worker.h"
+#include "stack/run/loop_pool.h"
+
+namespace tcproctor::server {
+
+class Registry {
+ public:
+  static constexpr size_t kDefaultMaxSessions = 256;
+
+  // Pool and worker must outlive the registry. `max_sessions` >= 1.
+  Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions = kDefaultMaxSessions);
+  // shut_down() was called and the pool has been stopped since.
+  ~Registry() = default;
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // What a creation ends with: the session, and its description for the caller.
+  struct Created {
+    std::shared_ptr<Session> session;
+    v1::Session description;
+  };
+  using CreatedCallback = absl::AnyInvocable<void(absl::StatusOr<Created>)>;
+  // Makes a session; `done` is called on the session's loop, or on the caller's thread when the
+  // request is refused. Repeating a request_id gives the session its first call made.
+  // `hold_lease`: its lease does not run (a stream keeps it alive).
+  void create(const v1::CreateSessionRequest& request, bool hold_lease, CreatedCallback done);
+
+  // NOT_FOUND says what became of it, if it is known.
+  absl::StatusOr<std::shared_ptr<Session>> find(const std::string& id) const;
+  // By serial number, which is the order of creation.
+  std::vector<std::shared_ptr<Session>> all() const;
+  std::string name_of(uint64_t serial) const;
+
+  // Takes the session out of the books and ends it on its loop; `done` follows there. Waiting calls
+  // get `why`.
+  void remove(const std::shared_ptr<Session>& session, const absl::Status& why,
+              absl::AnyInvocable<void()> done);
+  // Removes all sessions and refuses new ones.
+  void shut_down();
+
+ private:
+  // So many sessions that are gone are remembered for messages.
+  static constexpr size_t kMaxGone = 1000;
+
+  struct Request {
+    std::string bytes;    // of the message: a repetition must be the same
+    uint64_t serial = 0;  // of the session that it made, or that is being made
+    bool ready = false;
+    std::vector<CreatedCallback> waiting;
+  };
+
+  absl::Status admit(const v1::CreateSessionRequest& request, CreatedCallback& done,
+                     uint64_t& serial, std::string& id, bool& repeated);
+  void begin(const std::shared_ptr<Session>& session, bool hold_lease, CreatedCallback done);
+  void finish(const std::shared_ptr<Session>& session, absl::StatusOr<Created> created,
+              CreatedCallback done);
+  void forget(uint64_t serial, const std::string& why);
+  void forget_request(uint64_t serial) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  run::LoopPool& pool_;
+  Worker& worker_;
+  const size_t max_sessions_;
+  mutable std::mutex mutex_;
+  uint64_t next_serial_ ABSL_GUARDED_BY(mutex_) = 1;
+  size_t being_made_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<uint64_t, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, uint64_t> serials_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Request> requests_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> gone_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> gone_order_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tcproctor::server
