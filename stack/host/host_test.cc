@@ -225,6 +225,61 @@ TEST(HostTest, NewIncarnationOutOfTimeWait) {
   }
 }
 
+// EM-TIME-WAIT-REOPEN-01, RFC9293-MAY-2: the SYN that ended the TIME-WAIT was an old duplicate, as
+// the peer's RST shows; the TIME-WAIT comes back.
+TEST(HostTest, TimeWaitComesBackWhenTheSynWasAnOldDuplicate) {
+  for (const bool released : {false, true}) {
+    SCOPED_TRACE(released);
+    HostPair pair(config_a(LinkLayer::kRawIp), config_b(LinkLayer::kRawIp));
+    pair.listener = pair.b->open(pair.now, {.local = {ip("0.0.0.0"), 80}}).id;
+    OpenParameters open = {.active = true,
+                           .local = {ip("192.0.2.1"), 50000},
+                           .remote = SocketAddress{ip("192.0.2.2"), 80}};
+    open.options.timestamps = false;
+    pair.a_id = pair.a->open(pair.now, open).id;
+    pair.pump();
+    pair.b_id = pair.b->accept(pair.now, pair.listener).id;
+    if (released) {
+      pair.b->release(pair.now, pair.b_id);
+    } else {
+      pair.b->close(pair.now, pair.b_id);
+    }
+    pair.pump();
+    pair.a->close(pair.now, pair.a_id);
+    pair.pump();
+    const auto time_wait = pair.b->status(pair.now, pair.b_id);
+    ASSERT_TRUE(time_wait.ok());
+    ASSERT_EQ(time_wait->state, State::kTimeWait);
+
+    Crafted segment;
+    segment.header.source_port = 50000;
+    segment.header.flags = packet::kSyn;
+    segment.header.sequence_number = time_wait->rcv_nxt + 1000;
+    pair.b->on_frame(pair.now, segment.frame().bytes, {});
+    const auto answer = pull_all(*pair.b, pair.now);
+    ASSERT_EQ(answer.size(), 1u);
+    const packet::TcpSegment syn_ack = tcp_of(answer[0], LinkLayer::kRawIp);
+    ASSERT_EQ(syn_ack.header.flags, packet::kSyn | packet::kAck);
+    // The new ISS lies above what the old incarnation used.
+    EXPECT_LT(syn_ack.header.sequence_number - time_wait->snd_nxt, 0x80000000u);
+    EXPECT_EQ(pair.b->half_open(pair.now, pair.listener).count, 1u);
+
+    segment.header.flags = packet::kRst;
+    segment.header.sequence_number = syn_ack.header.acknowledgment_number;
+    pair.b->on_frame(pair.now, segment.frame().bytes, {});
+    EXPECT_EQ(pair.b->half_open(pair.now, pair.listener).count, 0u);
+    EXPECT_EQ(pair.state(*pair.b, pair.b_id), State::kTimeWait);
+    // It answers as before: a repeated FIN is acknowledged.
+    segment.header.flags = packet::kFin | packet::kAck;
+    segment.header.sequence_number = time_wait->rcv_nxt - 1;
+    segment.header.acknowledgment_number = time_wait->snd_nxt;
+    pair.b->on_frame(pair.now, segment.frame().bytes, {});
+    const auto again = pull_all(*pair.b, pair.now);
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(tcp_of(again[0], LinkLayer::kRawIp).header.flags, packet::kAck);
+  }
+}
+
 TEST(HostTest, PortsRunOutAndComeBack) {
   HostConfig config = config_a();
   config.tcp.ephemeral_first = 50000;

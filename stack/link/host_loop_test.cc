@@ -98,6 +98,26 @@ TEST_F(MemoryWireTest, RealDefaultsPassInNoTime) {
   EXPECT_EQ(status->last_error, tcp::Outcome::kTimedOut);
 }
 
+// RFC9293-MUST-58: a burst is acknowledged once, not once for every second segment of it.
+TEST_F(MemoryWireTest, OneAcknowledgmentForABurst) {
+  const host::ConnectionId id = connect();
+  scheduler_.run_until(tcp::Instant(1s));
+  const host::ConnectionId peer = host_b_->accept(scheduler_.now(), listener_).id;
+  const uint64_t received_before = link_b_->counters().received;
+  const uint64_t sent_before = link_b_->counters().sent;
+  const std::vector<uint8_t> data(200'000);
+  host_a_->send(scheduler_.now(), id, data, true, false);
+  loop_a_->kick();
+  scheduler_.run_until(tcp::Instant(10s));
+  const auto status = host_b_->status(scheduler_.now(), peer);
+  ASSERT_TRUE(status.ok());
+  EXPECT_EQ(status->receive_queue_bytes, data.size());
+  const uint64_t segments = link_b_->counters().received - received_before;
+  const uint64_t acknowledgments = link_b_->counters().sent - sent_before;
+  EXPECT_GE(segments, data.size() / 1460);
+  EXPECT_LT(acknowledgments, segments / 5);
+}
+
 class NarrowWireTest : public MemoryWireTest {
  protected:
   NarrowWireTest() : MemoryWireTest(2) {}
