@@ -359,12 +359,12 @@ uint16_t Connection::advertise_window() {
     rcv_adv_ = later_of(rcv_adv_, rcv_nxt_ + window * unit);
     return static_cast<uint16_t>(window);
   }
-  // The edge stays. Rounding up keeps it where it was on the wire as well, at the price of at most
-  // one unit of buffer; beyond that price it is rounded down, and what lies between is still
-  // accepted (RFC7323-2.4-2, 2.4-3).
+  // The edge stays. With a scale, rounding up keeps it where it was on the wire as well, at the
+  // price of a unit of buffer now and then. When that has cost an eighth of the buffer it is
+  // rounded down (RFC7323-2.4-1), and what lies between is still accepted (RFC7323-2.4-2, 2.4-3).
   uint32_t window = (rcv_wnd() + unit - 1) / unit;
-  const SeqNum rounded = rcv_nxt_ + window * unit;
-  if (rounded.after(open_edge + unit) || window > 65535) {
+  const SeqNum limit = open_edge + options_.receive_buffer_bytes / 8;
+  if ((rcv_nxt_ + window * unit).after(later_of(limit, rcv_adv_)) || window > 65535) {
     window = std::min(rcv_wnd() / unit, 65535u);
   }
   rcv_adv_ = later_of(rcv_adv_, rcv_nxt_ + window * unit);
