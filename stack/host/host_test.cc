@@ -198,8 +198,15 @@ TEST(HostTest, TimeWaitOfAReleasedConnectionIsSmallAndLastsAsLong) {
   EXPECT_TRUE(status->released);
   ASSERT_TRUE(status->time_wait_timer.has_value());
   EXPECT_EQ(status->local, (SocketAddress{ip("192.0.2.1"), 50000}));
-  EXPECT_EQ(pair.a->abort(pair.now, pair.a_id), Outcome::kOk);
+  // It cannot be used, but it can be waited out.
+  EXPECT_EQ(pair.a->send(pair.now, pair.a_id, pattern(1), false, false).outcome,
+            Outcome::kConnectionClosing);
+  pair.run_for(*status->time_wait_timer - 1ms);
+  EXPECT_EQ(pair.state(*pair.a, pair.a_id), State::kTimeWait);
+  pair.run_for(1ms);
   EXPECT_EQ(pair.state(*pair.a, pair.a_id), State::kClosed);
+  EXPECT_EQ(pair.events_a.back().event.from, State::kTimeWait);
+  EXPECT_EQ(pair.events_a.back().event.to, State::kClosed);
 }
 
 // RFC 6191: B closed first and is in TIME-WAIT; A connects again from the same port.
