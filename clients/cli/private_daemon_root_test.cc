@@ -19,7 +19,9 @@
 namespace tcproctor::cli {
 namespace {
 
-bool is_gone(pid_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; }
+bool is_gone(pid_t pid) {
+  return kill(pid, 0) != 0 && errno == ESRCH;
+}
 
 // A child of init that nobody has waited for yet is dead as well.
 bool is_dead(pid_t pid) {

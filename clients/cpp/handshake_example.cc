@@ -45,8 +45,8 @@ absl::Status run(const std::string& address) {
   for (const v1::LogEntry& entry : *log) {
     std::cout << entry.number() << " " << v1::End_Name(entry.from()) << " flags 0x" << std::hex
               << entry.segment().tcp().flags() << std::dec << " seq "
-              << entry.segment().tcp().sequence_number() << " "
-              << entry.segment().payload().size() << " octets\n";
+              << entry.segment().tcp().sequence_number() << " " << entry.segment().payload().size()
+              << " octets\n";
   }
   return session->remove();
 }
