@@ -52,7 +52,7 @@ std::optional<packet::FourTuple> connection_of(std::span<const uint8_t> octets) 
 Wire::Wire(WireConfig config, run::Scheduler& scheduler, WireHooks hooks)
     : config_(std::move(config)),
       scheduler_(scheduler),
-      hooks_(std::move(hooks)),
+      hooks_(std::make_shared<const WireHooks>(std::move(hooks))),
       log_(std::make_shared<WireLog>(config_.log_bytes)),
       cursors_(std::make_shared<ExpectCursors>()),
       delay_line_(scheduler, [this](const HeldPacket& packet) { hand_on(packet); }) {}
@@ -117,7 +117,7 @@ void Wire::hand_on(const HeldPacket& packet) {
 }
 
 void Wire::deliver(v1::End to, std::span<const uint8_t> packet, const PacketMeta& meta) {
-  if (!end(to).scripted) hooks_.deliver(to, packet, meta);
+  if (!end(to).scripted) hooks_->deliver(to, packet, meta);
 }
 
 v1::Fate Wire::fate_on_arrival(v1::End from) const {
@@ -129,7 +129,8 @@ uint64_t Wire::append(v1::End from, v1::Origin origin, v1::Fate fate,
   LogRecord record;
   record.time = scheduler_.now();
   record.wall_time_ns = meta.wall_time_ns;
-  if (record.wall_time_ns == 0 && hooks_.wall_time_ns) record.wall_time_ns = hooks_.wall_time_ns();
+  if (record.wall_time_ns == 0 && hooks_->wall_time_ns)
+    record.wall_time_ns = hooks_->wall_time_ns();
   record.packet = packet;
   record.from = from;
   record.origin = origin;
@@ -140,17 +141,17 @@ uint64_t Wire::append(v1::End from, v1::Origin origin, v1::Fate fate,
 }
 
 void Wire::observe(LogRecord& record) const {
-  if (!hooks_.observe) return;
+  if (!hooks_->observe) return;
   const std::optional<packet::FourTuple> sender = connection_of(record.packet);
   if (!sender) return;
   const packet::FourTuple receiver = sender->reversed();
   const bool from_a = record.from == v1::END_A;
-  if (!config_.a.scripted) record.state_a = hooks_.observe(v1::END_A, from_a ? *sender : receiver);
-  if (!config_.b.scripted) record.state_b = hooks_.observe(v1::END_B, from_a ? receiver : *sender);
+  if (!config_.a.scripted) record.state_a = hooks_->observe(v1::END_A, from_a ? *sender : receiver);
+  if (!config_.b.scripted) record.state_b = hooks_->observe(v1::END_B, from_a ? receiver : *sender);
 }
 
 void Wire::activity() {
-  if (hooks_.activity) hooks_.activity();
+  if (hooks_->activity) hooks_->activity();
 }
 
 uint64_t Wire::send_injected(v1::End from, std::span<const uint8_t> packet, packet::IpFamily family,
@@ -305,7 +306,12 @@ absl::StatusOr<std::unique_ptr<Expectation>> Wire::expect(const v1::ExpectReques
   } else if (plan.mode == v1::EXPECT_MODE_SILENCE) {
     return absl::InvalidArgumentError("timeout: is required for SILENCE: how long must it last?");
   }
-  return std::make_unique<Expectation>(log_, cursors_, std::move(plan), hooks_.capture_drops);
+  // The hook dies with the wire; the expectation may not.
+  const auto capture_drops = [hooks = std::weak_ptr(hooks_)]() -> uint64_t {
+    const std::shared_ptr<const WireHooks> alive = hooks.lock();
+    return alive && alive->capture_drops ? alive->capture_drops() : 0;
+  };
+  return std::make_unique<Expectation>(log_, cursors_, std::move(plan), capture_drops);
 }
 
 absl::Status Wire::impair(const v1::ImpairRequest& request) {

@@ -132,7 +132,7 @@ class Wire {
 
   const WireConfig config_;
   run::Scheduler& scheduler_;
-  const WireHooks hooks_;
+  const std::shared_ptr<const WireHooks> hooks_;
   const std::shared_ptr<WireLog> log_;
   const std::shared_ptr<ExpectCursors> cursors_;
   Holder holder_;

@@ -46,6 +46,10 @@ class WireTest : public testing::Test {
       return end == v1::END_A ? v1::TCP_STATE_SYN_SENT : v1::TCP_STATE_LISTEN;
     };
     hooks.activity = [this] { ++activity_; };
+    hooks.capture_drops = [this] {
+      ++drop_questions_;
+      return drops_;
+    };
     wire_ = std::make_unique<Wire>(config, scheduler_, hooks);
   }
 
@@ -94,6 +98,8 @@ class WireTest : public testing::Test {
   std::vector<std::string> observed_;
   std::function<void()> on_delivery_;
   int activity_ = 0;
+  int drop_questions_ = 0;
+  uint64_t drops_ = 0;
   std::unique_ptr<Wire> wire_;
 };
 
@@ -537,6 +543,14 @@ TEST_F(WireTest, ExpectFromRequests) {
   EXPECT_EQ((**(*now)->poll(scheduler_.now())).result(), v1::ExpectResponse::RESULT_TIMED_OUT);
 }
 
+TEST_F(WireTest, ALossyCaptureVoidsWhatIsExpected) {
+  send(v1::END_B, 9);
+  drops_ = 2;
+  const auto expectation = wire_->expect(from_text<v1::ExpectRequest>("from: END_B timeout {}"));
+  expect_error((*expectation)->poll(scheduler_.now())->status(), absl::StatusCode::kDataLoss,
+               "2 frames were lost");
+}
+
 TEST_F(WireTest, ExpectErrors) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "from: 0 names no end"},
@@ -571,11 +585,12 @@ TEST_F(WireTest, LogAndPcapErrors) {
 
 TEST_F(WireTest, HandlesOutliveTheWire) {
   send(v1::END_A, 1);
-  const auto expectation = wire_->expect(from_text<v1::ExpectRequest>("from: END_B"));
+  const auto expectation = wire_->expect(from_text<v1::ExpectRequest>("from: END_B timeout {}"));
   const auto reader = wire_->read_log(v1::LogRequest());
   const auto pcap = wire_->pcap(v1::PcapRequest());
   wire_.reset();
-  EXPECT_FALSE((*expectation)->poll(scheduler_.now()));
+  EXPECT_TRUE((*(*expectation)->poll(scheduler_.now())).ok());
+  EXPECT_EQ(drop_questions_, 0) << "the hooks are gone";
   v1::LogEntry first;
   EXPECT_TRUE(*(*reader)->next(first));
   std::string chunk;
