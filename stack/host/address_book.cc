@@ -49,7 +49,7 @@ absl::Status AddressBook::check(const HostConfig& config) {
       if (config.addresses[j].address == entry.address) return bad(i, entry, "is there twice");
     }
   }
-  const absl::Status v4 = check_gateway("gateway_v4", config.gateway_v4, packet::IpFamily::kV4);
+  absl::Status v4 = check_gateway("gateway_v4", config.gateway_v4, packet::IpFamily::kV4);
   if (!v4.ok()) return v4;
   return check_gateway("gateway_v6", config.gateway_v6, packet::IpFamily::kV6);
 }

@@ -29,7 +29,7 @@ absl::Status HostLoop::start() {
       return absl::InvalidArgumentError(
           "host loop: the link has a descriptor, so an event loop is needed");
     }
-    const absl::Status status = loop_->watch(link_.fd(), {.readable = true},
+    absl::Status status = loop_->watch(link_.fd(), {.readable = true},
                                              [this](run::Readiness ready) { on_ready(ready); });
     if (!status.ok()) return status;
   }
