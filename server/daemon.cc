@@ -1,116 +1,179 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/daemon.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <sys/stat.h>
 
 #include <chrono>
 #include <utility>
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+
 #include "absl/strings/str_cat.h"
+#include "server/host/sysctl.h"
+#include "server/host/user_namespace.h"
 #include "server/service/drive_service.h"
 #include "server/service/endpoint_service.h"
 #include "server/service/sessions_service.h"
 #include "server/service/suite_service.h"
 #include "server/service/wire_service.h"
-#include "server/session/registry.h"
 #include "server/session/worker.h"
 #include "stack/run/loop_pool.h"
 
 namespace tcproctor::server {
 namespace {
 
-constexpr size_t kWorkerThreads = 2;
-// A SendRequest of 1 MiB or a train of 100,000 segments fits; nothing sensible is larger.
-constexpr int kMaxMessageBytes = 64 << 20;
-constexpr std::chrono::seconds kShutdownGrace{1};
+// A train of 100,000 segments fits.
+constexpr int kMaxRequestBytes = 64 << 20;
+constexpr size_t kMaxSessionLimit = 10'000;
+constexpr size_t kWorkers = 4;
+// A client whose machine died is noticed after this long without a sign of life.
+constexpr int kKeepaliveMs = 20'000;
+constexpr auto kShutdownGrace = std::chrono::seconds(2);
+
+absl::Status check_options(const DaemonOptions& options) {
+  if (options.max_sessions < 1 || options.max_sessions > kMaxSessionLimit) {
+    return absl::InvalidArgumentError(absl::StrCat("--max-sessions: ", options.max_sessions,
+                                                   " is outside 1..", kMaxSessionLimit));
+  }
+  for (const ListenAddress& address : options.listen) {
+    if (address.is_unix() || address.tcp.address.is_loopback() || options.insecure_listen) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen ", address.to_string(),
+        ": not a loopback address. The API has no authentication: whoever reaches it can send any "
+        "packet from this machine's namespaces. Give --insecure-listen if that is wanted."));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
-struct Daemon::Impl {
-  std::vector<SocketPathLock> locks;
+v1::ServerInfo server_info() {
+  v1::ServerInfo info;
+  info.set_version(TCPROCTOR_VERSION);
+  info.set_api("tcproctor.v1");
+  info.set_kernel_release(kernel_release());
+  for (const char* always : {"end.stack", "link.memory"}) info.add_capabilities(always);
+  auto add = [&info](const char* capability, const absl::Status& possible) {
+    if (possible.ok()) {
+      info.add_capabilities(capability);
+    } else {
+      (*info.mutable_missing())[capability] = std::string(possible.message());
+    }
+  };
+  const absl::Status namespaces = check_namespaces();
+  add("end.kernel", namespaces);
+  add("link.veth", namespaces);
+  add("link.tun", namespaces.ok() ? check_tun() : namespaces);
+  return info;
+}
+
+struct Daemon::Parts {
   std::unique_ptr<run::LoopPool> pool;
-  Worker worker{kWorkerThreads};
+  std::unique_ptr<Worker> worker;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<SessionsService> sessions;
   std::unique_ptr<EndpointService> endpoint;
   std::unique_ptr<WireService> wire;
   std::unique_ptr<DriveService> drive;
-  SuiteService suite;
+  std::unique_ptr<SuiteService> suite;
+  std::vector<SocketPathClaim> claims;
   std::unique_ptr<grpc::Server> server;
+  std::vector<std::string> addresses;
+  bool shut_down = false;
 
-  absl::Status make_services(const DaemonConfig& config) {
-    absl::StatusOr<std::unique_ptr<run::LoopPool>> loops = run::LoopPool::create();
-    if (!loops.ok()) return loops.status();
-    pool = *std::move(loops);
-    registry = std::make_unique<Registry>(*pool, worker, config.max_sessions);
-    sessions = std::make_unique<SessionsService>(*registry, probe_machine());
-    endpoint = std::make_unique<EndpointService>(*registry);
-    wire = std::make_unique<WireService>(*registry);
-    drive = std::make_unique<DriveService>(*registry);
-    return absl::OkStatus();
-  }
-
-  absl::Status listen(const DaemonConfig& config) {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    grpc::ServerBuilder builder;
-    builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-    // Two daemons on one port must not share it silently.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    // gRPC reports a bind that failed only by a port of 0.
-    std::vector<int> ports(config.addresses.size(), 0);
-    for (size_t i = 0; i < config.addresses.size(); ++i) {
-      builder.AddListeningPort(config.addresses[i].grpc_target, grpc::InsecureServerCredentials(),
-                               &ports[i]);
-    }
-    builder.RegisterService(sessions.get());
-    builder.RegisterService(endpoint.get());
-    builder.RegisterService(wire.get());
-    builder.RegisterService(drive.get());
-    builder.RegisterService(&suite);
-    server = builder.BuildAndStart();
-    for (size_t i = 0; i < ports.size(); ++i) {
-      if (server == nullptr || ports[i] == 0) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "cannot listen on ", config.addresses[i].text, ": the address is in use or not ours"));
-      }
-    }
-    suite.set_channel(server->InProcessChannel(grpc::ChannelArguments()));
-    return absl::OkStatus();
-  }
+  absl::Status make(const DaemonOptions& options);
+  absl::Status serve(const DaemonOptions& options);
 };
 
-Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+absl::Status Daemon::Parts::make(const DaemonOptions& options) {
+  absl::StatusOr<std::unique_ptr<run::LoopPool>> made = run::LoopPool::create(options.loops);
+  if (!made.ok()) return made.status();
+  pool = *std::move(made);
+  worker = std::make_unique<Worker>(kWorkers);
+  registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions);
+  sessions = std::make_unique<SessionsService>(*registry, server_info());
+  endpoint = std::make_unique<EndpointService>(*registry);
+  wire = std::make_unique<WireService>(*registry);
+  drive = std::make_unique<DriveService>(*registry);
+  suite = std::make_unique<SuiteService>(
+      [this] { return server->InProcessChannel(grpc::ChannelArguments()); });
+  return absl::OkStatus();
+}
 
-absl::StatusOr<std::unique_ptr<Daemon>> Daemon::start(const DaemonConfig& config) {
-  auto impl = std::make_unique<Impl>();
-  for (const ListenAddress& address : config.addresses) {
-    if (address.unix_path.empty()) continue;
-    absl::StatusOr<SocketPathLock> lock = SocketPathLock::take(address.unix_path);
-    if (!lock.ok()) return lock.status();
-    impl->locks.push_back(*std::move(lock));
+absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder.SetMaxSendMessageSize(-1);
+  // Else two daemons could share a port without knowing of each other.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  std::vector<int> ports(options.listen.size(), 0);
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    const ListenAddress& address = options.listen[i];
+    if (address.is_unix()) {
+      absl::StatusOr<SocketPathClaim> claim = SocketPathClaim::take(address.unix_path);
+      if (!claim.ok()) return claim.status();
+      claims.push_back(*std::move(claim));
+    }
+    builder.AddListeningPort(address.to_string(), grpc::InsecureServerCredentials(), &ports[i]);
   }
-  if (absl::Status status = impl->make_services(config); !status.ok()) return status;
-  // Sockets are born with mode 0600: there is no moment at which another user could connect.
-  const mode_t umask_before = ::umask(0177);
-  absl::Status status = impl->listen(config);
-  ::umask(umask_before);
-  std::unique_ptr<Daemon> daemon(new Daemon(std::move(impl)));
+  for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+           sessions.get(), endpoint.get(), wire.get(), drive.get(), suite.get()}) {
+    builder.RegisterService(service);
+  }
+  // A Unix socket must not be open to others even for a moment.
+  const mode_t mask = umask(0177);
+  server = builder.BuildAndStart();
+  umask(mask);
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    ListenAddress address = options.listen[i];
+    if (server == nullptr || ports[i] <= 0) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot listen on ", address.to_string(),
+                       address.is_unix() ? ": is its folder there and writable?"
+                                         : ": is the port taken by another program?"));
+    }
+    if (!address.is_unix()) address.tcp.port = static_cast<uint16_t>(ports[i]);
+    addresses.push_back(address.to_string());
+  }
+  return server == nullptr ? absl::InternalError("gRPC does not start its server")
+                           : absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::start(const DaemonOptions& options) {
+  absl::Status status = check_options(options);
+  if (!status.ok()) return status;
+  std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Parts>()));
+  status = daemon->parts_->make(options);
+  if (status.ok()) status = daemon->parts_->serve(options);
   if (!status.ok()) return status;
   return daemon;
 }
 
-// Sessions end first: that answers every waiting call, so the server has nothing to wait for; the
-// loops stop when nobody posts to them any more.
-Daemon::~Daemon() {
-  impl_->suite.stop();
-  if (impl_->registry) impl_->registry->shut_down();
-  if (impl_->server) impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
-  impl_->worker.stop();
-  if (impl_->pool) impl_->pool->stop();
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Daemon::~Daemon() { shut_down(); }
+
+void Daemon::shut_down() {
+  if (std::exchange(parts_->shut_down, true)) return;
+  if (parts_->registry) parts_->registry->shut_down();
+  // Its runs wait for answers of this very server.
+  if (parts_->suite) parts_->suite->shut_down();
+  if (parts_->server) parts_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  // What is being made is posted to the loops, which run it before they stop.
+  if (parts_->worker) parts_->worker->stop();
+  if (parts_->pool) parts_->pool->stop();
+}
+
+const std::vector<std::string>& Daemon::addresses() const { return parts_->addresses; }
+
+std::shared_ptr<grpc::Channel> Daemon::in_process_channel() {
+  return parts_->server->InProcessChannel(grpc::ChannelArguments());
 }
 
 }  // namespace tcproctor::server

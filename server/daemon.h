@@ -1,33 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon: loops, registry and gRPC server, put together.
+// The daemon: loops, sessions and the gRPC server with all services.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <grpcpp/grpcpp.h>
+
 #include "absl/status/statusor.h"
-#include "server/listen.h"
+#include "server/listen_address.h"
+#include "server/session/registry.h"
 
 namespace tcproctor::server {
 
-struct DaemonConfig {
-  std::vector<ListenAddress> addresses;  // at least one
-  size_t max_sessions = 256;
+struct DaemonOptions {
+  std::vector<ListenAddress> listen;  // none: only the in-process channel
+  // Lets TCP listeners be on other than loopback addresses.
+  bool insecure_listen = false;
+  size_t max_sessions = Registry::kDefaultMaxSessions;  // 1..10000
+  size_t loops = 0;                                     // 0 = one per core
 };
 
 class Daemon {
  public:
-  // Listens when it returns. FAILED_PRECONDITION: an address is taken, and by whom as far as known.
-  static absl::StatusOr<std::unique_ptr<Daemon>> start(const DaemonConfig& config);
-  // Orderly end: waiting calls get UNAVAILABLE, every session goes.
+  // Serves on return. ALREADY_EXISTS: another daemon has the socket; PERMISSION_DENIED,
+  // INVALID_ARGUMENT: an address that cannot be listened on, and why.
+  static absl::StatusOr<std::unique_ptr<Daemon>> start(const DaemonOptions& options);
+  // shut_down().
   ~Daemon();
 
+  // Ends all sessions, answers what waits and stops serving. Idempotent; not from a gRPC thread.
+  void shut_down();
+
+  // As they can be given to a client, with the port the system chose.
+  const std::vector<std::string>& addresses() const;
+  std::shared_ptr<grpc::Channel> in_process_channel();
+
  private:
-  struct Impl;
-  explicit Daemon(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  struct Parts;
+  explicit Daemon(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
 };
+
+// What this daemon is and what sessions are possible on this machine.
+v1::ServerInfo server_info();
 
 }  // namespace tcproctor::server

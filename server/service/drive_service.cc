@@ -1,180 +1,175 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/service/drive_service.h"
 
-#include <memory>
+#include <deque>
+#include <mutex>
+#include <optional>
 #include <utility>
 
-#include "server/service/out_queue.h"
-#include "server/service/unary.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "server/service/grpc_status.h"
 #include "server/session/drive_stream.h"
 
 namespace tcproctor::server {
 namespace {
 
-// Commands that may wait for their turn before no more are read from the client.
-constexpr size_t kMaxBacklog = 1'000;
+// Reports that wait for a client that does not read, before the stream is given up.
+constexpr size_t kMaxQueuedReports = 1'000'000;
 
-// gRPC's side. The loop's side (Link) outlives it or not: `reactor` is null once the call has been
-// closed, and is only touched on the loop's thread after the session is known.
-class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report> {
+// Between the gRPC stream and the session's loop. Commands are read one at a time: the next when the
+// loop has taken the last, so that order needs no care.
+class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
+                        public std::enable_shared_from_this<DriveCall> {
  public:
-  explicit DriveCall(Registry& registry) : registry_(registry) { StartRead(&command_); }
+  static DriveCall* begin(Registry& registry) {
+    const std::shared_ptr<DriveCall> call(new DriveCall(registry));
+    call->self_ = call;
+    call->StartRead(&call->command_);
+    return call.get();
+  }
 
   void OnReadDone(bool ok) override {
+    if (!ok) return close_down(absl::OkStatus());  // the client has finished sending, or is gone
+    if (session_ == nullptr) return first_command();
+    const bool posted = session_->post([self = shared_from_this()](Session&) {
+      if (self->stream_ != nullptr) self->stream_->on_command(std::move(self->command_));
+      self->read_next();
+    });
+    if (!posted) close_down(absl::UnavailableError("the daemon is shutting down"));
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    queue_.pop_front();
     if (!ok) {
-      client_gone();
-    } else if (session_ == nullptr) {
-      first_command();
-    } else {
-      hand_over();
+      queue_.clear();
+      if (!finishing_) finishing_ = grpc::Status::CANCELLED;
+    }
+    if (!queue_.empty()) {
+      StartWrite(&queue_.front());
+    } else if (finishing_) {
+      Finish(*finishing_);
     }
   }
-  void OnWriteDone(bool ok) override { queue_.on_write_done(ok); }
-  // A read is always under way or follows, unless the backlog is full: so this must end it as well.
-  void OnCancel() override { client_gone(); }
-  void OnDone() override { delete this; }
+
+  void OnCancel() override { close_down(absl::CancelledError("the client gave the stream up")); }
+  void OnDone() override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!closed_ && session_ != nullptr) leave();
+      closed_ = true;
+    }
+    const std::shared_ptr<DriveCall> last = std::move(self_);
+  }
 
  private:
-  // Shared by the reactor and its closures on the loop.
-  struct Link {
-    std::shared_ptr<DriveStream> stream;
-    bool closed = false;         // the reactor must not be touched any more
-    bool read_withheld = false;  // the backlog is full
-  };
+  explicit DriveCall(Registry& registry) : registry_(registry) {}
+
+  void read_next() {
+    const std::lock_guard lock(mutex_);
+    if (!finishing_) StartRead(&command_);  // no operation may follow Finish
+  }
+
+  void push(const v1::Report& report) {
+    const std::lock_guard lock(mutex_);
+    if (finishing_) return;
+    if (queue_.size() >= kMaxQueuedReports) {
+      finishing_ = to_grpc(absl::ResourceExhaustedError(
+          absl::StrCat("more than ", kMaxQueuedReports, " reports wait to be read")));
+      return;
+    }
+    queue_.push_back(report);
+    if (queue_.size() == 1) StartWrite(&queue_.front());
+  }
+
+  void finish(const absl::Status& status) {
+    const std::lock_guard lock(mutex_);
+    if (finishing_) return;
+    finishing_ = to_grpc(status);
+    if (queue_.empty()) Finish(*finishing_);
+  }
 
   void first_command() {
-    {
-      std::lock_guard lock(mutex_);
-      begun_ = true;
+    if (command_.operation() == 0) {
+      return finish(absl::InvalidArgumentError("operation: 0 is for events; count from 1"));
     }
-    const uint64_t operation = command_.operation();
-    if (command_.has_attach()) {
-      absl::StatusOr<std::shared_ptr<Session>> session =
-          registry_.find(command_.attach().session());
-      if (!session.ok()) return queue_.close(to_grpc(session.status()));
-      const bool posted = (*session)->post([this, session = *session, operation](Session& live) {
-        if (absl::Status status = live.check(); !status.ok()) {
-          queue_.close(to_grpc(status));
-          return;
-        }
-        live.renew();
-        begin(session, operation);
-      });
-      if (!posted) queue_.close(to_grpc(absl::UnavailableError("the daemon is stopping")));
-    } else if (command_.has_create()) {
+    if (command_.has_create()) {
       owns_session_ = true;
-      registry_.create(command_.create(), /*hold_lease=*/true,
-                       [this, operation](absl::StatusOr<Registry::Created> created) {
-                         if (!created.ok()) {
-                           queue_.close(to_grpc(created.status()));
-                         } else {
-                           begin(created->session, operation);
-                         }
+      registry_.create(command_.create(), true,
+                       [self = shared_from_this()](absl::StatusOr<Registry::Created> created) {
+                         if (!created.ok()) return self->finish(created.status());
+                         self->attach(created->session);
                        });
-    } else {
-      queue_.close(to_grpc(absl::InvalidArgumentError(
-          "command: the first one of a stream must be attach or create")));
+      return;
     }
+    if (!command_.has_attach()) {
+      return finish(absl::FailedPreconditionError(
+          "the first command of a stream must be attach or create"));
+    }
+    const absl::StatusOr<std::shared_ptr<Session>> session =
+        registry_.find(command_.attach().session());
+    if (!session.ok()) return finish(session.status());
+    attach(*session);
   }
 
-  // On the session's loop.
-  void begin(const std::shared_ptr<Session>& session, uint64_t operation) {
-    link_->stream = std::make_shared<DriveStream>(
-        session, [this, link = link_](const v1::Report& report) { send(*link, report); },
-        [this, link = link_](const absl::Status& why) { close(*link, why); });
-    {
-      std::lock_guard lock(mutex_);
-      session_ = session;
-      if (gone_) {
-        // The client went while the session was made.
-        session->post([this, link = link_](Session&) {
-          if (!link->closed) close(*link, absl::OkStatus());
-        });
+  void attach(const std::shared_ptr<Session>& session) {
+    const bool posted = session->post([self = shared_from_this(),
+                                       operation = command_.operation()](Session& attached) {
+      const absl::Status status = attached.begin_call();
+      if (!status.ok()) return self->finish(status);
+      self->stream_ = std::make_shared<DriveStream>(
+          attached.shared_from_this(), [self](const v1::Report& report) { self->push(report); },
+          [self](const absl::Status& why) { self->finish(why); });
+      self->stream_->start(operation);
+      {
+        const std::lock_guard lock(self->mutex_);
+        self->session_ = attached.shared_from_this();
+        if (self->closed_) self->leave();
       }
-    }
-    link_->stream->start(operation);
-    if (!link_->closed) StartRead(&command_);
-  }
-
-  void hand_over() {
-    (void)session_->post([this, link = link_, command = std::move(command_)](Session&) mutable {
-      if (link->closed) return;
-      link->stream->on_command(std::move(command));
-      if (link->closed) return;
-      link->read_withheld = link->stream->backlog() >= kMaxBacklog;
-      if (!link->read_withheld) StartRead(&command_);
+      self->read_next();
     });
+    if (!posted) finish(absl::UnavailableError("the daemon is shutting down"));
   }
 
-  void send(Link& link, const v1::Report& report) {
-    if (link.closed) return;
-    if (!queue_.push(report)) {
-      close(link, absl::ResourceExhaustedError("the client reads too slowly: 10,000 reports wait "
-                                               "for it, the limit of a stream"));
-      return;
-    }
-    if (link.read_withheld && link.stream->backlog() < kMaxBacklog) {
-      link.read_withheld = false;
-      StartRead(&command_);
-    }
-  }
-
-  // On the loop: nothing of the reactor is used after this.
-  void close(Link& link, const absl::Status& why) {
-    if (link.closed) return;
-    link.closed = true;
-    const std::shared_ptr<DriveStream> stream = link.stream;
-    const std::shared_ptr<Session> session = session_;
-    if (session != nullptr) {
-      // Not now: the stream may be in the middle of a report.
-      Registry* owner = owns_session_ ? &registry_ : nullptr;
-      session->post([stream, session, owner](Session&) {
-        stream->stop();
-        if (owner != nullptr) owner->remove(session, session_deleted(session->id()), [] {});
-      });
-    }
-    queue_.close(to_grpc(why));
-  }
-
-  // The client half-closed, was cancelled or vanished.
-  void client_gone() {
-    std::shared_ptr<Session> session;
-    bool begun = false;
+  void close_down(const absl::Status& status) {
     {
-      std::lock_guard lock(mutex_);
-      if (gone_) return;
-      gone_ = true;
-      begun = begun_;
-      session = session_;
+      const std::lock_guard lock(mutex_);
+      if (closed_) return;
+      closed_ = true;
+      if (session_ != nullptr) leave();
     }
-    if (session == nullptr) {
-      // Before the first command: nothing to undo. While a session is being made: begin() sees it.
-      if (!begun) queue_.close(grpc::Status::OK);
-      return;
-    }
-    const bool posted = session->post([this, link = link_](Session&) {
-      if (!link->closed) close(*link, absl::OkStatus());
+    finish(status);
+  }
+
+  // Once: the session is left, and deleted when this stream made it.
+  void leave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    session_->post([self = shared_from_this()](Session& session) {
+      if (self->stream_ != nullptr) self->stream_->stop();
+      self->stream_ = nullptr;
+      if (self->owns_session_) {
+        self->registry_.remove(session.shared_from_this(), session_deleted(session.id()), nullptr);
+      }
     });
-    if (!posted) queue_.close(to_grpc(absl::UnavailableError("the daemon is stopping")));
   }
 
   Registry& registry_;
-  v1::Command command_;
-  const std::shared_ptr<Link> link_ = std::make_shared<Link>();
+  v1::Command command_;  // being read, or being carried out
   bool owns_session_ = false;
+  std::shared_ptr<DriveStream> stream_;  // the loop's thread only
   std::mutex mutex_;
-  std::shared_ptr<Session> session_;            // set once, under the mutex, before the second read
-  bool begun_ ABSL_GUARDED_BY(mutex_) = false;  // the first command is being carried out
-  bool gone_ ABSL_GUARDED_BY(mutex_) = false;
-  OutQueue<v1::Report> queue_{[this](const v1::Report* report) { StartWrite(report); },
-                              [this](const grpc::Status& status) { Finish(status); }};
+  std::shared_ptr<Session> session_;  // set once, before the second command is read
+  std::deque<v1::Report> queue_ ABSL_GUARDED_BY(mutex_);  // the first is being written
+  std::optional<grpc::Status> finishing_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<DriveCall> self_;
 };
 
 }  // namespace
 
 grpc::ServerBidiReactor<v1::Command, v1::Report>* DriveService::Drive(
     grpc::CallbackServerContext*) {
-  return new DriveCall(registry_);
+  return DriveCall::begin(registry_);
 }
 
 }  // namespace tcproctor::server

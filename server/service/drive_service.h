@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// tcproctor.v1.Drive: carries commands to a DriveStream on the session's loop, and its reports
-// back.
 #pragma once
 
 #include "server/session/registry.h"
@@ -10,6 +8,7 @@ namespace tcproctor::server {
 
 class DriveService final : public v1::Drive::CallbackService {
  public:
+  // `registry` must outlive the service.
   explicit DriveService(Registry& registry) : registry_(registry) {}
 
   grpc::ServerBidiReactor<v1::Command, v1::Report>* Drive(

@@ -1,161 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/service/sessions_service.h"
 
-#include <sys/utsname.h>
-
-#include <map>
+#include <mutex>
 #include <utility>
+#include <vector>
 
-#include "server/host/user_namespace.h"
-#include "server/service/unary.h"
+#include "server/service/unary_call.h"
 
 namespace tcproctor::server {
 namespace {
 
-constexpr char kStopping[] = "the daemon is stopping";
-
-// Collects the descriptions of all sessions, each made on its own loop.
-struct Listing {
-  std::mutex mutex;
-  size_t left ABSL_GUARDED_BY(mutex) = 0;
-  std::map<uint64_t, v1::Session> sessions ABSL_GUARDED_BY(mutex);
-  v1::ListSessionsResponse* response = nullptr;
-  grpc::ServerUnaryReactor* reactor = nullptr;
-
-  void add(uint64_t serial, std::optional<v1::Session> session) {
-    std::unique_lock lock(mutex);
-    if (session) sessions[serial] = *std::move(session);
-    if (--left > 0) return;
-    for (auto& [key, value] : sessions) *response->add_sessions() = std::move(value);
-    lock.unlock();
-    reactor->Finish(grpc::Status::OK);
-  }
+// A unary call that no session's loop gives up.
+class PlainCall final : public grpc::ServerUnaryReactor {
+ public:
+  void OnDone() override { delete this; }
 };
 
-// Runs `work` on the loop of a live session and answers with what it returns.
-template <class Work>
-void on_loop(const std::shared_ptr<Session>& session, grpc::ServerUnaryReactor* reactor,
-             Work work) {
-  const bool posted = session->post([reactor, work = std::move(work)](Session& live) mutable {
-    absl::Status status = live.check();
-    if (status.ok()) status = work(live);
-    reactor->Finish(to_grpc(status));
-  });
-  if (!posted) reactor->Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, kStopping));
-}
+// The answers of several loops.
+struct Gathering {
+  std::mutex mutex;
+  std::vector<std::optional<v1::Session>> sessions;
+  size_t missing = 0;
+};
 
 }  // namespace
 
-v1::ServerInfo probe_machine() {
-  v1::ServerInfo info;
-  info.set_version(TCPROCTOR_VERSION);
-  info.set_api("tcproctor.v1");
-  utsname name{};
-  if (uname(&name) == 0) info.set_kernel_release(name.release);
-  const auto note = [&info](const char* capability, const absl::Status& status) {
-    if (status.ok()) {
-      info.add_capabilities(capability);
-    } else {
-      (*info.mutable_missing())[capability] = std::string(status.message());
-    }
-  };
-  const absl::Status namespaces = check_namespaces();
-  note("end.stack", absl::OkStatus());
-  note("end.kernel", namespaces);
-  note("link.memory", absl::OkStatus());
-  note("link.veth", namespaces);
-  note("link.tun", namespaces.ok() ? check_tun() : namespaces);
-  return info;
-}
-
-SessionsService::Reactor* SessionsService::CreateSession(Context* context,
+grpc::ServerUnaryReactor* SessionsService::CreateSession(grpc::CallbackServerContext*,
                                                          const v1::CreateSessionRequest* request,
                                                          v1::Session* response) {
-  Reactor* reactor = context->DefaultReactor();
-  registry_.create(*request, /*hold_lease=*/false,
-                   [reactor, response](absl::StatusOr<Registry::Created> created) {
-                     if (created.ok()) *response = std::move(created->description);
-                     reactor->Finish(to_grpc(created.status()));
-                   });
-  return reactor;
+  auto* const call = new PlainCall();
+  registry_.create(*request, false, [call, response](absl::StatusOr<Registry::Created> created) {
+    if (created.ok()) *response = std::move(created->description);
+    call->Finish(to_grpc(created.status()));
+  });
+  return call;
 }
 
-SessionsService::Reactor* SessionsService::GetSession(Context* context,
+grpc::ServerUnaryReactor* SessionsService::GetSession(grpc::CallbackServerContext* context,
                                                       const v1::GetSessionRequest* request,
                                                       v1::Session* response) {
   absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
-  if (!session.ok()) return refuse(context, session.status());
-  Reactor* reactor = context->DefaultReactor();
-  on_loop(*session, reactor, [response](Session& live) {
-    live.renew();
-    *response = live.describe();
-    return absl::OkStatus();
+  if (!session.ok()) return finish_now(context, session.status());
+  auto* const call = new UnaryCall<v1::Session>(response);
+  call->run(*std::move(session), [](Session& self, Done<v1::Session> done) -> OperationId {
+    done(self.describe());
+    return 0;
   });
-  return reactor;
+  return call;
 }
 
-// Listing names no session, so it renews no lease.
-SessionsService::Reactor* SessionsService::ListSessions(Context* context,
+grpc::ServerUnaryReactor* SessionsService::ListSessions(grpc::CallbackServerContext* context,
                                                         const v1::ListSessionsRequest*,
                                                         v1::ListSessionsResponse* response) {
-  Reactor* reactor = context->DefaultReactor();
   const std::vector<std::shared_ptr<Session>> sessions = registry_.all();
-  if (sessions.empty()) {
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-  auto listing = std::make_shared<Listing>();
-  listing->left = sessions.size();
-  listing->response = response;
-  listing->reactor = reactor;
-  for (const std::shared_ptr<Session>& session : sessions) {
-    const uint64_t serial = session->serial();
-    const bool posted = session->post([listing, serial](Session& live) {
-      listing->add(serial, live.alive() ? std::optional(live.describe()) : std::nullopt);
+  if (sessions.empty()) return finish_now(context, absl::OkStatus());
+  auto* const call = new PlainCall();
+  auto gathering = std::make_shared<Gathering>();
+  gathering->sessions.resize(sessions.size());
+  gathering->missing = sessions.size();
+  auto add = [call, response, gathering](size_t index, std::optional<v1::Session> session) {
+    {
+      const std::lock_guard lock(gathering->mutex);
+      gathering->sessions[index] = std::move(session);
+      if (--gathering->missing > 0) return;
+    }
+    for (std::optional<v1::Session>& each : gathering->sessions) {
+      if (each) *response->add_sessions() = *std::move(each);
+    }
+    call->Finish(grpc::Status::OK);
+  };
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    const bool posted = sessions[i]->post([add, i](Session& session) {
+      add(i, session.alive() ? std::optional(session.describe()) : std::nullopt);
     });
-    if (!posted) listing->add(serial, std::nullopt);
+    if (!posted) add(i, std::nullopt);
   }
-  return reactor;
+  return call;
 }
 
-SessionsService::Reactor* SessionsService::RenewLease(Context* context,
+grpc::ServerUnaryReactor* SessionsService::RenewLease(grpc::CallbackServerContext* context,
                                                       const v1::RenewLeaseRequest* request,
                                                       v1::Session* response) {
   absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
-  if (!session.ok()) return refuse(context, session.status());
-  Reactor* reactor = context->DefaultReactor();
-  on_loop(*session, reactor, [request, response](Session& live) {
-    absl::Status status = live.renew(*request);
-    if (status.ok()) *response = live.describe();
-    return status;
+  if (!session.ok()) return finish_now(context, session.status());
+  auto* const call = new UnaryCall<v1::Session>(response);
+  call->run(*std::move(session), [request](Session& self, Done<v1::Session> done) -> OperationId {
+    const absl::Status status = self.renew(*request);
+    if (status.ok()) {
+      done(self.describe());
+    } else {
+      done(status);
+    }
+    return 0;
   });
-  return reactor;
+  return call;
 }
 
-SessionsService::Reactor* SessionsService::ResetSession(Context* context,
+grpc::ServerUnaryReactor* SessionsService::ResetSession(grpc::CallbackServerContext* context,
                                                         const v1::ResetSessionRequest* request,
                                                         v1::Session* response) {
-  return call_session(registry_, context, request->session(), request, response, &Session::reset);
+  return call_session(context, registry_, request->session(), request, response, &Session::reset);
 }
 
-SessionsService::Reactor* SessionsService::DeleteSession(Context* context,
+grpc::ServerUnaryReactor* SessionsService::DeleteSession(grpc::CallbackServerContext* context,
                                                          const v1::DeleteSessionRequest* request,
                                                          v1::DeleteSessionResponse*) {
-  absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
-  if (!session.ok()) return refuse(context, session.status());
-  Reactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
+  if (!session.ok()) return finish_now(context, session.status());
+  auto* const call = new PlainCall();
   registry_.remove(*session, session_deleted((*session)->id()),
-                   [reactor] { reactor->Finish(grpc::Status::OK); });
-  return reactor;
+                   [call] { call->Finish(grpc::Status::OK); });
+  return call;
 }
 
-SessionsService::Reactor* SessionsService::GetServerInfo(Context* context,
+grpc::ServerUnaryReactor* SessionsService::GetServerInfo(grpc::CallbackServerContext* context,
                                                          const v1::GetServerInfoRequest*,
                                                          v1::ServerInfo* response) {
   *response = info_;
-  Reactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return finish_now(context, absl::OkStatus());
 }
 
 }  // namespace tcproctor::server

@@ -1,35 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-// tcproctor.v1.Suite: the conformance suite, run against this very daemon over its own API.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <list>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include <grpcpp/channel.h>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "tcproctor/v1/suite.grpc.pb.h"
 
 namespace tcproctor::server {
 
-// Synchronous: each call of it keeps a thread of gRPC's pool busy for as long as it runs.
-class SuiteService final : public v1::Suite::Service {
+// Runs the conformance suite against the daemon itself. A run waits for gRPC answers, so each has a
+// thread of its own; at most kMaxRuns at a time.
+class SuiteService final : public v1::Suite::CallbackService {
  public:
-  // Where the suite finds the daemon; set once the server runs.
-  void set_channel(std::shared_ptr<grpc::Channel> channel) { channel_ = std::move(channel); }
-  // Runs under way end early.
-  void stop() { stopped_ = true; }
+  static constexpr size_t kMaxRuns = 4;
 
-  grpc::Status ListCases(grpc::ServerContext* context, const v1::ListCasesRequest* request,
-                         v1::ListCasesResponse* response) override;
-  grpc::Status RunCases(grpc::ServerContext* context, const v1::RunCasesRequest* request,
-                        grpc::ServerWriter<v1::RunCasesResponse>* writer) override;
-  grpc::Status Explain(grpc::ServerContext* context, const v1::ExplainRequest* request,
-                       v1::ExplainResponse* response) override;
+  // `channel` gives the daemon's own channel; asked when a run begins.
+  explicit SuiteService(std::function<std::shared_ptr<grpc::Channel>()> channel)
+      : channel_(std::move(channel)) {}
+  // shut_down().
+  ~SuiteService() override;
+
+  // Runs end with what is done so far; waits for them.
+  void shut_down();
+
+  grpc::ServerUnaryReactor* ListCases(grpc::CallbackServerContext* context,
+                                      const v1::ListCasesRequest* request,
+                                      v1::ListCasesResponse* response) override;
+  grpc::ServerWriteReactor<v1::RunCasesResponse>* RunCases(
+      grpc::CallbackServerContext* context, const v1::RunCasesRequest* request) override;
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context,
+                                    const v1::ExplainRequest* request,
+                                    v1::ExplainResponse* response) override;
 
  private:
-  std::shared_ptr<grpc::Channel> channel_;
-  std::atomic<bool> stopped_ = false;
+  struct Run {
+    std::thread thread;
+    std::atomic<bool> cancelled{false};
+    std::atomic<bool> over{false};
+  };
+
+  // RESOURCE_EXHAUSTED, UNAVAILABLE: `work` was not started.
+  absl::Status start(absl::AnyInvocable<void(Run&)> work);
+
+  const std::function<std::shared_ptr<grpc::Channel>()> channel_;
+  std::mutex mutex_;
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  std::list<std::shared_ptr<Run>> runs_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tcproctor::server
