@@ -30,7 +30,7 @@ absl::Status HostLoop::start() {
           "host loop: the link has a descriptor, so an event loop is needed");
     }
     absl::Status status = loop_->watch(link_.fd(), {.readable = true},
-                                             [this](run::Readiness ready) { on_ready(ready); });
+                                       [this](run::Readiness ready) { on_ready(ready); });
     if (!status.ok()) return status;
   }
   running_ = true;

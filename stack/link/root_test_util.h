@@ -78,6 +78,27 @@ inline void bring_up(const char* name, const char* address) {
   close(fd);
 }
 
+// Until the kernel has noticed the carrier (it does so in the background, and drops what is sent
+// before) and its IPv6 address can be used.
+inline void wait_until_usable(const char* name) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq request{};
+  std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+  sockaddr_in6 own{};
+  own.sin6_family = AF_INET6;
+  inet_pton(AF_INET6, kKernelAddressV6, &own.sin6_addr);
+  bool usable = false;
+  for (int i = 0; i < 5000 && !usable; ++i) {
+    const int probe = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    usable = ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0 &&
+             bind(probe, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0;
+    close(probe);
+    if (!usable) usleep(1000);
+  }
+  close(fd);
+  ASSERT_TRUE(usable) << name << " has no carrier or no IPv6 address after 5 s";
+}
+
 // "kernel0" with kKernelAddress, "host0" without an address; both up.
 inline void make_veth() {
   nl_sock* const netlink = nl_socket_alloc();
@@ -88,6 +109,7 @@ inline void make_veth() {
   bring_up("host0", nullptr);
   add_v6_address("kernel0");
   bring_up("kernel0", kKernelAddress);
+  wait_until_usable("kernel0");
 }
 
 // A descriptor of "tun0" with kKernelAddress, up.
@@ -108,6 +130,7 @@ inline int make_tun(bool vnet_header) {
   close(control);
   add_v6_address("tun0");
   bring_up("tun0", kKernelAddress);
+  wait_until_usable("tun0");
   return fd;
 }
 
