@@ -328,8 +328,8 @@ TEST_F(CommandTest, StatusForms) {
   status.mutable_pair()->mutable_local()->set_port(80);
   daemon_.endpoint.status.answer(status);
   EXPECT_EQ(run({"status", "s1", "6"}), kExitOk);
-  EXPECT_THAT(out_, HasSubstr("6  A  FIN-WAIT-2    *:80"));
-  EXPECT_THAT(out_, HasSubstr("snd_una: 99"));
+  EXPECT_THAT(out_, HasSubstr("       6  A  FIN-WAIT-2    *:80"));
+  EXPECT_THAT(out_, HasSubstr("  snd_una 99\n"));
 
   v1::ListResponse list;
   *list.add_connections() = status;

@@ -104,7 +104,7 @@ absl::Status PrivateDaemon::spawn(const std::string& program) {
     return absl::FailedPreconditionError(absl::StrCat(log_path(), ": ", std::strerror(errno)));
   std::string listen = absl::StrCat("--listen=", address());
   std::string name = program;
-  std::string die = "--exit-with-parent";
+  std::string die = "--exit_with_parent";
   char* const arguments[] = {name.data(), listen.data(), die.data(), nullptr};
   const pid_t parent = getpid();
   pid_ = fork();

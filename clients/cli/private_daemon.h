@@ -15,7 +15,7 @@
 namespace tcproctor::cli {
 
 // tcproctord on a Unix socket in a folder that only we can enter. It ends with this object, and
-// with this process however that dies (--exit-with-parent); a folder left by a killed process is
+// with this process however that dies (--exit_with_parent); a folder left by a killed process is
 // removed by the next one. Must be started from the main thread, before anything else makes
 // threads: the kernel ties the daemon's life to the thread that forked it.
 class PrivateDaemon {

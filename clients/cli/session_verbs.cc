@@ -14,6 +14,10 @@
 namespace tcproctor::cli {
 namespace {
 
+std::string duration_text(const google::protobuf::Duration& duration) {
+  return absl::FormatDuration(absl::Trunc(client::from_proto(duration), absl::Milliseconds(1)));
+}
+
 std::string describe_end(const char* name, const v1::EndInfo& end) {
   return absl::StrCat(name, " ", conformance::hyphenated(v1::EndKind_Name(end.kind()), "END_KIND_"),
                       " ", absl::StrJoin(end.addresses(), " "));
@@ -24,14 +28,14 @@ std::string one_line(const v1::Session& session) {
       session.id(), "  ", describe_end("A", session.a()), "  ", describe_end("B", session.b()),
       "  ", conformance::hyphenated(v1::LinkKind_Name(session.link()), "LINK_KIND_"),
       session.direct() ? " direct" : "", session.clock() == v1::CLOCK_VIRTUAL ? " virtual" : "",
-      "  lease ", absl::FormatDuration(client::from_proto(session.lease_remaining())),
-      session.label().empty() ? "" : "  ", session.label(), "\n");
+      "  lease ", duration_text(session.lease_remaining()), session.label().empty() ? "" : "  ",
+      session.label(), "\n");
 }
 
 std::string details(const v1::Session& session) {
   std::string text = one_line(session);
   absl::StrAppend(&text, "  seed ", session.seed(), "  mtu ", session.mtu(), "  session time ",
-                  absl::FormatDuration(client::from_proto(session.now())), "\n");
+                  duration_text(session.now()), "\n");
   for (const auto& [name, end] : {std::pair("A", &session.a()), std::pair("B", &session.b())}) {
     if (!end->namespace_path().empty())
       absl::StrAppend(&text, "  ", name, " namespace ", end->namespace_path(), "  device ",

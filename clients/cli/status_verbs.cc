@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // status
+#include <google/protobuf/text_format.h>
+
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -17,22 +19,44 @@ namespace {
 std::string one_line(const v1::ConnectionStatus& status) {
   const std::string reason =
       status.state() == v1::TCP_STATE_CLOSED && status.last_error() != v1::OUTCOME_UNSPECIFIED
-          ? conformance::outcome_name(status.last_error())
+          ? "  " + conformance::outcome_name(status.last_error())
           : "";
-  return absl::StrFormat("%4d  %s  %-12s  %s <-> %s  %s\n", status.connection(),
+  return absl::StrFormat("%8d  %s  %-12s  %s <-> %s%s\n", status.connection(),
                          conformance::end_name(status.end()),
                          conformance::state_name(status.state()), to_text(status.pair().local()),
                          to_text(status.pair().remote()), reason);
 }
 
+std::string duration_text(const google::protobuf::Duration& duration) {
+  return absl::FormatDuration(absl::Trunc(client::from_proto(duration), absl::Microseconds(1)));
+}
+
 // Everything the TCP told beyond the line above: a new field shows up here without a change.
 std::string details(const v1::ConnectionStatus& status) {
-  v1::ConnectionStatus rest = status;
-  rest.clear_connection();
-  rest.clear_end();
-  rest.clear_state();
-  rest.clear_pair();
-  return rest.DebugString();
+  const google::protobuf::Reflection* reflection = status.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection->ListFields(status, &fields);
+  std::string text;
+  for (const google::protobuf::FieldDescriptor* field : fields) {
+    if (field->number() <= v1::ConnectionStatus::kPairFieldNumber) continue;
+    if (field->is_repeated()) continue;
+    std::string value;
+    if (field->message_type() == google::protobuf::Duration::descriptor()) {
+      value = duration_text(
+          dynamic_cast<const google::protobuf::Duration&>(reflection->GetMessage(status, field)));
+    } else if (field->message_type()) {
+      value = reflection->GetMessage(status, field).ShortDebugString();
+    } else {
+      google::protobuf::TextFormat::PrintFieldValueToString(status, field, -1, &value);
+    }
+    absl::StrAppend(&text, "  ", field->name(), " ", value, "\n");
+  }
+  for (const v1::Timer& timer : status.timers()) {
+    absl::StrAppend(&text, "  timer ",
+                    conformance::hyphenated(v1::TimerKind_Name(timer.kind()), "TIMER_KIND_"),
+                    " in ", duration_text(timer.remaining()), "\n");
+  }
+  return text;
 }
 
 std::string event_line(const v1::ConnectionEvent& event) {
