@@ -377,7 +377,10 @@ bool Connection::window_update_due() const {
   if (state_ != State::kEstablished && state_ != State::kFinWait1 && state_ != State::kFinWait2) {
     return false;
   }
-  const SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
+  SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
+  // A larger buffer than the window field can tell (no scale) opens nothing.
+  const SeqNum tellable = rcv_nxt_ + (65535u << rcv_wind_shift_);
+  if (open_edge.after(tellable)) open_edge = tellable;
   if (!open_edge.after(rcv_adv_)) return false;
   const uint32_t opened = open_edge - rcv_adv_;
   const uint32_t buffer = options_.receive_buffer_bytes;
