@@ -90,7 +90,7 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   for (const std::string& target : all_targets()) {
     if (used.count(target) != 0) targets.push_back(target);
   }
-  size_t width = 12;
+  size_t width = 20;
   for (const auto& [id, verdicts] : rows) width = std::max(width, id.size() + 2);
   std::string out = padded("case", width);
   for (const std::string& target : targets) append(out, padded(target, kVerdictWidth + 1));

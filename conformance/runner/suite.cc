@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <random>
+#include <set>
 #include <utility>
 
 #include <grpcpp/client_context.h>
 
 #include "absl/time/clock.h"
+#include "conformance/report/report.h"
 #include "conformance/runner/case_run.h"
 #include "conformance/runner/library.h"
 #include "conformance/runner/scheduler.h"
@@ -45,7 +46,7 @@ uint64_t draw_seed() {
 }
 
 // A result for a case that was not run, because its target is not fit for an examination.
-CaseOutcome unfit(const Case& test_case, const CaseRunOptions& options, const std::string& reason) {
+CaseOutcome unfit(const Case& test_case, const CaseRunOptions& options) {
   CaseOutcome outcome;
   outcome.id = test_case.head.id;
   outcome.title = test_case.head.title;
@@ -54,11 +55,11 @@ CaseOutcome unfit(const Case& test_case, const CaseRunOptions& options, const st
   outcome.target = options.target;
   outcome.seed = options.seed;
   outcome.verdict = v1::VERDICT_ERROR;
-  outcome.reason = reason;
   ClauseOutcome clause;
   clause.name = "setup";
   clause.verdict = v1::VERDICT_ERROR;
-  clause.reason = reason;
+  clause.reason = "not run: the target is not fit for an examination";
+  outcome.reason = clause.reason;
   outcome.clauses.push_back(std::move(clause));
   return outcome;
 }
@@ -82,7 +83,7 @@ class Run {
   const RunOptions& options_;
   std::vector<std::string> targets_;
   std::vector<const Case*> cases_;
-  std::map<std::string, std::string> unfit_;  // target -> why
+  std::set<std::string> unfit_;  // targets
   RunFacts facts_;
   RunReport report_;
 };
@@ -141,8 +142,8 @@ std::string Run::examine_harness(const std::string& target, const char* when) {
   options.pcap_dir.clear();
   const CaseOutcome outcome = run_case(library_.sanity, options);
   if (outcome.verdict == v1::VERDICT_PASS) return "";
-  return cat("the sanity case, run ", when, " on ", target, ", is ", verdict_name(outcome.verdict),
-             ": ", outcome.reason);
+  return cat("the target is not fit for an examination: the sanity case, run ", when, ", says\n",
+             console_failure(outcome, {}));
 }
 
 std::vector<std::function<CaseOutcome()>> Run::items() {
@@ -151,8 +152,7 @@ std::vector<std::function<CaseOutcome()>> Run::items() {
     for (const Case* test_case : cases_) {
       if (!runs_on(*test_case, target)) continue;
       items.push_back([this, target, test_case] {
-        const auto found = unfit_.find(target);
-        if (found != unfit_.end()) return unfit(*test_case, case_options(target), found->second);
+        if (unfit_.count(target) != 0) return unfit(*test_case, case_options(target));
         return run_case(*test_case, case_options(target));
       });
     }
@@ -172,7 +172,7 @@ absl::StatusOr<RunReport> Run::run(const std::function<void(const CaseOutcome&)>
     if (cancelled()) break;
     const std::string reason = examine_harness(target, "first");
     if (reason.empty()) continue;
-    unfit_[target] = reason;
+    unfit_.insert(target);
     facts_.complaints.push_back(reason);
   }
   const size_t jobs = options_.jobs == 0 ? kDefaultJobs : options_.jobs;

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/report/report.h"
+
+#include <cstdlib>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include "conformance/runner/verdict.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+using ::testing::HasSubstr;
+
+CaseOutcome outcome(const std::string& id, const std::string& target, v1::Verdict verdict) {
+  CaseOutcome result;
+  result.id = id;
+  result.title = "Title of <" + id + "> & \"more\"";
+  result.level = "must";
+  result.covers = {"S000-2.1", "RFC9293-MUST-13"};
+  result.target = target;
+  result.seconds = 0.25;
+  result.seed = 42;
+  result.reproduce = "tcproctor run --target " + target + " --filter " + id + " --seed 42";
+  result.ladder = "1. SYN-SENT --> <SEQ=0><CTL=SYN> -->\n";
+  ClauseOutcome clause;
+  clause.name = "handshake";
+  clause.verdict = verdict;
+  clause.skip_is_named = true;
+  if (verdict != v1::VERDICT_PASS) {
+    clause.reason = "end B sent another segment than expected";
+    clause.failure.requirement = "RFC 9293 §3.5: in our words";
+    clause.failure.statement = "> S. 0:0(0) ack 1 | R";
+    clause.failure.location = "conformance/cases/x.pkt:7:1";
+    clause.failure.expected = {"S. 0:0(0) ack 1", "R"};
+    clause.failure.came = "F. 0:0(0) ack 1 win 0";
+    clause.failure.differences = {"flags: expected SA, got FA"};
+    clause.failure.packet = 2;
+  }
+  result.clauses.push_back(clause);
+  CasePart part;
+  v1::LogEntry entry;
+  entry.set_number(1);
+  entry.mutable_time()->set_nanos(500'000'000);
+  entry.set_from(v1::END_A);
+  entry.set_origin(v1::ORIGIN_INJECTED);
+  entry.set_fate(v1::FATE_DELIVERED);
+  entry.set_raw("\x45\x01");
+  part.segments.push_back(entry);
+  part.pcap_file = "pcap/" + id + ".pcap";
+  result.parts.push_back(part);
+  judge_case(result);
+  return result;
+}
+
+RunReport full_report() {
+  RunReport report;
+  report.results = {outcome("C1", "kernel", v1::VERDICT_XFAIL),
+                    outcome("C2", "kernel", v1::VERDICT_FAIL),
+                    outcome("C1", "stack", v1::VERDICT_PASS),
+                    outcome("C3", "stack", v1::VERDICT_SKIP),
+                    outcome("C4", "stack", v1::VERDICT_ERROR),
+                    outcome("C5", "stack", v1::VERDICT_INCONCLUSIVE),
+                    outcome("C6", "stack", v1::VERDICT_XPASS)};
+  judge_run({}, report);
+  report.seconds = 1.5;
+  report.seed = 42;
+  report.version = "0.1.0";
+  report.kernel_release = "6.18.44";
+  return report;
+}
+
+TEST(Console, MatrixHasARowPerCaseAndAColumnPerTarget) {
+  EXPECT_EQ(console_matrix(full_report(), {}),
+            "case        kernel        stack\n"
+            "C1          XFAIL         PASS\n"
+            "C2          FAIL          -\n"
+            "C3          -             SKIP\n"
+            "C4          -             ERROR\n"
+            "C5          -             INCONCLUSIVE\n"
+            "C6          -             XPASS\n"
+            "\n"
+            "total ERROR 0             1\n"
+            "total FAIL  1             0\n"
+            "total INCONCLUSIVE0             1\n"
+            "total PASS  0             1\n"
+            "total SKIP  0             1\n"
+            "total XFAIL 1             0\n"
+            "total XPASS 0             1\n"
+            "7 results in 1.5 s, seed 42, kernel 6.18.44, exit status 1\n");
+}
+
+TEST(Console, FailureTellsAllThatIsNeeded) {
+  EXPECT_EQ(console_failure(outcome("C2", "kernel", v1::VERDICT_FAIL), {}),
+            "FAIL C2 on kernel (Title of <C2> & \"more\")\n"
+            "  clause \"handshake\": end B sent another segment than expected\n"
+            "    requirement: RFC 9293 §3.5: in our words\n"
+            "    statement:   conformance/cases/x.pkt:7:1: > S. 0:0(0) ack 1 | R\n"
+            "    expected:    S. 0:0(0) ack 1\n"
+            "    or:          R\n"
+            "    came:        F. 0:0(0) ack 1 win 0\n"
+            "                 flags: expected SA, got FA\n"
+            "    packet:      number 2 of the capture (pcap/C2.pcap)\n"
+            "  seed:        42\n"
+            "  reproduce:   tcproctor run --target kernel --filter C2 --seed 42\n"
+            "\n"
+            "1. SYN-SENT --> <SEQ=0><CTL=SYN> -->\n");
+}
+
+TEST(Console, CleanResultsHaveNoFailure) {
+  EXPECT_EQ(console_failure(outcome("C1", "stack", v1::VERDICT_PASS), {}), "");
+  EXPECT_EQ(console_failure(outcome("C1", "stack", v1::VERDICT_XFAIL), {}), "");
+}
+
+TEST(Console, LineAndColours) {
+  EXPECT_EQ(console_line(outcome("C1", "stack", v1::VERDICT_PASS), {}),
+            "PASS         stack         C1                        0.25 s  "
+            "Title of <C1> & \"more\"\n");
+  EXPECT_THAT(console_line(outcome("C1", "stack", v1::VERDICT_FAIL), {.colours = true}),
+              HasSubstr("\x1b[31mFAIL\x1b[0m "));
+}
+
+// The keys that SCHEMA.md documents, with their types.
+void expect_keys(const google::protobuf::Struct& object,
+                 const std::map<std::string, google::protobuf::Value::KindCase>& keys) {
+  for (const auto& [name, kind] : keys) {
+    const auto found = object.fields().find(name);
+    ASSERT_NE(found, object.fields().end()) << "lacks " << name;
+    EXPECT_EQ(found->second.kind_case(), kind) << name;
+  }
+  EXPECT_EQ(object.fields().size(), keys.size());
+}
+
+TEST(Json, HasTheDocumentedShape) {
+  using Value = google::protobuf::Value;
+  google::protobuf::Struct root;
+  const auto status = google::protobuf::util::JsonStringToMessage(json_report(full_report()), &root);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  expect_keys(root, {{"schema", Value::kStringValue},
+                     {"environment", Value::kStructValue},
+                     {"summary", Value::kStructValue},
+                     {"results", Value::kListValue}});
+  expect_keys(root.fields().at("environment").struct_value(),
+              {{"version", Value::kStringValue},
+               {"kernel_release", Value::kStringValue},
+               {"seed", Value::kNumberValue}});
+  expect_keys(root.fields().at("summary").struct_value(),
+              {{"PASS", Value::kNumberValue},
+               {"FAIL", Value::kNumberValue},
+               {"INCONCLUSIVE", Value::kNumberValue},
+               {"ERROR", Value::kNumberValue},
+               {"SKIP", Value::kNumberValue},
+               {"XFAIL", Value::kNumberValue},
+               {"XPASS", Value::kNumberValue},
+               {"exit_status", Value::kNumberValue},
+               {"seconds", Value::kNumberValue},
+               {"interrupted", Value::kBoolValue},
+               {"complaints", Value::kListValue}});
+  const auto& results = root.fields().at("results").list_value().values();
+  ASSERT_EQ(results.size(), 7);
+  const google::protobuf::Struct& failed = results[1].struct_value();
+  expect_keys(failed, {{"case", Value::kStringValue},
+                       {"title", Value::kStringValue},
+                       {"level", Value::kStringValue},
+                       {"covers", Value::kListValue},
+                       {"target", Value::kStringValue},
+                       {"verdict", Value::kStringValue},
+                       {"reason", Value::kStringValue},
+                       {"clauses", Value::kListValue},
+                       {"segments", Value::kListValue},
+                       {"captures", Value::kListValue},
+                       {"seconds", Value::kNumberValue},
+                       {"seed", Value::kNumberValue},
+                       {"reproduce", Value::kStringValue},
+                       {"ladder", Value::kStringValue}});
+  EXPECT_EQ(failed.fields().at("title").string_value(), "Title of <C2> & \"more\"");
+  EXPECT_EQ(failed.fields().at("verdict").string_value(), "FAIL");
+  const google::protobuf::Struct& clause =
+      failed.fields().at("clauses").list_value().values(0).struct_value();
+  expect_keys(clause, {{"name", Value::kStringValue},
+                       {"verdict", Value::kStringValue},
+                       {"reason", Value::kStringValue},
+                       {"reference", Value::kStringValue},
+                       {"failure", Value::kStructValue}});
+  expect_keys(clause.fields().at("failure").struct_value(),
+              {{"requirement", Value::kStringValue},
+               {"statement", Value::kStringValue},
+               {"location", Value::kStringValue},
+               {"expected", Value::kListValue},
+               {"came", Value::kStringValue},
+               {"differences", Value::kListValue},
+               {"session", Value::kNumberValue},
+               {"packet", Value::kNumberValue}});
+  const google::protobuf::Struct& segment =
+      failed.fields().at("segments").list_value().values(0).struct_value();
+  expect_keys(segment, {{"session", Value::kNumberValue},
+                        {"number", Value::kNumberValue},
+                        {"time", Value::kNumberValue},
+                        {"from", Value::kStringValue},
+                        {"origin", Value::kStringValue},
+                        {"fate", Value::kStringValue},
+                        {"raw", Value::kStringValue}});
+  EXPECT_EQ(segment.fields().at("raw").string_value(), "4501");
+  EXPECT_EQ(segment.fields().at("time").number_value(), 0.5);
+}
+
+TEST(Json, EveryKeyIsDocumented) {
+  std::ifstream in(TCPROCTOR_SCHEMA_MD);
+  const std::string schema((std::istreambuf_iterator<char>(in)), {});
+  ASSERT_FALSE(schema.empty());
+  const std::string json = json_report(full_report());
+  for (size_t at = json.find("\": "); at != std::string::npos; at = json.find("\": ", at + 1)) {
+    const size_t begin = json.rfind('"', at - 1) + 1;
+    const std::string key = json.substr(begin, at - begin);
+    EXPECT_THAT(schema, HasSubstr("`" + key + "`"));
+  }
+}
+
+TEST(JUnit, IsValidAgainstTheSchema) {
+  const std::string file = ::testing::TempDir() + "/tcproctor_junit_test.xml";
+  RunReport report = full_report();
+  report.results[0].ladder += "\x01 control characters are no XML\n";
+  ASSERT_TRUE(write_report(file, junit_report(report)).ok());
+  const std::string command =
+      "xmllint --noout --nonet --schema " TCPROCTOR_JUNIT_XSD " '" + file + "' 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string output;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) output += static_cast<char>(c);
+  EXPECT_EQ(pclose(pipe), 0) << output;
+  std::remove(file.c_str());
+}
+
+TEST(JUnit, VerdictsBecomeElements) {
+  const std::string xml = junit_report(full_report());
+  EXPECT_THAT(xml, HasSubstr("tests=\"7\" failures=\"2\" errors=\"2\" skipped=\"2\""));
+  EXPECT_THAT(xml, HasSubstr("<failure message=\"FAIL: "));
+  EXPECT_THAT(xml, HasSubstr("<failure message=\"XPASS: "));
+  EXPECT_THAT(xml, HasSubstr("<error message=\"INCONCLUSIVE: "));
+  EXPECT_THAT(xml, HasSubstr("<skipped message=\"XFAIL: "));
+  EXPECT_THAT(xml, HasSubstr("Title of &lt;C2&gt; &amp; "));
+}
+
+TEST(WriteReport, TellsWhatCannotBeWritten) {
+  EXPECT_THAT(std::string(write_report("/nonexistent/x", "text").message()),
+              HasSubstr("/nonexistent/x: cannot be written: No such file"));
+}
+
+}  // namespace
+}  // namespace tcproctor::conformance
