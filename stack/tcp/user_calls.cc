@@ -187,7 +187,6 @@ Status Connection::status(Instant now) const {
     if (!timer_runs(timer)) return std::nullopt;
     return std::max(timers_[timer] - now, Duration{0});
   };
-  const bool peer_known = state_ != State::kSynSent && rcv_nxt_ != SeqNum();
   return {.state = state_,
           .passive = passive_,
           .released = released_,
@@ -207,7 +206,7 @@ Status Connection::status(Instant now) const {
           .snd_wnd = snd_wnd_,
           .max_snd_wnd = max_snd_wnd_,
           .rcv_nxt = rcv_nxt_.value(),
-          .rcv_wnd = peer_known ? rcv_wnd() : options_.receive_buffer_bytes,
+          .rcv_wnd = state_ == State::kSynSent ? options_.receive_buffer_bytes : rcv_wnd(),
           .rcv_up = rcv_up_.value(),
           .snd_wind_shift = snd_wind_shift_,
           .rcv_wind_shift = rcv_wind_shift_,

@@ -238,6 +238,7 @@ void Rig::reopen(const packet::TcpSegment& segment) {
 void Rig::take(std::optional<Promoted> promoted) {
   if (!promoted.has_value()) return;
   id_ = promoted->id;
+  sent_octets_ = 0;
   connection_ = std::move(promoted->connection);
   iss_ = connection_->status(now_).iss;
 }
@@ -417,6 +418,7 @@ Outcome Rig::close() {
 
 Outcome Rig::release() {
   if (connection_ == nullptr && listener_ != nullptr) take(listener_->promote(now_, id_));
+  if (connection_ == nullptr) return Outcome::kConnectionDoesNotExist;
   const Outcome outcome = connection_->release(now_);
   collect_events();
   return outcome;
