@@ -58,6 +58,10 @@ class Capture : public Verb {
     }
     const absl::StatusOr<client::Client> client = context.connect();
     if (!client.ok()) return client.status();
+    if (follow_) {
+      const absl::Status there = client->get_session(operands[0]).status();
+      if (!there.ok()) return there;
+    }
     if (!file_) {
       return read(context, *client, request, [&context](const v1::LogEntry& entry) {
         context.text() << to_line(entry) << "\n" << std::flush;
@@ -87,6 +91,7 @@ class Capture : public Verb {
       return written.ok() && context.out().good();
     });
     if (!written.ok()) return written;
+    if (request.follow()) return end_of_following(context, status);
     if (!status.ok()) return status;
     return kExitOk;
   }

@@ -64,6 +64,25 @@ Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
   return nullptr;
 }
 
+// --address and --json may stand before the verb as well: takes them off the front, with their
+// values.
+std::vector<std::string> take_leading_flags(std::vector<std::string>& words) {
+  size_t count = 0;
+  while (count < words.size()) {
+    if (words[count] == "--address" || words[count] == "--json")
+      count += 2;
+    else if (absl::StartsWith(words[count], "--address=") ||
+             absl::StartsWith(words[count], "--json="))
+      ++count;
+    else
+      break;
+  }
+  const auto end = words.begin() + static_cast<std::ptrdiff_t>(std::min(count, words.size()));
+  const std::vector<std::string> flags(words.begin(), end);
+  words.erase(words.begin(), end);
+  return flags;
+}
+
 std::string no_such_verb(const VerbList& verbs, const std::string& word) {
   std::string message = absl::StrCat("no verb \"", word, "\"");
   for (const auto& verb : verbs) {
@@ -105,6 +124,12 @@ absl::StatusOr<int> run_verb(Context& context, Verb& verb, const std::vector<std
 
 }  // namespace
 
+absl::StatusOr<int> end_of_following(Context& context, const absl::Status& status) {
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  if (!status.ok()) context.err() << status.message() << "\n";
+  return kExitOk;
+}
+
 VerbList make_verbs() {
   VerbList verbs;
   for (const auto add :
@@ -119,6 +144,7 @@ VerbList make_verbs() {
 int run_command(Context& context, const std::vector<std::string>& arguments) {
   const VerbList verbs = make_verbs();
   std::vector<std::string> words = arguments;
+  const std::vector<std::string> leading = take_leading_flags(words);
   if (words.empty()) {
     context.err() << overview(verbs);
     return kExitError;
@@ -136,6 +162,7 @@ int run_command(Context& context, const std::vector<std::string>& arguments) {
     return kExitError;
   }
   if (wants_help) words = {"--help"};
+  words.insert(words.begin(), leading.begin(), leading.end());
   const absl::StatusOr<int> exit = run_verb(context, *verb, words);
   context.text().flush();
   if (exit.ok()) return *exit;

@@ -101,6 +101,16 @@ TEST_F(CommandTest, Misuse) {
   EXPECT_TRUE(daemon_.endpoint.close.requests().empty());
 }
 
+TEST_F(CommandTest, CommonFlagsMayComeFirst) {
+  daemon_.sessions.get.answer(session_answer());
+  EXPECT_EQ(run_bare({"--address", daemon_.address(), "--json=-", "session", "get", "s1"}),
+            kExitOk);
+  EXPECT_EQ(json<v1::Session>().id(), "s1");
+  EXPECT_EQ(run_bare({"--address"}), kExitError);
+  EXPECT_EQ(run_bare({"--seed", "1", "run"}), kExitError);
+  EXPECT_THAT(err_, HasSubstr("no verb \"--seed\""));
+}
+
 TEST_F(CommandTest, NoDaemon) {
   EXPECT_EQ(run_bare({"session", "list", "--address", "unix:/nonexistent/socket"}), kExitError);
   EXPECT_THAT(err_, HasSubstr("no daemon answers at unix:/nonexistent/socket"));
@@ -481,6 +491,16 @@ TEST_F(CommandTest, CaptureAsPcap) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(written), {}), expected);
   EXPECT_EQ(run({"capture", "s1", "-w", "-", "--json", "-"}), kExitError);
   EXPECT_EQ(run({"capture", "s1", "-w", "x", "--from", "A"}), kExitError);
+}
+
+TEST_F(CommandTest, FollowingEndsWithTheSession) {
+  daemon_.wire.log.answer_all(two_entries());
+  daemon_.wire.log.fail(grpc::Status(grpc::StatusCode::NOT_FOUND, "session s1 was deleted"));
+  EXPECT_EQ(run({"capture", "s1", "--follow"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("session s1 was deleted"));
+  EXPECT_EQ(run({"capture", "s1"}), kExitError);
+  daemon_.sessions.get.fail(grpc::Status(grpc::StatusCode::NOT_FOUND, "no such session"));
+  EXPECT_EQ(run({"capture", "s1", "--follow"}), kExitError);
 }
 
 TEST_F(CommandTest, ServeAndTraffic) {

@@ -172,6 +172,7 @@ class StatusVerb : public Verb {
     request.set_session(session);
     request.set_end(end);
     request.set_connection(connection);
+    if (absl::Status there = client.get_session(session).status(); !there.ok()) return there;
     absl::Status written;
     const absl::Status status = client.watch(request, [&](const v1::ConnectionEvent& event) {
       context.text() << event_line(event) << std::flush;
@@ -179,8 +180,7 @@ class StatusVerb : public Verb {
       return written.ok();
     });
     if (!written.ok()) return written;
-    if (!status.ok()) return status;
-    return kExitOk;
+    return end_of_following(context, status);
   }
 
   std::optional<std::string> end_, wait_;

@@ -46,6 +46,10 @@ class Verb {
   const VerbInfo info_;
 };
 
+// How a stream that is followed to the session's end went: that the session is gone is no error
+// there, as long as it existed when the stream began.
+absl::StatusOr<int> end_of_following(Context& context, const absl::Status& status);
+
 using VerbList = std::vector<std::unique_ptr<Verb>>;
 
 // All verbs, in the order of the help.
