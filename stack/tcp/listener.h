@@ -146,6 +146,7 @@ class Listener {
   void remove_entry(Instant now, SynCache::Slot slot, State to, std::string_view cause,
                     Outcome outcome);
   void count_half_open(Instant now);
+  Duration time_until_next_syn_ack(uint32_t retransmissions) const;
   void emit(uint64_t id, Event event);
   void drop(Instant now, std::string_view cause);
   uint32_t distinct_sources() const;

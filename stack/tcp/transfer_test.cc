@@ -330,6 +330,16 @@ TEST(Transfer, WindowClosesAndOpens) {  // RFC9293-MUST-39, SHLD-14
   EXPECT_EQ(rig.rcv_nxt() + rig.rcv_wnd(), 5501u);
 }
 
+// Without a scale the field cannot tell more than 65535: reading a little opens nothing.
+TEST(Transfer, NoWindowUpdateBeyondTheField) {
+  Rig rig;  // a buffer of 262144
+  rig.reach(State::kEstablished);
+  rig.recv("P. 1(13) ack 1");
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1(0) ack 14"));
+  EXPECT_EQ(rig.receive(100).received, 13u);
+  EXPECT_THAT(rig.sent(), IsEmpty());
+}
+
 TEST(Transfer, ScaledWindowNeverShrinks) {  // RFC7323-2.4-2, 2.4-3
   RigConfig config;
   config.options.window_scale = true;

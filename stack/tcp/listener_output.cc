@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Segments and events of a listener.
+#include <algorithm>
+
+#include "stack/tcp/initial_sequence.h"
+#include "stack/tcp/listener.h"
+#include "stack/tcp/mss.h"
+
+namespace tcproctor::tcp {
+
+using packet::kAck;
+using packet::kRst;
+using packet::kSyn;
+
+bool Listener::next_segment(Instant, SegmentOut& out) {
+  if (replies_.empty()) return false;
+  out = replies_.front();
+  replies_.pop_front();
+  return true;
+}
+
+bool Listener::next_event(ListenerEvent& event) {
+  if (events_.empty()) return false;
+  event = events_.front();
+  events_.pop_front();
+  return true;
+}
+
+void Listener::queue_reply(SegmentOut segment) {
+  // Beyond that many pending ones the peer's retransmission gets another.
+  constexpr size_t kMostReplies = 4096;
+  segment.dscp = config_.options.dscp;
+  segment.ttl = config_.options.ttl;
+  if (replies_.size() < kMostReplies) replies_.push_back(segment);
+}
+
+void Listener::reply(const packet::FourTuple& tuple, SeqNum seq, SeqNum ack, uint16_t flags,
+                     const packet::SynOptions& options) {
+  SegmentOut out;
+  out.tuple = tuple;
+  out.header = packet::TcpHeader{.source_port = tuple.local.port,
+                                 .destination_port = tuple.remote.port,
+                                 .sequence_number = seq.value(),
+                                 .acknowledgment_number = (flags & kAck) ? ack.value() : 0,
+                                 .flags = flags};
+  if (flags & kAck) out.header.window = static_cast<uint16_t>(syn_window());
+  packet::OptionWriter writer;
+  if (flags & kSyn) {
+    packet::write_syn_options(options, writer);
+  } else {
+    packet::write_segment_options(options.timestamps, {}, writer);
+  }
+  const auto bytes = writer.finish();
+  std::ranges::copy(bytes, out.option_bytes.begin());
+  out.option_size = static_cast<uint8_t>(bytes.size());
+  queue_reply(out);
+}
+
+std::optional<packet::TimestampsOption> Listener::timestamps_for(Instant now,
+                                                                 const SynEntry& entry) const {
+  if (!entry.timestamps) return std::nullopt;
+  const uint32_t offset = timestamp_offset(config_.secret, tuple_of(entry));
+  return packet::TimestampsOption{.value = timestamp_value(now, offset),
+                                  .echo_reply = entry.ts_recent};
+}
+
+// EM-LISTEN-SEG-09: <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>.
+void Listener::send_syn_ack(Instant now, const SynEntry& entry) {
+  packet::SynOptions options;
+  options.mss = announced_mss(entry.v6 ? packet::IpFamily::kV6 : packet::IpFamily::kV4);
+  if (entry.peer_window_scale != SynEntry::kNoScale) options.window_scale = window_shift();
+  options.sack_permitted = entry.sack_permitted;
+  options.timestamps = timestamps_for(now, entry);
+  reply(tuple_of(entry), SeqNum(entry.iss), SeqNum(entry.irs) + 1, kSyn | kAck, options);
+}
+
+// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
+void Listener::send_ack(Instant now, const SynEntry& entry) {
+  packet::SynOptions options;
+  options.timestamps = timestamps_for(now, entry);
+  reply(tuple_of(entry), SeqNum(entry.iss) + 1, SeqNum(entry.irs) + 1, kAck, options);
+}
+
+void Listener::send_reset(const packet::FourTuple& tuple, SeqNum seq, const SynEntry& entry,
+                          Instant now) {
+  packet::SynOptions options;
+  options.timestamps = timestamps_for(now, entry);
+  if (options.timestamps.has_value()) options.timestamps->echo_reply = 0;  // RFC7323-3.2-2
+  reply(tuple, seq, SeqNum(), kRst, options);
+}
+
+void Listener::emit(uint64_t id, Event event) {
+  events_.push_back({id, event});
+}
+
+void Listener::drop(Instant now, std::string_view cause) {
+  if (!config_.trace) return;
+  emit(config_.id, {.kind = Event::Kind::kDropped,
+                    .time = now,
+                    .from = State::kListen,
+                    .to = State::kListen,
+                    .cause = cause});
+}
+
+SeqNum Listener::choose_iss(Instant now, const packet::FourTuple& tuple,
+                            std::optional<SeqNum> iss_above) const {
+  const SeqNum iss = initial_sequence_number(config_.secret, now, tuple);
+  if (!iss_above.has_value() || iss.after(*iss_above)) return iss;
+  // RFC9293-MAY-2 (1): above all the last incarnation used, and above what it could have in flight.
+  return *iss_above + 65537;
+}
+
+packet::FourTuple Listener::tuple_of(const SynEntry& entry) const {
+  return {{entry.local_address(), config_.local.port}, entry.remote_socket()};
+}
+
+uint16_t Listener::syn_window() const {
+  return static_cast<uint16_t>(std::min<uint32_t>(config_.options.receive_buffer_bytes, 65535));
+}
+
+uint16_t Listener::announced_mss(packet::IpFamily family) const {
+  return tcp::announced_mss(config_.options.mss, family, config_.mtu);
+}
+
+uint8_t Listener::window_shift() const {
+  return window_shift_for(config_.options.receive_buffer_bytes);
+}
+
+}  // namespace tcproctor::tcp
