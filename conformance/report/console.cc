@@ -69,11 +69,16 @@ std::string console_failure(const CaseOutcome& outcome, const ConsoleStyle& styl
   if (is_clean(outcome.verdict)) return "";
   std::string out = cat(coloured(outcome.verdict, style, 0), " ", outcome.id, " on ",
                         outcome.target, " (", outcome.title, ")\n");
+  std::set<size_t> sessions;
   for (const ClauseOutcome& clause : outcome.clauses) {
-    if (!is_clean(clause.verdict)) tell_failure(outcome, clause, out);
+    if (is_clean(clause.verdict)) continue;
+    tell_failure(outcome, clause, out);
+    if (!clause.failure.statement.empty()) sessions.insert(clause.failure.part);
   }
   append(out, "  seed:        ", outcome.seed, "\n  reproduce:   ", outcome.reproduce, "\n");
-  if (!outcome.ladder.empty()) append(out, "\n", outcome.ladder);
+  for (const size_t session : sessions) {
+    if (session <= outcome.parts.size()) append(out, "\n", outcome.parts[session - 1].ladder);
+  }
   return out;
 }
 
@@ -94,6 +99,7 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   for (const auto& [id, verdicts] : rows) width = std::max(width, id.size() + 2);
   std::string out = padded("case", width);
   for (const std::string& target : targets) append(out, padded(target, kVerdictWidth + 1));
+  out.erase(out.find_last_not_of(' ') + 1);
   out += '\n';
   for (const auto& [id, verdicts] : rows) {
     append(out, padded(id, width));

@@ -22,6 +22,7 @@ struct Row {
   std::array<std::string, 2> states;  // of A and B
   std::string middle;
   bool numbered = false;
+  std::optional<std::string> rest;  // a row of states only: the flow they are of
 };
 
 size_t column(v1::End end) { return end == v1::END_A ? 0 : 1; }
@@ -170,12 +171,20 @@ void Ladder::arrival(const LadderItem& item, std::string_view mark) {
 }
 
 void Ladder::state(const LadderItem& item, const std::string& text) {
+  const bool known = !columns_.last(item.flow, item.end).empty();
   if (columns_.observe(item.flow, item.end, text, rows_)) return;
-  // A claim is shown with the segment it goes with.
-  if (item.kind == LadderItem::Kind::kClaim) return;
+  // A claim is shown with the segment it goes with; further flows appear with their first segment.
+  if (item.kind == LadderItem::Kind::kClaim || (!item.flow.empty() && !known)) return;
+  if (!rows_.empty() && rows_.back().rest == item.flow && strangers_ == 0) {
+    rows_.back().states[column(item.end)] = text;
+    return;
+  }
   Row made;
   made.numbered = true;
+  made.rest = item.flow;
   made.states[column(item.end)] = text;
+  // What the other end was last seen in, or claimed to be in, still holds.
+  made.states[column(other(item.end))] = columns_.last(item.flow, other(item.end));
   if (!item.flow.empty()) made.middle = cat("(", item.flow, ")");
   row(std::move(made));
 }

@@ -69,12 +69,13 @@ TEST(LadderTest, DrawsTheHandshakeAsTheSeedsDo) {
       "     TCP A (scripted)                                            TCP B (kernel)\n"
       "  == handshake\n"
       "                                                 (OPEN(passive))\n"
-      "  1.                                                             LISTEN\n"
+      "  1. [CLOSED]                                                    LISTEN\n"
       "  2. [SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
       "  3. [ESTABLISHED]  <-- <SEQ=0><ACK=1><CTL=SYN,ACK>          <-- SYN-RECEIVED\n"
       "  4. [ESTABLISHED]  --> <SEQ=1><ACK=1><CTL=ACK>              --> ESTABLISHED\n");
 }
 
+// Nothing was seen of B between its SYN and the arrival of A's, so row 3 says nothing of it.
 TEST(LadderTest, HeldSegmentsArriveLater) {
   const std::vector<LadderItem> items = {segment(1, kA, "<SEQ=0><CTL=SYN>", v1::FATE_HELD),
                                          observed(kA, v1::TCP_STATE_SYN_SENT),
@@ -87,14 +88,12 @@ TEST(LadderTest, HeldSegmentsArriveLater) {
       render_ladder(items, "stack", "stack"),
       "     TCP A (stack)                                               TCP B (stack)\n"
       "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     ...\n"
-      "  2.                                                             LISTEN\n"
-      "  3.                ... <SEQ=0><CTL=SYN>                     <-- SYN-RECEIVED\n"
+      "  2. SYN-SENT                                                    LISTEN\n"
+      "  3.                ... <SEQ=0><CTL=SYN>                     <--\n"
       "  4.                ... <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
       "  5.                --x <SEQ=0><CTL=SYN>                     ...\n");
 }
 
-// Row 3 above: B's SYN was sent before B was seen in SYN-RECEIVED, but nothing was seen of B in
-// between, so the row shows what was seen next. With an observation of its own it shows that.
 TEST(LadderTest, WhatWasSeenWhenASegmentWasLoggedGoesWithItsSender) {
   LadderItem syn = segment(1, kA, "<SEQ=0><CTL=SYN>");
   syn.state_a = v1::TCP_STATE_SYN_SENT;

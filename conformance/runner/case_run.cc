@@ -95,10 +95,10 @@ void CaseRun::end_stage() {
   if (!stage_) return;
   CasePart part;
   part.segments = stage_->segments();
+  part.ladder = render_ladder(stage_->ladder(), stage_->end_description(v1::END_A),
+                              stage_->end_description(v1::END_B));
+  append(outcome_.ladder, outcome_.ladder.empty() ? "" : "\n", part.ladder);
   if (!options_.pcap_dir.empty()) save_pcap(part);
-  append(outcome_.ladder, outcome_.ladder.empty() ? "" : "\n",
-         render_ladder(stage_->ladder(), stage_->end_description(v1::END_A),
-                       stage_->end_description(v1::END_B)));
   outcome_.parts.push_back(std::move(part));
   stage_.reset();
 }

@@ -42,6 +42,7 @@ struct ClauseOutcome {
 // One session of a case: a case has more than one when clauses start fresh.
 struct CasePart {
   std::vector<v1::LogEntry> segments;
+  std::string ladder;     // text, a state column for each end
   std::string pcap_file;  // empty unless captures were asked for
 };
 
@@ -57,7 +58,7 @@ struct CaseOutcome {
   std::vector<CasePart> parts;
   double seconds = 0;
   uint64_t seed = 0;
-  std::string ladder;     // text, a state column for each end
+  std::string ladder;     // of all parts
   std::string reproduce;  // a command that runs exactly this again
 };
 

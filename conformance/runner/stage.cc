@@ -308,10 +308,6 @@ void Stage::observe_states(const v1::ListResponse& list) {
   }
 }
 
-Result Stage::close_clause() {
-  Result result = settle_timed_tasks(true);
-  maybes_.clear();
-  return result;
-}
+Result Stage::close_clause() { return settle_timed_tasks(true); }
 
 }  // namespace tcproctor::conformance
