@@ -91,6 +91,8 @@ class Explain : public Verb {
     options_.cancelled = [] { return Interrupt::noted(); };
     const absl::StatusOr<conformance::CaseOutcome> outcome =
         suite->explain(options_, operands[0], target_);
+    // The daemon ends sooner when nobody is connected.
+    options_.channel.reset();
     if (!outcome.ok()) return outcome.status();
     return report(context, *info, *outcome);
   }

@@ -66,9 +66,10 @@ TEST(PrivateDaemon, ListensAndEndsWithTheObject) {
   ASSERT_TRUE(daemon.ok()) << daemon.status();
   const pid_t pid = (*daemon)->pid();
   const std::string socket = (*daemon)->address().substr(std::string("unix:").size());
-  const absl::StatusOr<client::Client> client = client::Client::connect((*daemon)->address());
+  absl::StatusOr<client::Client> client = client::Client::connect((*daemon)->address());
   ASSERT_TRUE(client.ok()) << client.status();
   EXPECT_TRUE(client->server_info().ok());
+  client = absl::UnknownError("closed");  // the daemon would wait for it
   daemon->reset();
   EXPECT_TRUE(is_gone(pid));
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(socket).parent_path()));
