@@ -11,10 +11,10 @@ namespace {
 
 using packet::SocketAddress;
 
-// An unspecified local address stands for every address of its own family.
+// An unspecified local address stands for every address of the host, of either family, as it does for
+// the kernel's dual-stack listeners.
 bool covers(const SocketAddress& listening, const packet::IpAddress& address) {
-  return listening.address == address ||
-         (listening.address.is_unspecified() && listening.address.family() == address.family());
+  return listening.address == address || listening.address.is_unspecified();
 }
 
 bool takes_any_remote(const Slot& slot) {
