@@ -83,8 +83,8 @@ void Registry::create(const v1::CreateSessionRequest& request, bool hold_lease,
           .worker = &worker_,
           .name_of = [this](uint64_t of) { return name_of(of); },
           .on_lease_out =
-              [this](const std::shared_ptr<Session>& over) {
-                forget(over->serial(), std::string(over->check().message()));
+              [this](uint64_t over, const absl::Status& why) {
+                forget(over, std::string(why.message()));
               }});
   begin(session, hold_lease, std::move(done));
 }

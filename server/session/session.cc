@@ -122,12 +122,13 @@ void Session::arm_lease() {
 
 void Session::check_lease() {
   if (!lease_.ran_out(run::steady_now())) return arm_lease();  // it was renewed meanwhile
-  const std::shared_ptr<Session> self = shared_from_this();
-  end(absl::NotFoundError(
+  const std::shared_ptr<Session> self = shared_from_this();  // the books may hold the last share
+  const absl::Status why = absl::NotFoundError(
       absl::StrCat("session ", id_, ": its lease ran out (",
                    std::chrono::duration<double>(lease_.length()).count(),
-                   " s without a call that names it)")));
-  services_.on_lease_out(self);
+                   " s without a call that names it)"));
+  services_.on_lease_out(serial_, why);
+  end(why);
 }
 
 v1::Session Session::describe() const {

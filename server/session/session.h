@@ -48,8 +48,9 @@ class Session : public std::enable_shared_from_this<Session> {
     Worker* worker = nullptr;
     // The id of a session by its serial number, for messages; "" when it is gone. Any thread.
     std::function<std::string(uint64_t serial)> name_of;
-    // The lease ran out: take the session out of the books. Called on the loop's thread.
-    std::function<void(const std::shared_ptr<Session>&)> on_lease_out;
+    // The lease ran out: take the session out of the books. Called on the loop's thread, before those
+    // who wait are told.
+    std::function<void(uint64_t serial, const absl::Status& why)> on_lease_out;
   };
 
   Session(std::string id, uint64_t serial, SessionPlan plan, run::EventLoop& loop,

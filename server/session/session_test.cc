@@ -399,6 +399,38 @@ TEST_F(SessionTest, AnEchoGivesEverythingBack) {
   EXPECT_EQ(client->receive(pair.a).outcome(), v1::OUTCOME_END_OF_STREAM);
 }
 
+TEST_F(SessionTest, EndsThatNeverRestAreReported) {
+  const auto client = drive(virtual_pair());
+  const Established pair = establish(*client);
+  client->send(pair.a, "x");
+  // On a wire that takes no time the octet goes back and forth for ever.
+  for (const uint64_t connection : {pair.a, pair.b}) {
+    v1::Command echo;
+    echo.mutable_serve()->mutable_connection()->set_id(connection);
+    echo.mutable_serve()->set_kind(v1::SERVICE_KIND_ECHO);
+    client->good(echo);
+  }
+  v1::Command run;
+  *run.mutable_run_until()->mutable_duration() = seconds_proto(1);
+  const v1::Report report = client->call(run);
+  EXPECT_EQ(report.error_code(), static_cast<int>(absl::StatusCode::kAborted));
+  EXPECT_THAT(report.error_message(), ::testing::HasSubstr("never come to rest"));
+}
+
+TEST_F(SessionTest, OperationsMustGrow) {
+  const auto client = drive(virtual_pair());
+  v1::Command list;
+  list.mutable_list();
+  client->good(list);
+  v1::Command run;
+  run.mutable_run_until()->add_operations(99);
+  EXPECT_EQ(client->call(run).error_code(),
+            static_cast<int>(absl::StatusCode::kInvalidArgument));
+  v1::Command nothing;
+  EXPECT_EQ(client->call(nothing).error_code(),
+            static_cast<int>(absl::StatusCode::kInvalidArgument));
+}
+
 TEST_F(SessionTest, DeletingASessionCancelsWhatWaits) {
   absl::StatusOr<std::shared_ptr<Session>> session = daemon_.create(virtual_pair());
   ASSERT_TRUE(session.ok());

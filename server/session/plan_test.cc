@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/session/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace tcproctor::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+v1::CreateSessionRequest stack_and_kernel() {
+  v1::CreateSessionRequest request;
+  request.mutable_a()->mutable_stack();
+  request.mutable_b()->mutable_kernel();
+  return request;
+}
+
+TEST(PlanTest, DefaultsAreFilledIn) {
+  const absl::StatusOr<SessionPlan> plan = plan_session(stack_and_kernel());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->link, v1::LINK_KIND_VETH);
+  EXPECT_EQ(plan->clock, v1::CLOCK_REAL);
+  EXPECT_EQ(plan->mtu, 1500u);
+  EXPECT_EQ(plan->lease, std::chrono::seconds(30));
+  EXPECT_NE(plan->seed, 0u);
+  EXPECT_FALSE(plan->offloads);
+  EXPECT_THAT(plan->a.address_texts, ::testing::ElementsAre("192.0.2.1/24", "2001:db8::1/64"));
+  EXPECT_THAT(plan->b.address_texts, ::testing::ElementsAre("192.0.2.2/24", "2001:db8::2/64"));
+  EXPECT_EQ(plan->a.settings.msl, std::chrono::minutes(2));
+}
+
+TEST(PlanTest, AVirtualClockIsOnTheMemoryLink) {
+  v1::CreateSessionRequest request;
+  request.mutable_a()->mutable_stack();
+  request.mutable_b()->mutable_scripted();
+  request.set_clock(v1::CLOCK_VIRTUAL);
+  const absl::StatusOr<SessionPlan> plan = plan_session(request);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->link, v1::LINK_KIND_MEMORY);
+}
+
+TEST(PlanTest, DirectMeansOffloads) {
+  v1::CreateSessionRequest request = stack_and_kernel();
+  request.mutable_wire()->set_direct(true);
+  EXPECT_TRUE(plan_session(request)->offloads);
+  request.mutable_wire()->set_offloads(false);
+  EXPECT_FALSE(plan_session(request)->offloads);
+}
+
+TEST(PlanTest, ASmallMtuLeavesIPv6Out) {
+  v1::CreateSessionRequest request = stack_and_kernel();
+  request.mutable_wire()->set_mtu(576);
+  EXPECT_THAT(plan_session(request)->a.address_texts, ::testing::ElementsAre("192.0.2.1/24"));
+}
+
+TEST(PlanTest, SettingsOfTheStackAreTaken) {
+  v1::CreateSessionRequest request = stack_and_kernel();
+  v1::StackEnd& stack = *request.mutable_a()->mutable_stack();
+  stack.mutable_msl()->set_seconds(1);
+  stack.set_syn_cache_size(16);
+  stack.set_rfc1337(true);
+  stack.set_trace(true);
+  const absl::StatusOr<SessionPlan> plan = plan_session(request);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->a.settings.msl, std::chrono::seconds(1));
+  EXPECT_EQ(plan->a.settings.syn_cache_size, 16u);
+  EXPECT_TRUE(plan->a.settings.rfc1337);
+  EXPECT_TRUE(plan->a.trace);
+}
+
+struct Refusal {
+  const char* field;  // the message begins with it
+  std::function<void(v1::CreateSessionRequest&)> spoil;
+};
+
+class RefusalTest : public ::testing::TestWithParam<Refusal> {};
+
+TEST_P(RefusalTest, NamesTheField) {
+  v1::CreateSessionRequest request = stack_and_kernel();
+  GetParam().spoil(request);
+  const absl::StatusOr<SessionPlan> plan = plan_session(request);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(plan.status().message()),
+              ::testing::StartsWith(std::string(GetParam().field) + ":"));
+}
+
+using Request = v1::CreateSessionRequest;
+INSTANTIATE_TEST_SUITE_P(
+    All, RefusalTest,
+    ::testing::Values(
+        Refusal{"a", [](Request& r) { r.clear_a(); }}, Refusal{"b", [](Request& r) { r.clear_b(); }},
+        Refusal{"b",
+                [](Request& r) {
+                  r.mutable_a()->mutable_scripted();
+                  r.mutable_b()->mutable_scripted();
+                }},
+        Refusal{"wire.link", [](Request& r) { r.mutable_wire()->set_link(v1::LINK_KIND_MEMORY); }},
+        Refusal{"wire.link", [](Request& r) { r.set_clock(v1::CLOCK_VIRTUAL); }},
+        Refusal{"wire.link",
+                [](Request& r) {
+                  r.mutable_b()->mutable_stack();
+                  r.mutable_wire()->set_link(v1::LINK_KIND_TUN);
+                }},
+        Refusal{"wire.link",
+                [](Request& r) {
+                  r.mutable_b()->mutable_stack();
+                  r.mutable_wire()->set_link(v1::LINK_KIND_VETH);
+                  r.set_clock(v1::CLOCK_VIRTUAL);
+                }},
+        Refusal{"wire.link", [](Request& r) { r.mutable_wire()->set_link(v1::LinkKind(77)); }},
+        Refusal{"wire.direct",
+                [](Request& r) {
+                  r.mutable_a()->mutable_scripted();
+                  r.mutable_wire()->set_direct(true);
+                }},
+        Refusal{"wire.direct",
+                [](Request& r) {
+                  r.mutable_a()->mutable_kernel();
+                  r.mutable_wire()->set_direct(true);
+                  r.mutable_wire()->set_link(v1::LINK_KIND_TUN);
+                }},
+        Refusal{"wire.mtu", [](Request& r) { r.mutable_wire()->set_mtu(67); }},
+        Refusal{"wire.mtu", [](Request& r) { r.mutable_wire()->set_mtu(65536); }},
+        Refusal{"wire.mtu",
+                [](Request& r) {
+                  r.mutable_wire()->set_mtu(1000);
+                  r.mutable_a()->add_addresses("2001:db8::7/64");
+                }},
+        Refusal{"wire.log_bytes", [](Request& r) { r.mutable_wire()->set_log_bytes(1ull << 31); }},
+        Refusal{"lease", [](Request& r) { r.mutable_lease()->set_seconds(0); }},
+        Refusal{"lease", [](Request& r) { r.mutable_lease()->set_seconds(3601); }},
+        Refusal{"label", [](Request& r) { r.set_label(std::string(201, 'x')); }},
+        Refusal{"request_id", [](Request& r) { r.set_request_id(std::string(201, 'x')); }},
+        Refusal{"a.addresses", [](Request& r) { r.mutable_a()->add_addresses("192.0.2.1"); }},
+        Refusal{"a.addresses", [](Request& r) { r.mutable_a()->add_addresses("nonsense/24"); }},
+        Refusal{"a.addresses", [](Request& r) { r.mutable_a()->add_addresses("192.0.2.1/33"); }},
+        Refusal{"a.addresses", [](Request& r) { r.mutable_a()->add_addresses("224.0.0.1/24"); }},
+        Refusal{"b.addresses", [](Request& r) { r.mutable_b()->add_addresses("192.0.2.1/24"); }},
+        Refusal{"b.addresses",
+                [](Request& r) {
+                  r.mutable_a()->add_addresses("192.0.2.1/24");
+                  r.mutable_b()->add_addresses("2001:db8::2/64");
+                }},
+        Refusal{"b.kernel.sysctls",
+                [](Request& r) {
+                  (*r.mutable_b()->mutable_kernel()->mutable_sysctls())["kernel.panic"] = "1";
+                }},
+        Refusal{"a.stack.msl",
+                [](Request& r) { r.mutable_a()->mutable_stack()->mutable_msl()->set_seconds(-1); }},
+        Refusal{"a.stack.msl",
+                [](Request& r) {
+                  r.mutable_a()->mutable_stack()->mutable_msl()->set_nanos(1'000'000'000);
+                }},
+        Refusal{"a.stack.min_rto",
+                [](Request& r) {
+                  r.mutable_a()->mutable_stack()->mutable_min_rto()->set_seconds(300);
+                }},
+        Refusal{"a.stack.syn_cache_size",
+                [](Request& r) { r.mutable_a()->mutable_stack()->set_syn_cache_size(0); }},
+        Refusal{"a.stack.half_open_alarm",
+                [](Request& r) { r.mutable_a()->mutable_stack()->set_half_open_alarm(0); }}));
+
+TEST(SeedTest, EachPurposeHasItsOwn) {
+  EXPECT_NE(derive_seed(1, 1), derive_seed(1, 2));
+  EXPECT_NE(derive_seed(1, 1), derive_seed(2, 1));
+  EXPECT_EQ(derive_seed(5, 3), derive_seed(5, 3));
+}
+
+}  // namespace
+}  // namespace tcproctor::server
