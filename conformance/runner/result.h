@@ -66,7 +66,7 @@ struct RunReport {
   std::vector<CaseOutcome> results;  // in the order of targets asked for, then of case ids
   std::map<std::string, uint32_t> verdicts;  // how many results of each, by name
   // What makes the run red although no result says so: stale ledger entries, SKIPs nobody named,
-  // a sanity case that failed, nothing selected.
+  // a sanity case that could not be judged, nothing selected.
   std::vector<std::string> complaints;
   int exit_status = 3;  // 0 clean, 1 violation or XPASS, 2 inconclusive only, 3 harness error
   double seconds = 0;

@@ -74,8 +74,11 @@ class Run {
  private:
   absl::Status prepare();
   CaseRunOptions case_options(const std::string& target) const;
-  // Empty if the target is fit; else why not.
-  std::string examine_harness(const std::string& target, const char* when);
+  // Runs the sanity case. False: nothing can be examined there. A violation of the target is a
+  // result like any other, listed once, and no reason to stop: the harness has just shown that it
+  // works.
+  bool examine_harness(const std::string& target, const char* when,
+                       const std::function<void(const CaseOutcome&)>& sink);
   std::vector<std::function<CaseOutcome()>> items();
   bool cancelled() const { return options_.cancelled && options_.cancelled(); }
 
@@ -83,7 +86,8 @@ class Run {
   const RunOptions& options_;
   std::vector<std::string> targets_;
   std::vector<const Case*> cases_;
-  std::set<std::string> unfit_;  // targets
+  std::set<std::string> unfit_;     // targets on which the sanity case could not be judged
+  std::set<std::string> violated_;  // targets that broke a rule in it
   RunFacts facts_;
   RunReport report_;
 };
@@ -110,9 +114,8 @@ absl::Status Run::prepare() {
     std::error_code error;
     std::filesystem::create_directories(options_.pcap_dir, error);
     if (error) {
-      return absl::InvalidArgumentError(
-          cat("the folder for captures, ", options_.pcap_dir, ", cannot be made: ",
-              error.message()));
+      return absl::InvalidArgumentError(cat("the folder for captures, ", options_.pcap_dir,
+                                            ", cannot be made: ", error.message()));
     }
   }
   const absl::StatusOr<v1::ServerInfo> info = server_info(options_.channel);
@@ -136,14 +139,21 @@ CaseRunOptions Run::case_options(const std::string& target) const {
   return options;
 }
 
-std::string Run::examine_harness(const std::string& target, const char* when) {
+bool Run::examine_harness(const std::string& target, const char* when,
+                          const std::function<void(const CaseOutcome&)>& sink) {
   CaseRunOptions options = case_options(target);
   options.ledger = nullptr;
-  options.pcap_dir.clear();
-  const CaseOutcome outcome = run_case(library_.sanity, options);
-  if (outcome.verdict == v1::VERDICT_PASS) return "";
-  return cat("the target is not fit for an examination: the sanity case, run ", when, ", says\n",
-             console_failure(outcome, {}));
+  CaseOutcome outcome = run_case(library_.sanity, options);
+  if (outcome.verdict == v1::VERDICT_PASS) return true;
+  if (outcome.verdict == v1::VERDICT_FAIL) {
+    if (!violated_.insert(target).second) return true;
+    if (sink) sink(outcome);
+    report_.results.push_back(std::move(outcome));
+    return true;
+  }
+  facts_.complaints.push_back(cat("no examination is possible: the sanity case, run ", when,
+                                  ", says\n", console_failure(outcome, {})));
+  return false;
 }
 
 std::vector<std::function<CaseOutcome()>> Run::items() {
@@ -170,10 +180,7 @@ absl::StatusOr<RunReport> Run::run(const std::function<void(const CaseOutcome&)>
   }
   for (const std::string& target : targets_) {
     if (cancelled()) break;
-    const std::string reason = examine_harness(target, "first");
-    if (reason.empty()) continue;
-    unfit_.insert(target);
-    facts_.complaints.push_back(reason);
+    if (!examine_harness(target, "first", sink)) unfit_.insert(target);
   }
   const size_t jobs = options_.jobs == 0 ? kDefaultJobs : options_.jobs;
   const size_t done = run_in_order(work, jobs, options_.cancelled, [&](CaseOutcome outcome) {
@@ -186,8 +193,7 @@ absl::StatusOr<RunReport> Run::run(const std::function<void(const CaseOutcome&)>
   }
   for (const std::string& target : targets_) {
     if (report_.interrupted || unfit_.count(target) != 0) continue;
-    const std::string reason = examine_harness(target, "last");
-    if (!reason.empty()) facts_.complaints.push_back(reason);
+    (void)examine_harness(target, "last", sink);
   }
   if (library_.built_in) facts_.stale = library_.ledger.stale_entries(library_.cases);
   judge_run(facts_, report_);
@@ -244,8 +250,10 @@ absl::StatusOr<CaseOutcome> Suite::explain(const RunOptions& options, const std:
   one.slow = true;
   absl::StatusOr<RunReport> report = run(one, nullptr);
   if (!report.ok()) return report.status();
-  if (report->results.empty()) return absl::CancelledError("the run was interrupted");
-  return std::move(report->results.front());
+  for (CaseOutcome& outcome : report->results) {
+    if (outcome.id == case_id) return std::move(outcome);
+  }
+  return absl::CancelledError("the run was interrupted");
 }
 
 }  // namespace tcproctor::conformance
