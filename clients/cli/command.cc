@@ -78,7 +78,7 @@ std::vector<std::string> take_leading_flags(std::vector<std::string>& words) {
       break;
   }
   const auto end = words.begin() + static_cast<std::ptrdiff_t>(std::min(count, words.size()));
-  const std::vector<std::string> flags(words.begin(), end);
+  std::vector<std::string> flags(words.begin(), end);
   words.erase(words.begin(), end);
   return flags;
 }

@@ -76,7 +76,8 @@ class Run : public Verb {
         });
     if (!report.ok()) return report.status();
     text << "\n" << conformance::console_matrix(*report, style) << std::flush;
-    if (report->interrupted) context.err() << "tcproctor run: interrupted, not all cases have run\n";
+    if (report->interrupted)
+      context.err() << "tcproctor run: interrupted, not all cases have run\n";
     absl::Status status = context.emit_text(conformance::json_report(*report));
     if (status.ok() && !junit_.empty())
       status = conformance::write_report(junit_, conformance::junit_report(*report));

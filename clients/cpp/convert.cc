@@ -7,7 +7,7 @@
 namespace tcproctor::client {
 
 google::protobuf::Duration to_proto(absl::Duration duration) {
-  constexpr int64_t kMaxSeconds = 315'576'000'000;  // documented in duration.proto
+  constexpr int64_t kMaxSeconds = 3'155'760'000;
   duration = std::clamp(duration, absl::Seconds(-kMaxSeconds), absl::Seconds(kMaxSeconds));
   absl::Duration rest;
   const int64_t seconds = absl::IDivDuration(duration, absl::Seconds(1), &rest);

@@ -10,8 +10,8 @@
 
 namespace tcproctor::client {
 
-// Nanosecond resolution; an infinite duration becomes the longest the protobuf type can carry
-// (315,576,000,000 s).
+// Nanosecond resolution; an infinite duration becomes 100 years (3,155,760,000 s), the longest the
+// daemon takes.
 google::protobuf::Duration to_proto(absl::Duration duration);
 absl::Duration from_proto(const google::protobuf::Duration& duration);
 
