@@ -212,7 +212,7 @@ class Connection {
 
   // timeouts.cc
   void retransmission_timeout(Instant now);
-  void persist_timeout(Instant now);
+  void persist_timeout();
   void keepalive_timeout(Instant now);
   void user_timeout(Instant now);
   void restart_retransmission_timer(Instant now);

@@ -29,7 +29,7 @@ void Connection::on_deadline(Instant now) {
     return enter_closed(now, "orphan in FIN-WAIT-2 timed out", Outcome::kOk);
   }
   if (expired(kRetransmission)) retransmission_timeout(now);
-  if (expired(kPersist)) persist_timeout(now);
+  if (expired(kPersist)) persist_timeout();
   if (expired(kDelayedAck)) ack_now();  // RFC9293-MUST-40
   if (expired(kKeepAlive)) keepalive_timeout(now);
 }
@@ -63,7 +63,7 @@ void Connection::retransmission_timeout(Instant now) {
   const bool syn = !syn_acknowledged();
   if (!syn && snd_wnd_ == 0) {
     // The peer took its window back: probed, not timed out (RFC9293-MUST-35, SHLD-17).
-    return persist_timeout(now);
+    return persist_timeout();
   }
   const bool first = retransmissions_ == 0;
   ++retransmissions_;
@@ -110,12 +110,11 @@ void Connection::arm_persist(Instant now) {
   if (!timer_runs(kUser)) restart_user_timer(now);
 }
 
-void Connection::persist_timeout(Instant now) {
+void Connection::persist_timeout() {
   if (snd_wnd_ == 0 && persist_backoff_ < 32) ++persist_backoff_;
   probe_pending_ = true;
   timing_ = false;
   stop(kRetransmission);
-  (void)now;
 }
 
 // Keep-alive (§3.8.4).

@@ -60,7 +60,7 @@ SendResult Connection::send(Instant now, std::span<const uint8_t> data, bool pus
 }
 
 // §3.10.3
-ReceiveResult Connection::receive(Instant now, std::span<uint8_t> buffer) {
+ReceiveResult Connection::receive(Instant, std::span<uint8_t> buffer) {
   ReceiveResult result;
   if (state_ == State::kClosed && last_error_ != Outcome::kOk) return {.outcome = last_error_};
   // RFC9293-3.5-L1: nothing is delivered before ESTABLISHED (EM-SYN-SENT-RECEIVE-01 and the like).
@@ -95,7 +95,6 @@ ReceiveResult Connection::receive(Instant now, std::span<uint8_t> buffer) {
     if (result.pushed) push_received_ = false;
   }
   if (window_update_due()) ack_now();  // EM-ESTABLISHED-RECEIVE-03, RFC9293-MUST-39
-  (void)now;
   return result;
 }
 
