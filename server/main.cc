@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,16 @@ absl::StatusOr<DaemonOptions> options_from_flags(uid_t uid) {
   options.insecure_listen = absl::GetFlag(FLAGS_insecure_listen);
   options.max_sessions = absl::GetFlag(FLAGS_max_sessions);
   return options;
+}
+
+// Abseil's flags have underscores in their names; "--ready-fd" is taken as well.
+void allow_dashes(int argc, char** argv) {
+  for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
+    if (std::strncmp(argv[i], "--", 2) != 0) continue;
+    for (char* c = argv[i] + 2; *c != '\0' && *c != '='; ++c) {
+      if (*c == '-') *c = '_';
+    }
+  }
 }
 
 int fail(const absl::Status& status) {
@@ -104,7 +115,9 @@ int main(int argc, char** argv) {
   const auto privilege = tcproctor::server::enter_user_namespace_if_needed();
   absl::SetProgramUsageMessage(
       "hosts TCP endpoints (our stack, the host kernel) behind a gRPC API.\n"
-      "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock,127.0.0.1:7070");
+      "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock,127.0.0.1:7070\n"
+      "Names of flags may be written with dashes or with underscores. It ends on SIGTERM and SIGINT.");
+  tcproctor::server::allow_dashes(argc, argv);
   absl::ParseCommandLine(argc, argv);
   // After the namespace: a change of credentials clears it.
   if (absl::GetFlag(FLAGS_exit_with_parent)) prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon as a process: how it starts, ends, and what is left when it is killed.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/host/two_kernels_testing.h"
+#include "server/host/offload.h"
+#include "server/service/service_testing.h"
+
+namespace tcproctor::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+// One tcproctord, its output in a file.
+class Process {
+ public:
+  Process(const std::string& folder, std::vector<std::string> arguments)
+      : output_(folder + "/out-" + std::to_string(++count)) {
+    int ready[2];
+    EXPECT_EQ(pipe(ready), 0);
+    arguments.insert(arguments.begin(), TCPROCTORD);
+    arguments.push_back("--ready-fd=" + std::to_string(ready[1]));
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    pid_ = fork();
+    if (pid_ == 0) {
+      const int out = open(output_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      dup2(out, STDOUT_FILENO);
+      dup2(out, STDERR_FILENO);
+      close(ready[0]);
+      execv(argv[0], argv.data());
+      _exit(127);
+    }
+    close(ready[1]);
+    char buffer[512];
+    for (ssize_t n; (n = read(ready[0], buffer, sizeof buffer)) > 0;) {
+      ready_line_.append(buffer, static_cast<size_t>(n));
+    }
+    close(ready[0]);
+  }
+  ~Process() {
+    if (pid_ > 0) end(SIGKILL);
+  }
+
+  // Empty when it did not come to serve.
+  const std::string& ready_line() const { return ready_line_; }
+  std::string output() const {
+    std::ifstream file(output_);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // Its wait status after the signal (0: none is sent).
+  int end(int signal) {
+    if (signal != 0) kill(pid_, signal);
+    int status = -1;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  static inline int count = 0;
+  const std::string output_;
+  std::string ready_line_;
+  pid_t pid_ = -1;
+};
+
+class DaemonProcessTest : public testing::RootTest {
+ protected:
+  DaemonProcessTest() {
+    std::string name = ::testing::TempDir() + "tcproctord-XXXXXX";
+    folder_ = mkdtemp(name.data());
+    listen_ = "unix:" + folder_ + "/d.sock";
+  }
+  ~DaemonProcessTest() override { std::filesystem::remove_all(folder_); }
+
+  Stubs stubs() const {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return Stubs(
+        grpc::CreateCustomChannel(listen_, grpc::InsecureChannelCredentials(), arguments));
+  }
+
+  std::string folder_;
+  std::string listen_;
+};
+
+TEST_F(DaemonProcessTest, SaysWhereItListensAndEndsOrderly) {
+  Process daemon(folder_, {"--listen=" + listen_ + ",127.0.0.1:0"});
+  EXPECT_THAT(daemon.ready_line(), HasSubstr("listening on " + listen_ + ", 127.0.0.1:"));
+  EXPECT_EQ(stubs().list_sessions().sessions_size(), 0);
+  EXPECT_EQ(daemon.end(SIGTERM), 0);
+  EXPECT_THAT(daemon.output(), HasSubstr("listening on " + listen_));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/d.sock"));
+}
+
+TEST_F(DaemonProcessTest, TheSecondOnASocketSaysWhy) {
+  Process first(folder_, {"--listen=" + listen_});
+  ASSERT_FALSE(first.ready_line().empty()) << first.output();
+  Process second(folder_, {"--listen=" + listen_});
+  EXPECT_EQ(second.ready_line(), "");
+  EXPECT_EQ(WEXITSTATUS(second.end(0)), 1);
+  EXPECT_THAT(second.output(), HasSubstr("another tcproctord is running on " + listen_));
+  EXPECT_EQ(stubs().list_sessions().sessions_size(), 0);
+}
+
+TEST_F(DaemonProcessTest, AWrongFlagIsExplained) {
+  Process daemon(folder_, {"--listen=nowhere"});
+  EXPECT_EQ(WEXITSTATUS(daemon.end(0)), 2);
+  EXPECT_THAT(daemon.output(), HasSubstr("unix:PATH"));
+}
+
+TEST_F(DaemonProcessTest, EndsWithItsParent) {
+  int go_on[2];
+  ASSERT_EQ(pipe(go_on), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    Process daemon(folder_, {"--listen=" + listen_, "--exit-with-parent"});
+    char go = 0;
+    if (read(go_on[0], &go, 1) != 1) _exit(1);
+    _exit(daemon.ready_line().empty() ? 1 : 0);  // without the destructor, which would end it
+  }
+  EXPECT_TRUE(testing::eventually([&] { return std::filesystem::exists(folder_ + "/d.sock"); }));
+  EXPECT_EQ(stubs().list_sessions().sessions_size(), 0);
+  ASSERT_EQ(write(go_on[1], "x", 1), 1);
+  int status = -1;
+  waitpid(parent, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(testing::eventually([&] { return !std::filesystem::exists(folder_ + "/d.sock"); }));
+}
+
+// --- kill -9 ---
+
+// Ties a device in a namespace of the test to a namespace of the daemon: it vanishes when the kernel
+// has freed the daemon's namespace, and not before, whatever kept it alive.
+void tie_device(const NetworkNamespace& watcher, const std::string& namespace_path,
+                const std::string& name) {
+  std::thread([&] {
+    const UniqueFd ns(open(namespace_path.c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(ns.valid()) << namespace_path;
+    ASSERT_EQ(setns(ns.get(), CLONE_NEWNET), 0);
+    const auto inside = NetworkNamespace::current();
+    ASSERT_TRUE(inside.ok());
+    InterfaceSpec spec;
+    spec.name = name;
+    const absl::StatusOr<VethPair> pair = create_veth(**inside, spec, watcher, spec);
+    ASSERT_TRUE(pair.ok()) << pair.status();
+  }).join();
+}
+
+bool is_there(const NetworkNamespace& watcher, const std::string& name) {
+  return offloads_on(watcher, name).ok();
+}
+
+std::vector<std::string> devices_of_the_machine() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net")) {
+    names.push_back(entry.path().filename());
+  }
+  return names;
+}
+
+TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
+  const std::vector<std::string> devices = devices_of_the_machine();
+  const std::unique_ptr<NetworkNamespace> watcher = *NetworkNamespace::create();
+  Process daemon(folder_, {"--listen=" + listen_});
+  ASSERT_FALSE(daemon.ready_line().empty()) << daemon.output();
+  std::vector<std::string> tied;
+  {
+    const Stubs served = stubs();
+    Stubs& client = const_cast<Stubs&>(served);
+    for (const auto& [a, link] : {std::pair("stack", v1::LINK_KIND_VETH),
+                                  std::pair("kernel", v1::LINK_KIND_VETH),
+                                  std::pair("stack", v1::LINK_KIND_TUN)}) {
+      v1::CreateSessionRequest request;
+      if (std::string(a) == "stack") {
+        request.mutable_a()->mutable_stack();
+      } else {
+        request.mutable_a()->mutable_kernel();
+      }
+      request.mutable_b()->mutable_kernel();
+      request.mutable_wire()->set_link(link);
+      const v1::Session session = client.create(request);
+      // Data on their way, a connection waiting for ACCEPT, one released with data unacknowledged.
+      const uint64_t listener = client.listen(session.id(), v1::END_B, 80).connection();
+      const uint64_t one =
+          client.connect(session.id(), v1::END_A, "192.0.2.2", 80).connection();
+      client.connect(session.id(), v1::END_A, "192.0.2.2", 80);
+      const uint64_t accepted = client.accept(session.id(), listener).connection();
+      client.serve(session.id(), one, v1::SERVICE_KIND_SOURCE, uint64_t{1} << 40);
+      client.serve(session.id(), accepted, v1::SERVICE_KIND_SINK);
+      tied.push_back("watch" + std::to_string(tied.size()));
+      tie_device(*watcher, session.b().namespace_path(), tied.back());
+    }
+  }
+  for (const std::string& name : tied) ASSERT_TRUE(is_there(*watcher, name)) << name;
+
+  EXPECT_TRUE(WIFSIGNALED(daemon.end(SIGKILL)));
+  for (const std::string& name : tied) {
+    EXPECT_TRUE(testing::eventually([&] { return !is_there(*watcher, name); },
+                                    std::chrono::seconds(5)))
+        << "the namespace of " << name << " is still alive";
+  }
+  EXPECT_EQ(devices_of_the_machine(), devices);
+
+  // The stale socket does not keep the next one from starting.
+  Process next(folder_, {"--listen=" + listen_});
+  EXPECT_THAT(next.ready_line(), HasSubstr(listen_)) << next.output();
+  EXPECT_EQ(stubs().list_sessions().sessions_size(), 0);
+}
+
+// --- without root ---
+
+TEST_F(DaemonProcessTest, AnUnprivilegedUserGetsANamespaceOfHisOwnOrAReason) {
+  ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(100);
+    Process daemon(folder_, {"--listen=" + listen_});
+    if (daemon.ready_line().empty()) _exit(101);
+    const std::string said = daemon.output();
+    const bool explained = said.find("user namespace of its own") != std::string::npos ||
+                           said.find("only sessions in memory") != std::string::npos;
+    _exit(explained && daemon.end(SIGTERM) == 0 ? 0 : 102);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace tcproctor::server
