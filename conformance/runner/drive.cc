@@ -38,12 +38,7 @@ absl::StatusOr<std::unique_ptr<Drive>> Drive::create(const std::shared_ptr<grpc:
 }
 
 Drive::~Drive() {
-  if (!stream_) return;
-  if (!broken_.ok()) {
-    context_.TryCancel();
-    stream_->Finish();
-    return;
-  }
+  if (!stream_) return;  // it has failed
   stream_->WritesDone();
   // Events may still be on their way; the session ends when the stream has.
   v1::Report report;
@@ -54,7 +49,6 @@ Drive::~Drive() {
 
 const absl::Status& Drive::fail_stream() {
   if (!broken_.ok()) return broken_;
-  context_.TryCancel();
   const grpc::Status status = stream_->Finish();
   stream_.reset();
   broken_ = status.ok()

@@ -41,8 +41,8 @@ class Drive {
   // the daemon gave; see broken() for a stream that failed.
   absl::StatusOr<v1::Report> call(v1::Command command);
 
-  // The same in two halves, for commands that are sent back to back. `send` returns the number of
-  // the operation.
+  // The same in two halves, for calls that go on beside others. `send` returns the number of the
+  // operation.
   uint64_t send(v1::Command command);
   absl::StatusOr<v1::Report> finish(uint64_t operation);
 

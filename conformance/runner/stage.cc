@@ -232,13 +232,11 @@ Result Stage::observe() {
   v1::Command list;
   list.mutable_list()->set_session(session().id());
   list.mutable_list()->set_end(examined_end(head_));
-  // Both are sent before either is waited for.
-  const uint64_t reading = drive_->send(std::move(read));
-  const uint64_t listing = drive_->send(std::move(list));
-  const absl::StatusOr<v1::Report> log = drive_->finish(reading);
+  // One after the other: a stream in the daemon's own process has no room for what nobody reads.
+  const absl::StatusOr<v1::Report> log = drive_->call(std::move(read));
   if (!log.ok()) return refused(log.status());
   for (const v1::LogEntry& entry : log->log().entries()) log_entry(entry);
-  const absl::StatusOr<v1::Report> states = drive_->finish(listing);
+  const absl::StatusOr<v1::Report> states = drive_->call(std::move(list));
   if (!states.ok()) return refused(states.status());
   observe_states(states->list());
   return {};

@@ -114,6 +114,7 @@ absl::StatusOr<v1::SegmentPattern> Stage::pattern_of(const Flow& flow, v1::End e
 void Stage::consume(Flow& flow, v1::End end, const v1::LogEntry& entry) {
   flow.side(end).cursor = entry.number();
   consumed_.insert(entry.number());
+  last_awaited_[end] = entry.number();
   flows_.learn(entry);
 }
 
@@ -244,19 +245,24 @@ Result Stage::hold(const HoldStatement& hold) {
 
 Result Stage::release(const HoldStatement& hold) {
   std::deque<uint64_t>& held = held_[hold.from];
-  const absl::StatusOr<bool> there = poll([&]() -> absl::StatusOr<bool> {
+  const absl::StatusOr<bool> any = poll([&]() -> absl::StatusOr<bool> {
     const Result observed = observe();
     if (observed.has_value()) return absl::InternalError(observed->reason);
     return !held.empty();
   });
-  if (!there.ok()) return refused(there.status());
-  if (!*there) {
+  if (!any.ok()) return refused(any.status());
+  if (!*any) {
     return violation(cat("end ", end_name(hold.from), " has sent nothing that could be released"),
                      {"a segment that is held"}, "none");
   }
   std::vector<uint64_t> numbers(held.begin(), held.end());
   if (hold.which == HoldStatement::Which::kFirst) numbers = {held.front()};
-  if (hold.which == HoldStatement::Which::kLast) numbers = {held.back()};
+  if (hold.which == HoldStatement::Which::kLast) {
+    // Others may have been sent since it was awaited.
+    const uint64_t awaited = last_awaited_[hold.from];
+    const bool there = std::find(held.begin(), held.end(), awaited) != held.end();
+    numbers = {there ? awaited : held.back()};
+  }
   const bool drop = hold.verb == HoldStatement::Verb::kDrop;
   v1::Command command;
   v1::ReleaseHeldRequest& request = *command.mutable_release_held();
