@@ -204,13 +204,13 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
 
 std::optional<Promoted> Listener::promote_and_process(Instant now, SynCache::Slot slot,
                                                       const packet::TcpSegment& segment) {
-  Promoted promoted = make_connection(now, cache_.entry(slot), true);
+  std::optional<Promoted> promoted = make_connection(now, cache_.entry(slot), true);
   cache_.erase(slot);
-  promoted.connection->on_segment(now, segment);
-  if (promoted.connection->state() == State::kSynReceived) {
-    full_half_open_.push_back(promoted.id);
+  promoted->connection->on_segment(now, segment);
+  if (promoted->connection->state() == State::kSynReceived) {
+    full_half_open_.push_back(promoted->id);
   } else {
-    on_established(now, promoted.id);
+    on_established(now, promoted->id);
   }
   count_half_open(now);
   return promoted;
@@ -305,9 +305,9 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
                   .from = State::kListen,
                   .to = State::kSynReceived,
                   .cause = "RFC 4987 §3.6: ACK of a SYN cookie"});
-  Promoted promoted = make_connection(now, entry, true);
-  promoted.connection->on_segment(now, segment);
-  on_established(now, promoted.id);
+  std::optional<Promoted> promoted = make_connection(now, entry, true);
+  promoted->connection->on_segment(now, segment);
+  on_established(now, promoted->id);
   return promoted;
 }
 

@@ -211,8 +211,7 @@ uint32_t Listener::distinct_sources() const {
   sources.reserve(cache_.size());
   cache_.for_each([&sources](const SynEntry& entry) { sources.push_back(entry.remote); });
   std::ranges::sort(sources);
-  const auto repeated = std::ranges::unique(sources);
-  return static_cast<uint32_t>(sources.size() - repeated.size());
+  return static_cast<uint32_t>(std::unique(sources.begin(), sources.end()) - sources.begin());
 }
 
 Listener::HalfOpen Listener::half_open(Instant now) const {

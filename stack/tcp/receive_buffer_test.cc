@@ -36,6 +36,7 @@ class ReceiveBufferTest : public ::testing::Test {
     std::vector<packet::SackBlock> blocks(most);
     blocks.resize(buffer_.sack_blocks(blocks));
     std::vector<std::pair<uint32_t, uint32_t>> result;
+    result.reserve(blocks.size());
     for (const auto& block : blocks) result.emplace_back(block.left - kFirst, block.right - kFirst);
     return result;
   }
