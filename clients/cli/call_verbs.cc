@@ -76,6 +76,7 @@ class Services {
     const MethodDescriptor* found = (*owner)->FindMethodByName(name.substr(slash + 1));
     if (found) return found;
     std::vector<std::string> there;
+    there.reserve(static_cast<size_t>((*owner)->method_count()));
     for (int i = 0; i < (*owner)->method_count(); ++i) there.push_back((*owner)->method(i)->name());
     return absl::NotFoundError(absl::StrCat((*owner)->full_name(), " has no method ",
                                             name.substr(slash + 1), "; it has ",

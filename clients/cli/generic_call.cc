@@ -5,6 +5,7 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <array>
 #include <vector>
 
 #include "clients/cpp/convert.h"
@@ -58,8 +59,9 @@ class Call {
   }
 
  private:
-  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kWritesDone, kFinish };
-  static void* tag(Tag value) { return reinterpret_cast<void*>(value); }
+  enum Tag : size_t { kStart, kRead, kWrite, kWritesDone, kFinish, kTags };
+  // Any address that is ours will do.
+  void* tag(Tag value) { return &tags_[value]; }
 
   void fail_if(const absl::Status& status) {
     if (status.ok()) return;
@@ -100,6 +102,7 @@ class Call {
     return error_.ok() ? client::to_status(status) : error_;
   }
 
+  std::array<char, kTags> tags_ = {};
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
   grpc::GenericStub stub_;

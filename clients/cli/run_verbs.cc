@@ -7,6 +7,7 @@
 #include "clients/cli/private_daemon.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
+#include "conformance/report/fsm.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/suite.h"
 
@@ -75,7 +76,10 @@ class Run : public Verb {
                << conformance::console_failure(outcome, style) << std::flush;
         });
     if (!report.ok()) return report.status();
-    text << "\n" << conformance::console_matrix(*report, style) << std::flush;
+    text << "\n";
+    // The coverage of a part of the suite says nothing.
+    if (options_.filter.empty()) text << conformance::console_fsm(*report);
+    text << conformance::console_matrix(*report, style) << std::flush;
     if (report->interrupted)
       context.err() << "tcproctor run: interrupted, not all cases have run\n";
     absl::Status status = context.emit_text(conformance::json_report(*report));
