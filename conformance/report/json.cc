@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "absl/strings/str_format.h"
+#include "conformance/report/fsm.h"
 #include "conformance/report/report.h"
 #include "conformance/script/names.h"
 #include "conformance/script/reflect.h"
@@ -12,11 +13,21 @@ std::string string_value(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           append(out, "\\u00", to_hex(std::string_view(&c, 1)));
@@ -69,9 +80,9 @@ class JsonWriter {
   }
   void texts(std::string_view name, const std::vector<std::string>& values) {
     key(name);
-    append(out_, "[", join(values, ", ", [](std::string& out, const std::string& value) {
-             out += string_value(value);
-           }),
+    append(out_, "[",
+           join(values, ", ",
+                [](std::string& out, const std::string& value) { out += string_value(value); }),
            "]");
   }
   std::string finish() { return std::move(out_) + "\n"; }
@@ -157,6 +168,19 @@ void write_result(JsonWriter& json, const CaseOutcome& result) {
   json.close('}');
 }
 
+void write_edge(JsonWriter& json, const EdgeCoverage& edge) {
+  json.element();
+  json.open('{');
+  json.text("from", state_name(edge.from));
+  json.text("to", state_name(edge.to));
+  json.text("cause", edge.cause);
+  json.key("results");
+  json.open('{');
+  for (const auto& [tcp, count] : edge.cases) json.number(tcp, count);
+  json.close('}');
+  json.close('}');
+}
+
 }  // namespace
 
 std::string json_report(const RunReport& report) {
@@ -177,6 +201,10 @@ std::string json_report(const RunReport& report) {
   json.boolean("interrupted", report.interrupted);
   json.texts("complaints", report.complaints);
   json.close('}');
+  json.key("fsm");
+  json.open('[');
+  for (const EdgeCoverage& edge : fsm_coverage(report)) write_edge(json, edge);
+  json.close(']');
   json.key("results");
   json.open('[');
   for (const CaseOutcome& result : report.results) write_result(json, result);

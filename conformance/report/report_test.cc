@@ -51,6 +51,8 @@ CaseOutcome outcome(const std::string& id, const std::string& target, v1::Verdic
   entry.set_fate(v1::FATE_DELIVERED);
   entry.set_raw("\x45\x01");
   part.segments.push_back(entry);
+  part.edges = {{"stack", v1::TCP_STATE_CLOSED, v1::TCP_STATE_SYN_SENT},
+                {"stack", v1::TCP_STATE_CLOSED, v1::TCP_STATE_SYN_SENT}};
   part.ladder = result.ladder;
   part.pcap_file = "pcap/" + id + ".pcap";
   result.parts.push_back(part);
@@ -60,13 +62,11 @@ CaseOutcome outcome(const std::string& id, const std::string& target, v1::Verdic
 
 RunReport full_report() {
   RunReport report;
-  report.results = {outcome("C1", "kernel", v1::VERDICT_XFAIL),
-                    outcome("C2", "kernel", v1::VERDICT_FAIL),
-                    outcome("C1", "stack", v1::VERDICT_PASS),
-                    outcome("C3", "stack", v1::VERDICT_SKIP),
-                    outcome("C4", "stack", v1::VERDICT_ERROR),
-                    outcome("C5", "stack", v1::VERDICT_INCONCLUSIVE),
-                    outcome("C6", "stack", v1::VERDICT_XPASS)};
+  report.results = {
+      outcome("C1", "kernel", v1::VERDICT_XFAIL), outcome("C2", "kernel", v1::VERDICT_FAIL),
+      outcome("C1", "stack", v1::VERDICT_PASS),   outcome("C3", "stack", v1::VERDICT_SKIP),
+      outcome("C4", "stack", v1::VERDICT_ERROR),  outcome("C5", "stack", v1::VERDICT_INCONCLUSIVE),
+      outcome("C6", "stack", v1::VERDICT_XPASS)};
   judge_run({}, report);
   report.seconds = 1.5;
   report.seed = 42;
@@ -139,28 +139,38 @@ void expect_keys(const google::protobuf::Struct& object,
 TEST(Json, HasTheDocumentedShape) {
   using Value = google::protobuf::Value;
   google::protobuf::Struct root;
-  const auto status = google::protobuf::util::JsonStringToMessage(json_report(full_report()), &root);
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(json_report(full_report()), &root);
   ASSERT_TRUE(status.ok()) << status.ToString();
   expect_keys(root, {{"schema", Value::kStringValue},
                      {"environment", Value::kStructValue},
                      {"summary", Value::kStructValue},
+                     {"fsm", Value::kListValue},
                      {"results", Value::kListValue}});
   expect_keys(root.fields().at("environment").struct_value(),
               {{"version", Value::kStringValue},
                {"kernel_release", Value::kStringValue},
                {"seed", Value::kNumberValue}});
-  expect_keys(root.fields().at("summary").struct_value(),
-              {{"PASS", Value::kNumberValue},
-               {"FAIL", Value::kNumberValue},
-               {"INCONCLUSIVE", Value::kNumberValue},
-               {"ERROR", Value::kNumberValue},
-               {"SKIP", Value::kNumberValue},
-               {"XFAIL", Value::kNumberValue},
-               {"XPASS", Value::kNumberValue},
-               {"exit_status", Value::kNumberValue},
-               {"seconds", Value::kNumberValue},
-               {"interrupted", Value::kBoolValue},
-               {"complaints", Value::kListValue}});
+  expect_keys(root.fields().at("summary").struct_value(), {{"PASS", Value::kNumberValue},
+                                                           {"FAIL", Value::kNumberValue},
+                                                           {"INCONCLUSIVE", Value::kNumberValue},
+                                                           {"ERROR", Value::kNumberValue},
+                                                           {"SKIP", Value::kNumberValue},
+                                                           {"XFAIL", Value::kNumberValue},
+                                                           {"XPASS", Value::kNumberValue},
+                                                           {"exit_status", Value::kNumberValue},
+                                                           {"seconds", Value::kNumberValue},
+                                                           {"interrupted", Value::kBoolValue},
+                                                           {"complaints", Value::kListValue}});
+  const google::protobuf::Struct& edge =
+      root.fields().at("fsm").list_value().values(1).struct_value();
+  expect_keys(edge, {{"from", Value::kStringValue},
+                     {"to", Value::kStringValue},
+                     {"cause", Value::kStringValue},
+                     {"results", Value::kStructValue}});
+  EXPECT_EQ(edge.fields().at("to").string_value(), "SYN-SENT");
+  // Seven results took it, each twice: counted once each.
+  EXPECT_EQ(edge.fields().at("results").struct_value().fields().at("stack").number_value(), 7);
   const auto& results = root.fields().at("results").list_value().values();
   ASSERT_EQ(results.size(), 7);
   const google::protobuf::Struct& failed = results[1].struct_value();
@@ -187,15 +197,14 @@ TEST(Json, HasTheDocumentedShape) {
                        {"reason", Value::kStringValue},
                        {"reference", Value::kStringValue},
                        {"failure", Value::kStructValue}});
-  expect_keys(clause.fields().at("failure").struct_value(),
-              {{"requirement", Value::kStringValue},
-               {"statement", Value::kStringValue},
-               {"location", Value::kStringValue},
-               {"expected", Value::kListValue},
-               {"came", Value::kStringValue},
-               {"differences", Value::kListValue},
-               {"session", Value::kNumberValue},
-               {"packet", Value::kNumberValue}});
+  expect_keys(clause.fields().at("failure").struct_value(), {{"requirement", Value::kStringValue},
+                                                             {"statement", Value::kStringValue},
+                                                             {"location", Value::kStringValue},
+                                                             {"expected", Value::kListValue},
+                                                             {"came", Value::kStringValue},
+                                                             {"differences", Value::kListValue},
+                                                             {"session", Value::kNumberValue},
+                                                             {"packet", Value::kNumberValue}});
   const google::protobuf::Struct& segment =
       failed.fields().at("segments").list_value().values(0).struct_value();
   expect_keys(segment, {{"session", Value::kNumberValue},

@@ -95,6 +95,7 @@ void CaseRun::end_stage() {
   if (!stage_) return;
   CasePart part;
   part.segments = stage_->segments();
+  part.edges = stage_->edges();
   part.ladder = render_ladder(stage_->ladder(), stage_->end_description(v1::END_A),
                               stage_->end_description(v1::END_B));
   append(outcome_.ladder, outcome_.ladder.empty() ? "" : "\n", part.ladder);

@@ -70,7 +70,10 @@ absl::Status Drive::read_one() {
   if (!stream_->Read(&report)) return fail_stream();
   if (report.has_now()) now_ = from_proto(report.now());
   if (report.operation() == 0) {
-    if (report.has_event()) events_.push_back(report.event());
+    if (report.has_event()) {
+      events_.push_back(report.event());
+      if (report.event().has_state_change()) state_changes_.push_back(report.event());
+    }
     return absl::OkStatus();
   }
   if (report.result_case() == v1::Report::kRegistered) {

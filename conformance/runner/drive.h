@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -59,6 +60,9 @@ class Drive {
   // Events reported so far that nobody has taken; the caller removes what it uses.
   std::deque<v1::ConnectionEvent>& events() { return events_; }
 
+  // Every change of state reported so far, in order, whoever took the event.
+  const std::vector<v1::ConnectionEvent>& state_changes() const { return state_changes_; }
+
   // Not OK once the stream itself has failed; commands after that fail with the same.
   const absl::Status& broken() const { return broken_; }
 
@@ -79,6 +83,7 @@ class Drive {
   std::map<uint64_t, v1::Report> results_;
   std::set<uint64_t> forgotten_;
   std::deque<v1::ConnectionEvent> events_;
+  std::vector<v1::ConnectionEvent> state_changes_;
   absl::Status broken_;
 };
 

@@ -39,10 +39,18 @@ struct ClauseOutcome {
   Failure failure;  // meaningful unless PASS
 };
 
+// A change of state that an end went through.
+struct StateEdge {
+  std::string tcp;  // whose: kernel, stack or stack-virtual
+  v1::TcpState from = v1::TCP_STATE_UNSPECIFIED;
+  v1::TcpState to = v1::TCP_STATE_UNSPECIFIED;
+};
+
 // One session of a case: a case has more than one when clauses start fresh.
 struct CasePart {
   std::vector<v1::LogEntry> segments;
   std::string ladder;     // text, a state column for each end
+  std::vector<StateEdge> edges;  // of real ends, in order
   std::string pcap_file;  // empty unless captures were asked for
 };
 

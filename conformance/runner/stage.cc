@@ -12,6 +12,7 @@
 #include "conformance/script/names.h"
 #include "conformance/script/printer.h"
 #include "conformance/script/reflect.h"
+#include "conformance/script/targets.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
@@ -93,7 +94,9 @@ void Stage::define_flow(const std::string& name, const FlowEnd& a, const FlowEnd
                 !is_real(head_, v1::END_A), !is_real(head_, v1::END_B), log_position_);
 }
 
-Flow& Stage::flow_of(const Statement& statement) { return flow(statement.flow); }
+Flow& Stage::flow_of(const Statement& statement) {
+  return flow(statement.flow);
+}
 
 v1::End Stage::end_or_examined(v1::End end) const {
   return end == v1::END_UNSPECIFIED ? examined_end(head_) : end;
@@ -113,9 +116,12 @@ v1::ConnectionRef Stage::reference(const Connection& connection) const {
 
 std::string Stage::end_description(v1::End end) const {
   switch (info_of(session(), end).kind()) {
-    case v1::END_KIND_STACK: return "stack";
-    case v1::END_KIND_KERNEL: return "kernel";
-    default: return "scripted";
+    case v1::END_KIND_STACK:
+      return "stack";
+    case v1::END_KIND_KERNEL:
+      return "kernel";
+    default:
+      return "scripted";
   }
 }
 
@@ -144,8 +150,9 @@ void Stage::note_stall() {
   if (drive_->virtual_clock() || !last_reply_.has_value()) return;
   const absl::Duration pause = absl::Now() - *last_reply_;
   if (pause > kStall) {
-    lateness_ = cat("the harness paused for ", print_duration(absl::Trunc(pause, absl::Milliseconds(1))),
-                    " between two statements");
+    lateness_ =
+        cat("the harness paused for ", print_duration(absl::Trunc(pause, absl::Milliseconds(1))),
+            " between two statements");
   }
 }
 
@@ -306,6 +313,19 @@ void Stage::observe_states(const v1::ListResponse& list) {
   }
 }
 
-Result Stage::close_clause() { return settle_timed_tasks(true); }
+Result Stage::close_clause() {
+  return settle_timed_tasks(true);
+}
+
+std::vector<StateEdge> Stage::edges() const {
+  std::vector<StateEdge> edges;
+  const std::string ours(drive_->virtual_clock() ? kTargetVirtual : kTargetStack);
+  for (const v1::ConnectionEvent& event : drive_->state_changes()) {
+    const bool kernel = info_of(session(), event.end()).kind() == v1::END_KIND_KERNEL;
+    edges.push_back({kernel ? std::string(kTargetKernel) : ours, event.state_change().from(),
+                     event.state_change().to()});
+  }
+  return edges;
+}
 
 }  // namespace tcproctor::conformance

@@ -20,6 +20,7 @@
 #include "conformance/runner/drive.h"
 #include "conformance/runner/numbers.h"
 #include "conformance/runner/problem.h"
+#include "conformance/runner/result.h"
 #include "conformance/script/ast.h"
 
 namespace tcproctor::conformance {
@@ -46,6 +47,8 @@ class Stage {
   // Whether the end(s) that the name speaks of ("x.y" or "A.x.y") have the capability.
   bool has_capability(const std::string& name) const;
 
+  // The changes of state of the real ends so far.
+  std::vector<StateEdge> edges() const;
   const v1::Session& session() const { return drive_->session(); }
   const std::vector<v1::LogEntry>& segments() const { return entries_; }
   const std::vector<LadderItem>& ladder() const { return ladder_; }
