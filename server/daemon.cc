@@ -157,7 +157,9 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::start(const DaemonOptions& optio
 
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Daemon::~Daemon() { shut_down(); }
+Daemon::~Daemon() {
+  shut_down();
+}
 
 void Daemon::shut_down() {
   if (std::exchange(parts_->shut_down, true)) return;
@@ -170,7 +172,9 @@ void Daemon::shut_down() {
   if (parts_->pool) parts_->pool->stop();
 }
 
-const std::vector<std::string>& Daemon::addresses() const { return parts_->addresses; }
+const std::vector<std::string>& Daemon::addresses() const {
+  return parts_->addresses;
+}
 
 std::shared_ptr<grpc::Channel> Daemon::in_process_channel() {
   return parts_->server->InProcessChannel(grpc::ChannelArguments());

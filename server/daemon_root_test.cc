@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "server/host/two_kernels_testing.h"
 #include "server/host/offload.h"
+#include "server/host/two_kernels_testing.h"
 #include "server/service/service_testing.h"
 
 namespace tcproctor::server {
@@ -26,11 +26,12 @@ using ::testing::HasSubstr;
 // One tcproctord, its output in a file.
 class Process {
  public:
-  Process(const std::string& folder, std::vector<std::string> arguments)
+  Process(const std::string& folder, std::vector<std::string> arguments,
+          const std::string& program = TCPROCTORD)
       : output_(folder + "/out-" + std::to_string(++count)) {
     int ready[2];
     EXPECT_EQ(pipe(ready), 0);
-    arguments.insert(arguments.begin(), TCPROCTORD);
+    arguments.insert(arguments.begin(), program);
     arguments.push_back("--ready-fd=" + std::to_string(ready[1]));
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -89,8 +90,7 @@ class DaemonProcessTest : public testing::RootTest {
   Stubs stubs() const {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return Stubs(
-        grpc::CreateCustomChannel(listen_, grpc::InsecureChannelCredentials(), arguments));
+    return Stubs(grpc::CreateCustomChannel(listen_, grpc::InsecureChannelCredentials(), arguments));
   }
 
   std::string folder_;
@@ -143,8 +143,8 @@ TEST_F(DaemonProcessTest, EndsWithItsParent) {
 
 // --- kill -9 ---
 
-// Ties a device in a namespace of the test to a namespace of the daemon: it vanishes when the kernel
-// has freed the daemon's namespace, and not before, whatever kept it alive.
+// Ties a device in a namespace of the test to a namespace of the daemon: it vanishes when the
+// kernel has freed the daemon's namespace, and not before, whatever kept it alive.
 void tie_device(const NetworkNamespace& watcher, const std::string& namespace_path,
                 const std::string& name) {
   std::thread([&] {
@@ -181,9 +181,9 @@ TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
   {
     const Stubs served = stubs();
     Stubs& client = const_cast<Stubs&>(served);
-    for (const auto& [a, link] : {std::pair("stack", v1::LINK_KIND_VETH),
-                                  std::pair("kernel", v1::LINK_KIND_VETH),
-                                  std::pair("stack", v1::LINK_KIND_TUN)}) {
+    for (const auto& [a, link] :
+         {std::pair("stack", v1::LINK_KIND_VETH), std::pair("kernel", v1::LINK_KIND_VETH),
+          std::pair("stack", v1::LINK_KIND_TUN)}) {
       v1::CreateSessionRequest request;
       if (std::string(a) == "stack") {
         request.mutable_a()->mutable_stack();
@@ -195,8 +195,7 @@ TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
       const v1::Session session = client.create(request);
       // Data on their way, a connection waiting for ACCEPT, one released with data unacknowledged.
       const uint64_t listener = client.listen(session.id(), v1::END_B, 80).connection();
-      const uint64_t one =
-          client.connect(session.id(), v1::END_A, "192.0.2.2", 80).connection();
+      const uint64_t one = client.connect(session.id(), v1::END_A, "192.0.2.2", 80).connection();
       client.connect(session.id(), v1::END_A, "192.0.2.2", 80);
       const uint64_t accepted = client.accept(session.id(), listener).connection();
       client.serve(session.id(), one, v1::SERVICE_KIND_SOURCE, uint64_t{1} << 40);
@@ -209,8 +208,8 @@ TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
 
   EXPECT_TRUE(WIFSIGNALED(daemon.end(SIGKILL)));
   for (const std::string& name : tied) {
-    EXPECT_TRUE(testing::eventually([&] { return !is_there(*watcher, name); },
-                                    std::chrono::seconds(5)))
+    EXPECT_TRUE(
+        testing::eventually([&] { return !is_there(*watcher, name); }, std::chrono::seconds(5)))
         << "the namespace of " << name << " is still alive";
   }
   EXPECT_EQ(devices_of_the_machine(), devices);
@@ -225,10 +224,13 @@ TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
 
 TEST_F(DaemonProcessTest, AnUnprivilegedUserGetsANamespaceOfHisOwnOrAReason) {
   ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);
+  // The build may lie where only root can look.
+  const std::string program = folder_ + "/tcproctord";
+  ASSERT_TRUE(std::filesystem::copy_file(TCPROCTORD, program));
   const pid_t child = fork();
   if (child == 0) {
     if (setgid(65534) != 0 || setuid(65534) != 0) _exit(100);
-    Process daemon(folder_, {"--listen=" + listen_});
+    Process daemon(folder_, {"--listen=" + listen_}, program);
     if (daemon.ready_line().empty()) _exit(101);
     const std::string said = daemon.output();
     const bool explained = said.find("user namespace of its own") != std::string::npos ||

@@ -47,8 +47,9 @@ absl::StatusOr<ListenAddress> parse_listen_address(absl::string_view text) {
   }
   const absl::StatusOr<packet::SocketAddress> tcp = packet::SocketAddress::parse(numeric);
   if (!tcp.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "listen: \"", text, "\" is neither unix:PATH nor HOST:PORT (", tcp.status().message(), ")"));
+    return absl::InvalidArgumentError(absl::StrCat("listen: \"", text,
+                                                   "\" is neither unix:PATH nor HOST:PORT (",
+                                                   tcp.status().message(), ")"));
   }
   address.tcp = *tcp;
   return address;
@@ -81,12 +82,12 @@ absl::StatusOr<SocketPathClaim> SocketPathClaim::take(const std::string& path) {
                        "; stop it or choose another path with --listen"));
     }
     // Its last holder may have deleted the file between open and flock.
-    struct stat opened{};
-    struct stat there{};
+    struct stat opened {};
+    struct stat there {};
     const bool same = fstat(lock.get(), &opened) == 0 && stat(lock_path.c_str(), &there) == 0 &&
                       opened.st_ino == there.st_ino && opened.st_dev == there.st_dev;
     if (!same) continue;
-    struct stat socket{};
+    struct stat socket {};
     if (lstat(path.c_str(), &socket) == 0) {
       if (!S_ISSOCK(socket.st_mode)) {
         unlink(lock_path.c_str());

@@ -2,6 +2,7 @@
 // tcproctord: flags to daemon, nothing else.
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -19,20 +20,23 @@
 #include "server/daemon.h"
 #include "server/host/user_namespace.h"
 
-ABSL_FLAG(std::vector<std::string>, listen, {},
-          "Where to listen: unix:PATH or HOST:PORT, comma separated. Default: for root "
-          "unix:/run/tcproctor.sock, else unix:$XDG_RUNTIME_DIR/tcproctor.sock or, where that is not "
-          "set, unix:/tmp/tcproctor-UID.sock. Unix sockets have mode 0600.");
-ABSL_FLAG(bool, insecure_listen, false,
-          "Allow --listen on addresses that are not loopback. The API has no authentication and no "
-          "encryption: everybody who reaches the port can open connections, read what they carry and "
-          "send crafted packets within the sessions' namespaces.");
+ABSL_FLAG(
+    std::vector<std::string>, listen, {},
+    "Where to listen: unix:PATH or HOST:PORT, comma separated. Default: for root "
+    "unix:/run/tcproctor.sock, else unix:$XDG_RUNTIME_DIR/tcproctor.sock or, where that is not "
+    "set, unix:/tmp/tcproctor-UID.sock. Unix sockets have mode 0600.");
+ABSL_FLAG(
+    bool, insecure_listen, false,
+    "Allow --listen on addresses that are not loopback. The API has no authentication and no "
+    "encryption: everybody who reaches the port can open connections, read what they carry and "
+    "send crafted packets within the sessions' namespaces.");
 ABSL_FLAG(uint32_t, max_sessions, tcproctor::server::Registry::kDefaultMaxSessions,
           "Sessions at a time, 1..10000.");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off.");
-ABSL_FLAG(int32_t, ready_fd, -1,
-          "When the daemon serves, the line \"listening on ADDRESS[, ADDRESS…]\" is written to this "
-          "descriptor as well, which is then closed.");
+ABSL_FLAG(
+    int32_t, ready_fd, -1,
+    "When the daemon serves, the line \"listening on ADDRESS[, ADDRESS…]\" is written to this "
+    "descriptor as well, which is then closed.");
 ABSL_FLAG(bool, exit_with_parent, false, "End when the process that started this one ends.");
 
 namespace tcproctor::server {
@@ -63,13 +67,23 @@ void allow_dashes(int argc, char** argv) {
   }
 }
 
+// A session on the machine takes about ten descriptors; the usual soft limit of 1024 is soon
+// reached.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int fail(const absl::Status& status) {
   std::fprintf(stderr, "tcproctord: %s\n", std::string(status.message()).c_str());
   return absl::IsInvalidArgument(status) ? kExitUsage : 1;
 }
 
 void tell_ready(const Daemon& daemon) {
-  const std::string line = absl::StrCat("listening on ", absl::StrJoin(daemon.addresses(), ", "), "\n");
+  const std::string line =
+      absl::StrCat("listening on ", absl::StrJoin(daemon.addresses(), ", "), "\n");
   std::fputs(line.c_str(), stdout);
   std::fflush(stdout);
   const int fd = absl::GetFlag(FLAGS_ready_fd);
@@ -88,6 +102,7 @@ int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
   } else if (*privilege == Privilege::kUserNamespace) {
     spdlog::info("running in a user namespace of its own");
   }
+  raise_descriptor_limit();
   // Waited for below; blocked before there are threads, so that none of them takes the signal.
   sigset_t signals;
   sigemptyset(&signals);
@@ -116,7 +131,8 @@ int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "hosts TCP endpoints (our stack, the host kernel) behind a gRPC API.\n"
       "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock,127.0.0.1:7070\n"
-      "Names of flags may be written with dashes or with underscores. It ends on SIGTERM and SIGINT.");
+      "Names of flags may be written with dashes or with underscores. It ends on SIGTERM and "
+      "SIGINT.");
   tcproctor::server::allow_dashes(argc, argv);
   absl::ParseCommandLine(argc, argv);
   // After the namespace: a change of credentials clears it.

@@ -24,17 +24,33 @@ absl::Status ScriptedEnd::no_tcp() const {
                    " is scripted and has no TCP; only the Wire service speaks in its name"));
 }
 
-absl::StatusOr<v1::OpenResponse> ScriptedEnd::open(const v1::OpenRequest&) { return no_tcp(); }
-absl::StatusOr<v1::AcceptResponse> ScriptedEnd::accept(uint64_t) { return no_tcp(); }
+absl::StatusOr<v1::OpenResponse> ScriptedEnd::open(const v1::OpenRequest&) {
+  return no_tcp();
+}
+absl::StatusOr<v1::AcceptResponse> ScriptedEnd::accept(uint64_t) {
+  return no_tcp();
+}
 absl::StatusOr<v1::SendResponse> ScriptedEnd::send(uint64_t, std::string_view, bool, bool) {
   return no_tcp();
 }
-absl::StatusOr<v1::ReceiveResponse> ScriptedEnd::receive(uint64_t, uint32_t) { return no_tcp(); }
-absl::StatusOr<v1::Outcome> ScriptedEnd::close(uint64_t) { return no_tcp(); }
-absl::StatusOr<v1::Outcome> ScriptedEnd::release(uint64_t) { return no_tcp(); }
-absl::StatusOr<v1::Outcome> ScriptedEnd::abort(uint64_t) { return no_tcp(); }
-absl::StatusOr<v1::ConnectionStatus> ScriptedEnd::status(uint64_t) { return no_tcp(); }
-absl::StatusOr<v1::ConnectionOptions> ScriptedEnd::get_options(uint64_t) { return no_tcp(); }
+absl::StatusOr<v1::ReceiveResponse> ScriptedEnd::receive(uint64_t, uint32_t) {
+  return no_tcp();
+}
+absl::StatusOr<v1::Outcome> ScriptedEnd::close(uint64_t) {
+  return no_tcp();
+}
+absl::StatusOr<v1::Outcome> ScriptedEnd::release(uint64_t) {
+  return no_tcp();
+}
+absl::StatusOr<v1::Outcome> ScriptedEnd::abort(uint64_t) {
+  return no_tcp();
+}
+absl::StatusOr<v1::ConnectionStatus> ScriptedEnd::status(uint64_t) {
+  return no_tcp();
+}
+absl::StatusOr<v1::ConnectionOptions> ScriptedEnd::get_options(uint64_t) {
+  return no_tcp();
+}
 absl::StatusOr<v1::ConnectionOptions> ScriptedEnd::set_options(uint64_t,
                                                                const v1::ConnectionOptions&) {
   return no_tcp();

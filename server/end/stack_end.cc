@@ -276,8 +276,7 @@ bool StackEnd::next_event(v1::ConnectionEvent& event) {
 }
 
 absl::StatusOr<host::ConnectionId> StackEnd::host_id(uint64_t connection) const {
-  if (connection <= config_.id_base ||
-      (connection - config_.id_base) % config_.id_stride != 0) {
+  if (connection <= config_.id_base || (connection - config_.id_base) % config_.id_stride != 0) {
     return no_such_connection(connection);
   }
   return (connection - config_.id_base) / config_.id_stride;
@@ -352,8 +351,7 @@ void StackEnd::on_host_event(const host::HostEvent& host_event) {
     if (host_event.id != 0) event.set_connection(id_of(host_event.id));
     if (host_event.listener != 0) event.set_listener(id_of(host_event.listener));
     if (event.has_half_open_alarm()) {
-      *event.mutable_half_open_alarm() =
-          half_open_to_proto(host_->half_open(now(), host_event.id));
+      *event.mutable_half_open_alarm() = half_open_to_proto(host_->half_open(now(), host_event.id));
     }
     events_.push_back(std::move(event));
   }

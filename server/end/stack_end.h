@@ -37,7 +37,8 @@ struct StackEndConfig {
 
 class StackEnd : public End {
  public:
-  // Link, scheduler and loop must outlive the end; `loop` may be null for a link without descriptor.
+  // Link, scheduler and loop must outlive the end; `loop` may be null for a link without
+  // descriptor.
   static absl::StatusOr<std::unique_ptr<StackEnd>> create(StackEndConfig config, link::Link& link,
                                                           run::Scheduler& scheduler,
                                                           run::EventLoop* loop);
@@ -92,8 +93,8 @@ class StackEnd : public End {
   absl::StatusOr<tcp::Status> status_in_host(host::ConnectionId id);
   v1::ConnectionStatus status_of(host::ConnectionId id, const tcp::Status& status);
 
-  // Of more connections than this the oldest are forgotten: a flood makes a record for every half-open
-  // connection.
+  // Of more connections than this the oldest are forgotten: a flood makes a record for every
+  // half-open connection.
   static constexpr size_t kMaxRecords = 65536;
 
   const StackEndConfig config_;

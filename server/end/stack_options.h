@@ -8,8 +8,8 @@
 
 namespace tcproctor::server {
 
-// Overwrites in `options` what `request` has. INVALID_ARGUMENT names the field that is out of range;
-// `options` is unchanged then.
+// Overwrites in `options` what `request` has. INVALID_ARGUMENT names the field that is out of
+// range; `options` is unchanged then.
 absl::Status merge_options(const v1::ConnectionOptions& request, tcp::ConnectionOptions& options);
 v1::ConnectionOptions options_to_proto(const tcp::ConnectionOptions& options);
 

@@ -75,7 +75,7 @@ TEST_F(SysctlTest, GetsRoundAReadOnlyProcSys) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::unshare(CLONE_NEWNS) != 0 ||
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
+        ::mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
         ::mount("/proc/sys", "/proc/sys", nullptr, MS_BIND, nullptr) ||
         ::mount("none", "/proc/sys", nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr)) {
       ::_exit(2);

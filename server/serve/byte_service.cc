@@ -15,7 +15,9 @@ std::span<const uint8_t> octets_of(std::string_view text) {
 }
 
 // Not an end of the connection: the call could not be carried out yet.
-bool must_wait(v1::Outcome outcome) { return outcome == v1::OUTCOME_WOULD_BLOCK; }
+bool must_wait(v1::Outcome outcome) {
+  return outcome == v1::OUTCOME_WOULD_BLOCK;
+}
 
 }  // namespace
 
@@ -120,8 +122,8 @@ void ByteService::end_with(v1::Outcome outcome) {
   pending_offset_ = 0;
 }
 
-// Not earlier: a kernel socket that is given up with data on their way becomes an orphan, which would
-// outlive a daemon that is killed.
+// Not earlier: a kernel socket that is given up with data on their way becomes an orphan, which
+// would outlive a daemon that is killed.
 void ByteService::release_when_closed() {
   if (!release_ || released_) return;
   const absl::StatusOr<v1::ConnectionStatus> status = end_.status(connection_);

@@ -50,9 +50,9 @@ class ByteService {
   Digest sent_digest_;
   uint64_t received_ = 0;
   uint64_t sent_ = 0;
-  std::string pending_;         // to be sent; from pending_offset_ on
+  std::string pending_;  // to be sent; from pending_offset_ on
   size_t pending_offset_ = 0;
-  uint64_t produced_ = 0;       // SOURCE: octets put into pending_ so far
+  uint64_t produced_ = 0;  // SOURCE: octets put into pending_ so far
   bool peer_closed_ = false;
   bool ended_ = false;
   bool released_ = false;

@@ -3,14 +3,15 @@
 
 #include <openssl/evp.h>
 
-
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
 #include "stack/tcp/check.h"
 
 namespace tcproctor::server {
 
-void Digest::Free::operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+void Digest::Free::operator()(EVP_MD_CTX* context) const {
+  EVP_MD_CTX_free(context);
+}
 
 Digest::Digest() : context_(EVP_MD_CTX_new()) {
   TCPROCTOR_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);

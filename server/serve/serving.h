@@ -23,8 +23,8 @@ class Serving {
   absl::Status serve(End& end, const v1::ServeRequest& request, uint64_t connection);
   // What moved so far on a connection, or on those of a listener. NOT_FOUND: no service there.
   absl::StatusOr<v1::TrafficResponse> traffic(uint64_t connection) const;
-  // Whether a Traffic call that waits is to be answered: the service of the connection has ended; of a
-  // listener: there was one connection at least, and all have ended.
+  // Whether a Traffic call that waits is to be answered: the service of the connection has ended;
+  // of a listener: there was one connection at least, and all have ended.
   bool ended(uint64_t connection) const;
   bool accepts_of(uint64_t listener) const { return listeners_.contains(listener); }
 

@@ -17,8 +17,8 @@ namespace {
 // Reports that wait for a client that does not read, before the stream is given up.
 constexpr size_t kMaxQueuedReports = 1'000'000;
 
-// Between the gRPC stream and the session's loop. Commands are read one at a time: the next when the
-// loop has taken the last, so that order needs no care.
+// Between the gRPC stream and the session's loop. Commands are read one at a time: the next when
+// the loop has taken the last, so that order needs no care.
 class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
                         public std::enable_shared_from_this<DriveCall> {
  public:
@@ -104,8 +104,8 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
       return;
     }
     if (!command_.has_attach()) {
-      return finish(absl::FailedPreconditionError(
-          "the first command of a stream must be attach or create"));
+      return finish(
+          absl::FailedPreconditionError("the first command of a stream must be attach or create"));
     }
     const absl::StatusOr<std::shared_ptr<Session>> session =
         registry_.find(command_.attach().session());
@@ -114,21 +114,21 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
   }
 
   void attach(const std::shared_ptr<Session>& session) {
-    const bool posted = session->post([self = shared_from_this(),
-                                       operation = command_.operation()](Session& attached) {
-      const absl::Status status = attached.begin_call();
-      if (!status.ok()) return self->finish(status);
-      self->stream_ = std::make_shared<DriveStream>(
-          attached.shared_from_this(), [self](const v1::Report& report) { self->push(report); },
-          [self](const absl::Status& why) { self->finish(why); });
-      self->stream_->start(operation);
-      {
-        const std::lock_guard lock(self->mutex_);
-        self->session_ = attached.shared_from_this();
-        if (self->closed_) self->leave();
-      }
-      self->read_next();
-    });
+    const bool posted = session->post(
+        [self = shared_from_this(), operation = command_.operation()](Session& attached) {
+          const absl::Status status = attached.begin_call();
+          if (!status.ok()) return self->finish(status);
+          self->stream_ = std::make_shared<DriveStream>(
+              attached.shared_from_this(), [self](const v1::Report& report) { self->push(report); },
+              [self](const absl::Status& why) { self->finish(why); });
+          self->stream_->start(operation);
+          {
+            const std::lock_guard lock(self->mutex_);
+            self->session_ = attached.shared_from_this();
+            if (self->closed_) self->leave();
+          }
+          self->read_next();
+        });
     if (!posted) finish(absl::UnavailableError("the daemon is shutting down"));
   }
 

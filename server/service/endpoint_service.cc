@@ -24,13 +24,12 @@ bool wanted(const v1::WatchRequest& request, const v1::ConnectionEvent& event) {
 grpc::ServerUnaryReactor* EndpointService::Open(grpc::CallbackServerContext* context,
                                                 const v1::OpenRequest* request,
                                                 v1::OpenResponse* response) {
-  return call_session(context, registry_, request->session(), request, response,
-                      &Session::open);
+  return call_session(context, registry_, request->session(), request, response, &Session::open);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Accept(grpc::CallbackServerContext* context,
-                                                const v1::AcceptRequest* request,
-                                                v1::AcceptResponse* response) {
+                                                  const v1::AcceptRequest* request,
+                                                  v1::AcceptResponse* response) {
   return call_session(context, registry_, request->listener().session(), request, response,
                       &Session::accept);
 }
@@ -43,36 +42,36 @@ grpc::ServerUnaryReactor* EndpointService::Send(grpc::CallbackServerContext* con
 }
 
 grpc::ServerUnaryReactor* EndpointService::Receive(grpc::CallbackServerContext* context,
-                                                const v1::ReceiveRequest* request,
-                                                v1::ReceiveResponse* response) {
+                                                   const v1::ReceiveRequest* request,
+                                                   v1::ReceiveResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::receive);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Close(grpc::CallbackServerContext* context,
-                                                const v1::CloseRequest* request,
-                                                v1::CallResponse* response) {
+                                                 const v1::CloseRequest* request,
+                                                 v1::CallResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::close);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Release(grpc::CallbackServerContext* context,
-                                                const v1::ReleaseRequest* request,
-                                                v1::CallResponse* response) {
+                                                   const v1::ReleaseRequest* request,
+                                                   v1::CallResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::release);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Abort(grpc::CallbackServerContext* context,
-                                                const v1::AbortRequest* request,
-                                                v1::CallResponse* response) {
+                                                 const v1::AbortRequest* request,
+                                                 v1::CallResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::abort);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Status(grpc::CallbackServerContext* context,
-                                                const v1::StatusRequest* request,
-                                                v1::ConnectionStatus* response) {
+                                                  const v1::StatusRequest* request,
+                                                  v1::ConnectionStatus* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::status);
 }
@@ -80,41 +79,40 @@ grpc::ServerUnaryReactor* EndpointService::Status(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* EndpointService::List(grpc::CallbackServerContext* context,
                                                 const v1::ListRequest* request,
                                                 v1::ListResponse* response) {
-  return call_session(context, registry_, request->session(), request, response,
-                      &Session::list);
+  return call_session(context, registry_, request->session(), request, response, &Session::list);
 }
 
 grpc::ServerUnaryReactor* EndpointService::GetOptions(grpc::CallbackServerContext* context,
-                                                const v1::GetOptionsRequest* request,
-                                                v1::ConnectionOptions* response) {
+                                                      const v1::GetOptionsRequest* request,
+                                                      v1::ConnectionOptions* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::get_options);
 }
 
 grpc::ServerUnaryReactor* EndpointService::SetOptions(grpc::CallbackServerContext* context,
-                                                const v1::SetOptionsRequest* request,
-                                                v1::ConnectionOptions* response) {
+                                                      const v1::SetOptionsRequest* request,
+                                                      v1::ConnectionOptions* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::set_options);
 }
 
 grpc::ServerUnaryReactor* EndpointService::WaitState(grpc::CallbackServerContext* context,
-                                                const v1::WaitStateRequest* request,
-                                                v1::WaitStateResponse* response) {
+                                                     const v1::WaitStateRequest* request,
+                                                     v1::WaitStateResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::wait_state);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Serve(grpc::CallbackServerContext* context,
-                                                const v1::ServeRequest* request,
-                                                v1::ServeResponse* response) {
+                                                 const v1::ServeRequest* request,
+                                                 v1::ServeResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::serve);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Traffic(grpc::CallbackServerContext* context,
-                                                const v1::TrafficRequest* request,
-                                                v1::TrafficResponse* response) {
+                                                   const v1::TrafficRequest* request,
+                                                   v1::TrafficResponse* response) {
   return call_session(context, registry_, request->connection().session(), request, response,
                       &Session::traffic);
 }
@@ -138,19 +136,19 @@ grpc::ServerWriteReactor<v1::ConnectionEvent>* EndpointService::Watch(
       status = self.check_connection(request.connection());
     }
     if (!status.ok()) return writer->finish(status);
-    *subscription = self.subscribe(
-        {.on_event =
-             [writer, request, unsubscribe](const v1::ConnectionEvent& event) {
-               if (!wanted(request, event)) return;
-               if (!writer->push(event)) return unsubscribe();
-               if (writer->queued() > kMaxQueuedEvents) {
-                 writer->finish(absl::ResourceExhaustedError(
-                     absl::StrCat("more than ", kMaxQueuedEvents, " events wait to be read")));
-               }
-             },
-         .on_activity = nullptr,
-         .on_reset = nullptr,
-         .on_end = [writer](const absl::Status& why) { writer->finish(why); }});
+    *subscription =
+        self.subscribe({.on_event =
+                            [writer, request, unsubscribe](const v1::ConnectionEvent& event) {
+                              if (!wanted(request, event)) return;
+                              if (!writer->push(event)) return unsubscribe();
+                              if (writer->queued() > kMaxQueuedEvents) {
+                                writer->finish(absl::ResourceExhaustedError(absl::StrCat(
+                                    "more than ", kMaxQueuedEvents, " events wait to be read")));
+                              }
+                            },
+                        .on_activity = nullptr,
+                        .on_reset = nullptr,
+                        .on_end = [writer](const absl::Status& why) { writer->finish(why); }});
   });
   return writer.get();
 }

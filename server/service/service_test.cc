@@ -9,6 +9,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include "server/service/service_testing.h"
+#include "tcproctor/v1/suite.grpc.pb.h"
 
 namespace tcproctor::server {
 namespace {
@@ -451,6 +452,53 @@ TEST_F(ServiceTest, EndingTheDaemonEndsWhatWaits) {
       stubs_.endpoint->Accept(&call, stubs_.accept_request(id, listener), &response);
   ender.join();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+}
+
+// --- the suite ---
+
+TEST_F(ServiceTest, TheSuiteRunsOnTheDaemonItself) {
+  const auto suite = v1::Suite::NewStub(daemon_->in_process_channel());
+  Call list_call;
+  v1::ListCasesRequest list;
+  list.set_filter("S000-2.1");
+  v1::ListCasesResponse cases;
+  ASSERT_TRUE(suite->ListCases(&list_call, list, &cases).ok());
+  ASSERT_EQ(cases.cases_size(), 1);
+  Call run_call;
+  v1::RunCasesRequest run;
+  run.set_filter("S000-2.1");
+  run.add_targets("stack-virtual");
+  const auto reader = suite->RunCases(&run_call, run);
+  v1::RunCasesResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.result().case_id(), "S000-2.1");
+  EXPECT_EQ(response.result().verdict(), v1::VERDICT_PASS) << response.result().reason();
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.summary().exit_status(), 0);
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_TRUE(reader->Finish().ok());
+  Call explain_call;
+  v1::ExplainRequest explain;
+  explain.set_case_id("S000-2.1");
+  explain.set_target("stack-virtual");
+  v1::ExplainResponse explained;
+  ASSERT_TRUE(suite->Explain(&explain_call, explain, &explained).ok());
+  EXPECT_THAT(explained.result().ladder(), HasSubstr("SYN-RECEIVED"));
+}
+
+TEST_F(ServiceTest, AnUnknownCaseIsRefused) {
+  const auto suite = v1::Suite::NewStub(daemon_->in_process_channel());
+  Call call;
+  v1::ExplainRequest explain;
+  explain.set_case_id("S999");
+  explain.set_target("stack-virtual");
+  v1::ExplainResponse explained;
+  EXPECT_EQ(suite->Explain(&call, explain, &explained).error_code(), grpc::StatusCode::NOT_FOUND);
+  Call run_call;
+  v1::RunCasesRequest run;
+  run.set_jobs(65);
+  const auto reader = suite->RunCases(&run_call, run);
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 // --- the daemon as a server ---

@@ -61,6 +61,7 @@ class Stubs {
   }
   v1::ListSessionsResponse list_sessions() {
     Call call;
+    call.set_wait_for_ready(true);  // a socket exists a moment before somebody listens on it
     v1::ListSessionsResponse response;
     EXPECT_TRUE(sessions->ListSessions(&call, {}, &response).ok());
     return response;

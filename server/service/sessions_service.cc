@@ -10,12 +10,6 @@
 namespace tcproctor::server {
 namespace {
 
-// A unary call that no session's loop gives up.
-class PlainCall final : public grpc::ServerUnaryReactor {
- public:
-  void OnDone() override { delete this; }
-};
-
 // The answers of several loops.
 struct Gathering {
   std::mutex mutex;

@@ -21,10 +21,10 @@ absl::StatusOr<const conformance::Suite*> suite() {
   return &**loaded;
 }
 
-// A unary call that is answered by another thread.
-class PlainCall final : public grpc::ServerUnaryReactor {
+// Answered by the thread of its run.
+class ExplainCall final : public grpc::ServerUnaryReactor {
  public:
-  explicit PlainCall(std::shared_ptr<std::atomic<bool>> cancelled)
+  explicit ExplainCall(std::shared_ptr<std::atomic<bool>> cancelled)
       : cancelled_(std::move(cancelled)) {}
   void OnCancel() override { *cancelled_ = true; }
   void OnDone() override { delete this; }
@@ -35,7 +35,9 @@ class PlainCall final : public grpc::ServerUnaryReactor {
 
 }  // namespace
 
-SuiteService::~SuiteService() { shut_down(); }
+SuiteService::~SuiteService() {
+  shut_down();
+}
 
 void SuiteService::shut_down() {
   std::list<std::shared_ptr<Run>> runs;
@@ -136,7 +138,7 @@ grpc::ServerUnaryReactor* SuiteService::Explain(grpc::CallbackServerContext*,
                                                 const v1::ExplainRequest* request,
                                                 v1::ExplainResponse* response) {
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
-  auto* const call = new PlainCall(cancelled);
+  auto* const call = new ExplainCall(cancelled);
   const absl::StatusOr<const conformance::Suite*> cases = suite();
   if (!cases.ok()) {
     call->Finish(to_grpc(cases.status()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A unary RPC that names a session: finds it, carries the call out on the session's loop, and answers
-// when the loop does. A client that vanishes gives its operation up.
+// A unary RPC that names a session: finds it, carries the call out on the session's loop, and
+// answers when the loop does. A client that vanishes gives its operation up.
 #pragma once
 
 #include <memory>
@@ -33,19 +33,18 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   void run(std::shared_ptr<Session> session,
            absl::AnyInvocable<OperationId(Session&, Done<Response>)> begin) {
     state_->session = std::move(session);
-    const bool posted = state_->session->post(
-        [this, state = state_, begin = std::move(begin)](Session& self) mutable {
-          const absl::Status status = self.begin_call();
-          if (!status.ok()) return answer(*state, status);
-          const OperationId operation =
-              begin(self, [this, state](absl::StatusOr<Response> response) {
-                answer(*state, std::move(response));
-              });
-          // From here on `this` may be gone.
-          state->operation = operation;
-          if (state->cancelled && !state->answered && operation != 0) self.cancel(operation);
-          if (self.alive()) self.settle();
-        });
+    const bool posted = state_->session->post([this, state = state_,
+                                               begin = std::move(begin)](Session& self) mutable {
+      const absl::Status status = self.begin_call();
+      if (!status.ok()) return answer(*state, status);
+      const OperationId operation = begin(self, [this, state](absl::StatusOr<Response> response) {
+        answer(*state, std::move(response));
+      });
+      // From here on `this` may be gone.
+      state->operation = operation;
+      if (state->cancelled && !state->answered && operation != 0) self.cancel(operation);
+      if (self.alive()) self.settle();
+    });
     if (!posted) Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the daemon is shutting down"));
   }
 
@@ -69,6 +68,12 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
+// A unary RPC that is answered by somebody else's callback, and cannot be given up.
+class PlainCall final : public grpc::ServerUnaryReactor {
+ public:
+  void OnDone() override { delete this; }
+};
+
 // An answer that is known at once.
 inline grpc::ServerUnaryReactor* finish_now(grpc::CallbackServerContext* context,
                                             const absl::Status& status) {
@@ -78,10 +83,11 @@ inline grpc::ServerUnaryReactor* finish_now(grpc::CallbackServerContext* context
 }
 
 template <class Request, class Response>
-grpc::ServerUnaryReactor* call_session(
-    grpc::CallbackServerContext* context, const Registry& registry, const std::string& session_id,
-    const Request* request, Response* response,
-    OperationId (Session::*method)(const Request&, Done<Response>)) {
+grpc::ServerUnaryReactor* call_session(grpc::CallbackServerContext* context,
+                                       const Registry& registry, const std::string& session_id,
+                                       const Request* request, Response* response,
+                                       OperationId (Session::*method)(const Request&,
+                                                                      Done<Response>)) {
   absl::StatusOr<std::shared_ptr<Session>> session = registry.find(session_id);
   if (!session.ok()) return finish_now(context, session.status());
   auto* const call = new UnaryCall<Response>(response);

@@ -36,8 +36,7 @@ class CursorStream : public std::enable_shared_from_this<CursorStream<Message>> 
                                 : std::function<void()>(),
          .on_reset =
              [self = this->shared_from_this()] {
-               self->over_ = true;
-               self->writer_->finish(absl::AbortedError("the session was reset"));
+               self->end(absl::AbortedError("the session was reset"));
              },
          .on_end =
              [self = this->shared_from_this()](const absl::Status& why) {
@@ -104,12 +103,10 @@ grpc::ServerWriteReactor<Message>* stream_cursor(
     return writer.get();
   }
   const auto stream = std::make_shared<CursorStream<Message>>(writer, *session, follow);
-  writer->set_on_drained([session = *session, stream] {
-    session->post([stream](Session&) { stream->pump(); });
-  });
-  writer->set_on_cancelled([session = *session, stream] {
-    session->post([stream](Session&) { stream->stop(); });
-  });
+  writer->set_on_drained(
+      [session = *session, stream] { session->post([stream](Session&) { stream->pump(); }); });
+  writer->set_on_cancelled(
+      [session = *session, stream] { session->post([stream](Session&) { stream->stop(); }); });
   const bool posted =
       (*session)->post([writer, stream, begin = std::move(begin)](Session& self) mutable {
         absl::Status status = self.begin_call();

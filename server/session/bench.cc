@@ -71,7 +71,9 @@ Bench::Bench(const SessionPlan& plan, Plant plant, run::EventLoop& loop,
   }
 }
 
-Bench::~Bench() { dismantle()(); }
+Bench::~Bench() {
+  dismantle()();
+}
 
 absl::StatusOr<std::unique_ptr<Bench>> Bench::assemble(const SessionPlan& plan, Plant plant,
                                                        run::EventLoop& loop, uint64_t id_base,
@@ -146,8 +148,7 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_stack_end(const SessionPlan& pl
 }
 
 absl::StatusOr<std::unique_ptr<End>> Bench::make_kernel_end(const SessionPlan& plan,
-                                                            const EndPlan& mine,
-                                                            uint64_t id_base) {
+                                                            const EndPlan& mine, uint64_t id_base) {
   EndPlant& plant = plant_.end(mine.side);
   KernelEndConfig config;
   config.side = mine.side;
@@ -158,8 +159,7 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_kernel_end(const SessionPlan& p
   config.user_namespace_path = user_namespace_path();
   uint64_t next = end_id_base(id_base, mine.side);
   return KernelEnd::create(
-      plant.ns, loop_, std::move(config),
-      [next]() mutable { return next += kIdStride; },
+      plant.ns, loop_, std::move(config), [next]() mutable { return next += kIdStride; },
       [this] { return absl::FromChrono(now().time_since_epoch()); });
 }
 
@@ -193,8 +193,7 @@ absl::Status Bench::start_ports(const SessionPlan& plan) {
   return status.ok() ? start_port(plan, v1::END_B, port_b_) : status;
 }
 
-absl::Status Bench::start_port(const SessionPlan& plan, v1::End side,
-                               std::unique_ptr<Port>& port) {
+absl::Status Bench::start_port(const SessionPlan& plan, v1::End side, std::unique_ptr<Port>& port) {
   std::unique_ptr<link::Link> link = std::move(plant_.end(side).wire_link);
   if (link == nullptr) return absl::OkStatus();  // scripted
   std::optional<EthernetAddresses> addresses;
@@ -202,14 +201,12 @@ absl::Status Bench::start_port(const SessionPlan& plan, v1::End side,
     addresses = EthernetAddresses{.end = plan.end(side).mac, .peer = plan.peer(side).mac};
   }
   port = std::make_unique<Port>(std::move(link), addresses, *scheduler_, &loop_);
-  return port->start(
-      [this, side](std::span<const uint8_t> packet, const PacketMeta& meta) {
-        wire_->on_packet(side, packet, meta);
-      },
-      [this](const absl::Status& lost) {
-        link_status_ = lost;
-        on_activity_();
-      });
+  return port->start([this, side](std::span<const uint8_t> packet,
+                                  const PacketMeta& meta) { wire_->on_packet(side, packet, meta); },
+                     [this](const absl::Status& lost) {
+                       link_status_ = lost;
+                       on_activity_();
+                     });
 }
 
 }  // namespace tcproctor::server

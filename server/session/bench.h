@@ -24,8 +24,8 @@ namespace tcproctor::server {
 // Not thread-safe: lives on its session's loop.
 class Bench {
  public:
-  // `id_base`: connection ids of the session lie above it. `on_activity`: something that waits may be
-  // satisfiable; it is called from within the ends' and the wire's work and must only schedule.
+  // `id_base`: connection ids of the session lie above it. `on_activity`: something that waits may
+  // be satisfiable; it is called from within the ends' and the wire's work and must only schedule.
   static absl::StatusOr<std::unique_ptr<Bench>> assemble(const SessionPlan& plan, Plant plant,
                                                          run::EventLoop& loop, uint64_t id_base,
                                                          std::function<void()> on_activity);
@@ -33,8 +33,8 @@ class Bench {
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
-  // Ends everything that lives on the loop and returns the rest (sockets, devices, namespaces), whose
-  // destruction takes the kernel's time and belongs on a worker thread. Call at most once.
+  // Ends everything that lives on the loop and returns the rest (sockets, devices, namespaces),
+  // whose destruction takes the kernel's time and belongs on a worker thread. Call at most once.
   absl::AnyInvocable<void()> dismantle();
 
   End& end(v1::End side) { return side == v1::END_A ? *a_ : *b_; }

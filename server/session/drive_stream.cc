@@ -14,8 +14,9 @@ namespace {
 // Requests of a stream need not name the session; if they do, it must be the stream's.
 absl::Status check_session(const std::string& named, const Session& session) {
   if (named.empty() || named == session.id()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("session: ", named, " is not this stream's, which is ",
-                                                 session.id(), "; it may be left out"));
+  return absl::InvalidArgumentError(absl::StrCat("session: ", named,
+                                                 " is not this stream's, which is ", session.id(),
+                                                 "; it may be left out"));
 }
 
 template <class Request>
@@ -41,21 +42,20 @@ DriveStream::DriveStream(std::shared_ptr<Session> session,
 
 void DriveStream::start(uint64_t operation) {
   last_operation_ = operation;
-  subscription_ = session_->subscribe(
-      {.on_event =
-           [this](const v1::ConnectionEvent& event) {
-             v1::Report report = report_for(0);
-             *report.mutable_now() = event.time();
-             *report.mutable_event() = event;
-             if (report_) report_(report);
-           },
-       .on_activity = nullptr,
-       .on_reset = nullptr,
-       .on_end =
-           [this](const absl::Status& why) {
-             subscription_ = 0;
-             if (report_) on_end_(why);
-           }});
+  subscription_ = session_->subscribe({.on_event =
+                                           [this](const v1::ConnectionEvent& event) {
+                                             v1::Report report = report_for(0);
+                                             *report.mutable_now() = event.time();
+                                             *report.mutable_event() = event;
+                                             if (report_) report_(report);
+                                           },
+                                       .on_activity = nullptr,
+                                       .on_reset = nullptr,
+                                       .on_end =
+                                           [this](const absl::Status& why) {
+                                             subscription_ = 0;
+                                             if (report_) on_end_(why);
+                                           }});
   v1::Report report = report_for(operation);
   *report.mutable_session() = session_->describe();
   report_(report);
@@ -119,9 +119,8 @@ void DriveStream::carry_out(const v1::Command& command) {
   absl::Status status = session_->begin_call();
   // Cancel may overtake commands that wait for their turn.
   if (status.ok() && command.operation() <= last_operation_ && !command.has_cancel()) {
-    status = absl::InvalidArgumentError(
-        absl::StrCat("operation: ", command.operation(), " does not grow; the last one was ",
-                     last_operation_));
+    status = absl::InvalidArgumentError(absl::StrCat(
+        "operation: ", command.operation(), " does not grow; the last one was ", last_operation_));
   }
   if (command.operation() == 0) {
     status = absl::InvalidArgumentError("operation: 0 is for events; count from 1");
@@ -150,7 +149,8 @@ void DriveStream::call(const v1::Command& command, const Request& request,
     if (report_) report_(report);
   };
   const OperationId operation = (session_.get()->*method)(
-      request, [self = shared_from_this(), at_once, returned, tell](absl::StatusOr<Response> answer) {
+      request,
+      [self = shared_from_this(), at_once, returned, tell](absl::StatusOr<Response> answer) {
         if (*returned) {
           tell(std::move(answer));
         } else {
@@ -283,17 +283,17 @@ void DriveStream::reset(const v1::Command& command) {
   const absl::Status named = check_session(command.reset().session(), *session_);
   if (!named.ok()) return report_error(number, named);
   blocked_by_ = number;
-  session_->reset(command.reset(), [self = shared_from_this(),
-                                    number](absl::StatusOr<v1::Session> answer) {
-    if (answer.ok()) {
-      v1::Report report = self->report_for(number);
-      *report.mutable_session() = *std::move(answer);
-      if (self->report_) self->report_(report);
-    } else {
-      self->report_error(number, answer.status());
-    }
-    self->unblock();
-  });
+  session_->reset(command.reset(),
+                  [self = shared_from_this(), number](absl::StatusOr<v1::Session> answer) {
+                    if (answer.ok()) {
+                      v1::Report report = self->report_for(number);
+                      *report.mutable_session() = *std::move(answer);
+                      if (self->report_) self->report_(report);
+                    } else {
+                      self->report_error(number, answer.status());
+                    }
+                    self->unblock();
+                  });
 }
 
 void DriveStream::cancel(const v1::Command& command) {

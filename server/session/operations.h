@@ -24,8 +24,8 @@ class Operation {
   virtual bool poll() = 0;
   // The deadline passed.
   virtual void expire() = 0;
-  // The caller or the session gives up. CANCELLED: becomes OUTCOME_CANCELLED where the answer has an
-  // outcome; any other status is the answer.
+  // The caller or the session gives up. CANCELLED: becomes OUTCOME_CANCELLED where the answer has
+  // an outcome; any other status is the answer.
   virtual void give_up(const absl::Status& why) = 0;
   // In session time.
   virtual std::optional<tcp::Instant> deadline() const = 0;

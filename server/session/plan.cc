@@ -59,15 +59,15 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
        settings.initial_rto},
       {spec.has_min_rto(), spec.min_rto(), "min_rto", milliseconds(1), settings.min_rto},
       {spec.has_max_rto(), spec.max_rto(), "max_rto", milliseconds(1), settings.max_rto},
-      {spec.has_orphan_fin_wait_2(), spec.orphan_fin_wait_2(), "orphan_fin_wait_2",
-       milliseconds(1), settings.orphan_fin_wait_2},
+      {spec.has_orphan_fin_wait_2(), spec.orphan_fin_wait_2(), "orphan_fin_wait_2", milliseconds(1),
+       settings.orphan_fin_wait_2},
       {spec.has_quiet_time(), spec.quiet_time(), "quiet_time", milliseconds(0),
        settings.quiet_time},
   };
   for (const DurationField& duration : durations) {
-    const absl::Status status =
-        read_duration(duration.present, duration.proto, absl::StrCat(name, ".stack.", duration.field),
-                      duration.min, hours(1), duration.out);
+    const absl::Status status = read_duration(duration.present, duration.proto,
+                                              absl::StrCat(name, ".stack.", duration.field),
+                                              duration.min, hours(1), duration.out);
     if (!status.ok()) return status;
   }
   if (settings.min_rto > settings.max_rto) {
@@ -116,8 +116,7 @@ absl::StatusOr<host::InterfaceAddress> read_address(const std::string& text,
   if (slash == std::string::npos || !absl::SimpleAtoi(text.substr(slash + 1), &prefix)) {
     return invalid(field, absl::StrCat("\"", text, "\" is not of the form ADDRESS/PREFIX"));
   }
-  const absl::StatusOr<packet::IpAddress> address =
-      packet::IpAddress::parse(text.substr(0, slash));
+  const absl::StatusOr<packet::IpAddress> address = packet::IpAddress::parse(text.substr(0, slash));
   if (!address.ok()) return invalid(field, address.status().message());
   const uint32_t bits = address->is_v4() ? 32 : 128;
   if (prefix < 1 || prefix > bits) {
@@ -146,8 +145,8 @@ absl::Status read_addresses(const v1::EndSpec& spec, absl::string_view name, uin
     const absl::StatusOr<host::InterfaceAddress> address = read_address(text, field);
     if (!address.ok()) return address.status();
     if (address->address.is_v6() && mtu < kMinMtuV6) {
-      return invalid("wire.mtu", absl::StrCat(mtu, " is below ", kMinMtuV6,
-                                              ", which IPv6 needs (", name, " has ", text, ")"));
+      return invalid("wire.mtu", absl::StrCat(mtu, " is below ", kMinMtuV6, ", which IPv6 needs (",
+                                              name, " has ", text, ")"));
     }
     plan.addresses.push_back(*address);
     plan.address_texts.push_back(
@@ -214,7 +213,8 @@ absl::Status check_link(const SessionPlan& plan) {
                    "LINK_KIND_TUN needs a kernel end; without one use LINK_KIND_MEMORY or VETH");
   }
   if (plan.direct && scripted) {
-    return invalid("wire.direct", "a scripted end has no voice without the switch; set it to false");
+    return invalid("wire.direct",
+                   "a scripted end has no voice without the switch; set it to false");
   }
   if (plan.direct && plan.link == v1::LINK_KIND_TUN && plan.a.kind == plan.b.kind) {
     return invalid("wire.direct", "two kernel ends cannot share a TUN device; use LINK_KIND_VETH");
@@ -229,8 +229,7 @@ absl::Status read_wire(const v1::WireSpec& wire, SessionPlan& plan) {
   }
   if (wire.has_log_bytes()) plan.log_bytes = wire.log_bytes();
   if (plan.log_bytes < 1 || plan.log_bytes > kMaxLogBytes) {
-    return invalid("wire.log_bytes",
-                   absl::StrCat(plan.log_bytes, " is outside 1..", kMaxLogBytes));
+    return invalid("wire.log_bytes", absl::StrCat(plan.log_bytes, " is outside 1..", kMaxLogBytes));
   }
   plan.direct = wire.direct();
   plan.offloads = wire.has_offloads() ? wire.offloads() : plan.direct;
@@ -272,8 +271,8 @@ absl::StatusOr<SessionPlan> plan_session(const v1::CreateSessionRequest& request
   if (status.ok()) status = check_link(plan);
   if (!status.ok()) return status;
   if (request.label().size() > kMaxLabel) {
-    return invalid("label", absl::StrCat(request.label().size(), " octets are too many, at most ",
-                                         kMaxLabel));
+    return invalid(
+        "label", absl::StrCat(request.label().size(), " octets are too many, at most ", kMaxLabel));
   }
   if (request.request_id().size() > kMaxRequestId) {
     return invalid("request_id", absl::StrCat(request.request_id().size(),

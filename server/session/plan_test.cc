@@ -93,7 +93,8 @@ using Request = v1::CreateSessionRequest;
 INSTANTIATE_TEST_SUITE_P(
     All, RefusalTest,
     ::testing::Values(
-        Refusal{"a", [](Request& r) { r.clear_a(); }}, Refusal{"b", [](Request& r) { r.clear_b(); }},
+        Refusal{"a", [](Request& r) { r.clear_a(); }},
+        Refusal{"b", [](Request& r) { r.clear_b(); }},
         Refusal{"b",
                 [](Request& r) {
                   r.mutable_a()->mutable_scripted();
@@ -157,9 +158,8 @@ INSTANTIATE_TEST_SUITE_P(
                   r.mutable_a()->mutable_stack()->mutable_msl()->set_nanos(1'000'000'000);
                 }},
         Refusal{"a.stack.min_rto",
-                [](Request& r) {
-                  r.mutable_a()->mutable_stack()->mutable_min_rto()->set_seconds(300);
-                }},
+                [](Request&
+                       r) { r.mutable_a()->mutable_stack()->mutable_min_rto()->set_seconds(300); }},
         Refusal{"a.stack.syn_cache_size",
                 [](Request& r) { r.mutable_a()->mutable_stack()->set_syn_cache_size(0); }},
         Refusal{"a.stack.half_open_alarm",

@@ -17,7 +17,9 @@ namespace {
 constexpr char kVethName[] = "tcp0";
 constexpr char kTunName[] = "tun0";
 
-absl::string_view name_of(v1::End side) { return side == v1::END_A ? "a" : "b"; }
+absl::string_view name_of(v1::End side) {
+  return side == v1::END_A ? "a" : "b";
+}
 
 // NOT_FOUND means "no such session" in this API, and a missing right is the machine's state.
 absl::Status of_the_machine(const absl::Status& status, absl::string_view what) {
@@ -194,7 +196,9 @@ bool needs_namespace(const SessionPlan& plan, const EndPlan& end) {
 
 }  // namespace
 
-bool needs_machine(const SessionPlan& plan) { return plan.link != v1::LINK_KIND_MEMORY; }
+bool needs_machine(const SessionPlan& plan) {
+  return plan.link != v1::LINK_KIND_MEMORY;
+}
 
 absl::StatusOr<Plant> build_plant(const SessionPlan& plan) {
   Plant plant;

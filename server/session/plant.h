@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session needs of the machine: namespaces, devices and packet sockets. Made and given up on a
-// worker thread, because the kernel may take milliseconds for it.
+// What a session needs of the machine: namespaces, devices and packet sockets. Made and given up on
+// a worker thread, because the kernel may take milliseconds for it.
 #pragma once
 
 #include <memory>
@@ -14,9 +14,9 @@
 namespace tcproctor::server {
 
 struct EndPlant {
-  std::shared_ptr<NetworkNamespace> ns;  // null on memory and for a scripted end
-  std::string interface;                 // in `ns`
-  std::unique_ptr<link::Link> end_link;  // what our stack speaks through; null for the kernel
+  std::shared_ptr<NetworkNamespace> ns;   // null on memory and for a scripted end
+  std::string interface;                  // in `ns`
+  std::unique_ptr<link::Link> end_link;   // what our stack speaks through; null for the kernel
   std::unique_ptr<link::Link> wire_link;  // the wire's side of it; null if scripted or direct
 };
 

@@ -4,6 +4,8 @@
 #include <random>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "absl/strings/str_cat.h"
 
 namespace tcproctor::server {
@@ -79,13 +81,12 @@ void Registry::create(const v1::CreateSessionRequest& request, bool hold_lease,
   }
   const auto session = std::make_shared<Session>(
       id, serial, *std::move(plan), pool_.assign(),
-      Session::Services{
-          .worker = &worker_,
-          .name_of = [this](uint64_t of) { return name_of(of); },
-          .on_lease_out =
-              [this](uint64_t over, const absl::Status& why) {
-                forget(over, std::string(why.message()));
-              }});
+      Session::Services{.worker = &worker_,
+                        .name_of = [this](uint64_t of) { return name_of(of); },
+                        .on_lease_out =
+                            [this](uint64_t over, const absl::Status& why) {
+                              forget(over, std::string(why.message()));
+                            }});
   begin(session, hold_lease, std::move(done));
 }
 
@@ -93,25 +94,24 @@ void Registry::begin(const std::shared_ptr<Session>& session, bool hold_lease,
                      CreatedCallback done) {
   auto start = [this, session, hold_lease,
                 done = std::move(done)](absl::StatusOr<Plant> plant) mutable {
-    const bool posted = session->post(
-        [this, hold_lease, plant = std::move(plant), done = std::move(done)](Session& made) mutable {
-          if (hold_lease) made.hold_lease();
-          const absl::Status status = plant.ok() ? made.start(*std::move(plant)) : plant.status();
-          absl::StatusOr<Created> created = absl::UnknownError("");
-          if (status.ok()) {
-            created = Created{made.shared_from_this(), made.describe()};
-          } else {
-            created = status;
-          }
-          finish(made.shared_from_this(), std::move(created), std::move(done));
-        });
+    const bool posted = session->post([this, hold_lease, plant = std::move(plant),
+                                       done = std::move(done)](Session& made) mutable {
+      if (hold_lease) made.hold_lease();
+      const absl::Status status = plant.ok() ? made.start(*std::move(plant)) : plant.status();
+      absl::StatusOr<Created> created = absl::UnknownError("");
+      if (status.ok()) {
+        created = Created{made.shared_from_this(), made.describe()};
+      } else {
+        created = status;
+      }
+      finish(made.shared_from_this(), std::move(created), std::move(done));
+    });
     // The loops have stopped: whoever waits is answered when the daemon's server is shut down.
     if (!posted) return;
   };
   if (!needs_machine(session->plan())) return start(build_plant(session->plan()));
-  worker_.post([session, start = std::move(start)]() mutable {
-    start(build_plant(session->plan()));
-  });
+  worker_.post(
+      [session, start = std::move(start)]() mutable { start(build_plant(session->plan())); });
 }
 
 void Registry::finish(const std::shared_ptr<Session>& session, absl::StatusOr<Created> created,
@@ -135,7 +135,12 @@ void Registry::finish(const std::shared_ptr<Session>& session, absl::StatusOr<Cr
       forget_request(session->serial());
     }
   }
-  if (!created.ok()) session->end(created.status());
+  if (created.ok()) {
+    spdlog::debug("session {} made", session->id());
+  } else {
+    spdlog::info("a session could not be made: {}", std::string(created.status().message()));
+    session->end(created.status());
+  }
   for (CreatedCallback& other : waiting) other(created);
   done(std::move(created));
 }
@@ -171,6 +176,7 @@ void Registry::forget(uint64_t serial, const std::string& why) {
   const std::lock_guard lock(mutex_);
   const auto session = sessions_.find(serial);
   if (session == sessions_.end()) return;
+  spdlog::debug("{}", why);
   gone_[session->second->id()] = why;
   gone_order_.push_back(session->second->id());
   if (gone_order_.size() > kMaxGone) {

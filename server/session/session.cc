@@ -30,11 +30,12 @@ Session::Session(std::string id, uint64_t serial, SessionPlan plan, run::EventLo
       services_(std::move(services)),
       lease_(plan_.lease, run::steady_now()) {}
 
-Session::~Session() { TCPROCTOR_CHECK(bench_ == nullptr); }
+Session::~Session() {
+  TCPROCTOR_CHECK(bench_ == nullptr);
+}
 
 bool Session::post(absl::AnyInvocable<void(Session&)> work) {
-  return loop_.post(
-      [self = shared_from_this(), work = std::move(work)]() mutable { work(*self); });
+  return loop_.post([self = shared_from_this(), work = std::move(work)]() mutable { work(*self); });
 }
 
 absl::Status Session::start(Plant plant) {
@@ -45,9 +46,8 @@ absl::Status Session::start(Plant plant) {
 }
 
 absl::Status Session::install(Plant plant) {
-  absl::StatusOr<std::unique_ptr<Bench>> bench =
-      Bench::assemble(plan_, std::move(plant), loop_, serial_ * kIdsPerSession,
-                      [this] { note_activity(); });
+  absl::StatusOr<std::unique_ptr<Bench>> bench = Bench::assemble(
+      plan_, std::move(plant), loop_, serial_ * kIdsPerSession, [this] { note_activity(); });
   if (!bench.ok()) return bench.status();
   clear_bench();
   bench_ = *std::move(bench);
@@ -87,8 +87,8 @@ absl::Status Session::check() const {
                             : end_status_;
   }
   if (!bench_->link_status().ok()) {
-    return absl::UnavailableError(absl::StrCat("session ", id_, " has lost its device: ",
-                                               bench_->link_status().message()));
+    return absl::UnavailableError(
+        absl::StrCat("session ", id_, " has lost its device: ", bench_->link_status().message()));
   }
   return absl::OkStatus();
 }
@@ -99,7 +99,9 @@ absl::Status Session::begin_call() {
   return status;
 }
 
-void Session::renew() { lease_.renew(run::steady_now()); }
+void Session::renew() {
+  lease_.renew(run::steady_now());
+}
 
 absl::Status Session::renew(const v1::RenewLeaseRequest& request) {
   if (!request.has_lease()) return absl::OkStatus();  // begin_call() has renewed it
@@ -122,11 +124,10 @@ void Session::arm_lease() {
 
 void Session::check_lease() {
   if (!lease_.ran_out(run::steady_now())) return arm_lease();  // it was renewed meanwhile
-  const std::shared_ptr<Session> self = shared_from_this();  // the books may hold the last share
-  const absl::Status why = absl::NotFoundError(
-      absl::StrCat("session ", id_, ": its lease ran out (",
-                   std::chrono::duration<double>(lease_.length()).count(),
-                   " s without a call that names it)"));
+  const std::shared_ptr<Session> self = shared_from_this();    // the books may hold the last share
+  const absl::Status why = absl::NotFoundError(absl::StrCat(
+      "session ", id_, ": its lease ran out (",
+      std::chrono::duration<double>(lease_.length()).count(), " s without a call that names it)"));
   services_.on_lease_out(serial_, why);
   end(why);
 }
@@ -148,7 +149,9 @@ v1::Session Session::describe() const {
   return session;
 }
 
-tcp::Instant Session::now() const { return bench_->now(); }
+tcp::Instant Session::now() const {
+  return bench_->now();
+}
 
 bool Session::cancel(OperationId operation) {
   const bool waited = operations_.cancel(operation, absl::CancelledError("given up"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One session: two ends, a wire, a clock, the calls that wait and those who listen. Every call of the
-// API is a method here, used by the unary services and by Drive alike.
+// One session: two ends, a wire, a clock, the calls that wait and those who listen. Every call of
+// the API is a method here, used by the unary services and by Drive alike.
 //
 // A session lives on one event loop and is never shared: everything but id(), serial(), loop() and
 // post() belongs to the loop's thread.
@@ -40,16 +40,16 @@ absl::Status session_deleted(const std::string& id);
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  // Connection ids of session n lie in (n * kIdsPerSession, (n + 1) * kIdsPerSession], so that an id
-  // of another session is recognised.
+  // Connection ids of session n lie in (n * kIdsPerSession, (n + 1) * kIdsPerSession], so that an
+  // id of another session is recognised.
   static constexpr uint64_t kIdsPerSession = 10'000'000;
 
   struct Services {
     Worker* worker = nullptr;
     // The id of a session by its serial number, for messages; "" when it is gone. Any thread.
     std::function<std::string(uint64_t serial)> name_of;
-    // The lease ran out: take the session out of the books. Called on the loop's thread, before those
-    // who wait are told.
+    // The lease ran out: take the session out of the books. Called on the loop's thread, before
+    // those who wait are told.
     std::function<void(uint64_t serial, const absl::Status& why)> on_lease_out;
   };
 
@@ -83,11 +83,12 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionPlan& plan() const { return plan_; }
   tcp::Instant now() const;
 
-  // To be asked before each of the calls below, which need a session that is alive: check(), and the
-  // lease begins anew.
+  // To be asked before each of the calls below, which need a session that is alive: check(), and
+  // the lease begins anew.
   absl::Status begin_call();
 
-  // --- calls: the id of the operation when it waits, 0 when it was answered already or, as reset(),
+  // --- calls: the id of the operation when it waits, 0 when it was answered already or, as
+  // reset(),
   // --- cannot be given up ---
   OperationId open(const v1::OpenRequest& request, Done<v1::OpenResponse> done);
   OperationId accept(const v1::AcceptRequest& request, Done<v1::AcceptResponse> done);
@@ -179,7 +180,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Nothing for an absent timeout: the caller's own deadline bounds the call.
   absl::StatusOr<std::optional<tcp::Instant>> deadline_after(
       bool present, const google::protobuf::Duration& timeout) const;
-  OperationId call_on(const v1::ConnectionRef& ref, absl::StatusOr<v1::Outcome> (End::*method)(uint64_t),
+  OperationId call_on(const v1::ConnectionRef& ref,
+                      absl::StatusOr<v1::Outcome> (End::*method)(uint64_t),
                       Done<v1::CallResponse>& done);
   std::optional<v1::WaitStateResponse> look_at_state(const v1::WaitStateRequest& request);
 

@@ -15,7 +15,9 @@ namespace {
 constexpr size_t kMaxCallBytes = 1 << 20;
 constexpr uint32_t kDefaultReceive = 65536;
 
-const char* end_name(v1::End side) { return side == v1::END_A ? "A" : "B"; }
+const char* end_name(v1::End side) {
+  return side == v1::END_A ? "A" : "B";
+}
 
 // The answer when a call is given up or its time is over.
 template <class Moment>
@@ -44,12 +46,12 @@ absl::Status Session::unknown_connection(uint64_t connection) const {
   const uint64_t serial = (connection - 1) / kIdsPerSession;
   if (connection != 0 && serial != serial_) {
     const std::string owner = services_.name_of(serial);
-    return absl::NotFoundError(absl::StrCat(
-        "connection ", connection, " is not of session ", id_, " but of ",
-        owner.empty() ? std::string("another one, which is gone or never was") : "session " + owner));
+    return absl::NotFoundError(
+        absl::StrCat("connection ", connection, " is not of session ", id_, " but of ",
+                     owner.empty() ? std::string("another one, which is gone or never was")
+                                   : "session " + owner));
   }
-  return absl::NotFoundError(
-      absl::StrCat("session ", id_, " has no connection ", connection));
+  return absl::NotFoundError(absl::StrCat("session ", id_, " has no connection ", connection));
 }
 
 absl::Status Session::check_connection(uint64_t connection) const {
@@ -175,8 +177,8 @@ OperationId Session::send(const v1::SendRequest& request, Done<v1::SendResponse>
   if (request.data().size() > kMaxCallBytes) {
     return answer<v1::SendResponse>(
         done, absl::InvalidArgumentError(absl::StrCat("data: ", request.data().size(),
-                                                      " octets are over the limit of ", kMaxCallBytes,
-                                                      " in one call")));
+                                                      " octets are over the limit of ",
+                                                      kMaxCallBytes, " in one call")));
   }
   absl::StatusOr<std::optional<tcp::Instant>> deadline =
       deadline_after(request.has_timeout(), request.timeout());
@@ -185,7 +187,8 @@ OperationId Session::send(const v1::SendRequest& request, Done<v1::SendResponse>
   return wait_for<v1::SendResponse>(
       *deadline,
       [target = *target, data = request.data(), push = request.push(), urgent = request.urgent(),
-       total = uint64_t{0}](Moment moment) mutable -> std::optional<absl::StatusOr<v1::SendResponse>> {
+       total =
+           uint64_t{0}](Moment moment) mutable -> std::optional<absl::StatusOr<v1::SendResponse>> {
         v1::SendResponse response;
         response.set_outcome(given_up(moment));
         while (moment != Moment::kCancelled) {
@@ -378,8 +381,7 @@ OperationId Session::wait_state(const v1::WaitStateRequest& request,
 OperationId Session::serve(const v1::ServeRequest& request, Done<v1::ServeResponse> done) {
   const absl::StatusOr<Target> target = resolve(request.connection(), "connection");
   if (!target.ok()) return answer<v1::ServeResponse>(done, target.status());
-  const absl::Status status =
-      bench_->serving().serve(*target->end, request, target->connection);
+  const absl::Status status = bench_->serving().serve(*target->end, request, target->connection);
   if (!status.ok()) return answer<v1::ServeResponse>(done, status);
   note_activity();
   return answer<v1::ServeResponse>(done, v1::ServeResponse());

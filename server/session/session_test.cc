@@ -237,7 +237,8 @@ TEST_F(SessionTest, ARunCanBeCancelledWhileItRuns) {
   v1::Command options;
   options.mutable_set_options()->mutable_connection()->set_id(pair.a);
   options.mutable_set_options()->mutable_options()->set_keepalive(true);
-  *options.mutable_set_options()->mutable_options()->mutable_keepalive_idle() = seconds_proto(0.001);
+  *options.mutable_set_options()->mutable_options()->mutable_keepalive_idle() =
+      seconds_proto(0.001);
   client->good(options);
   v1::Command run;
   *run.mutable_run_until()->mutable_duration() = seconds_proto(3e9);
@@ -324,7 +325,10 @@ TEST_F(SessionTest, AScriptExaminesTheStack) {
   v1::Command expect;
   expect.mutable_expect()->set_from(v1::END_B);
   expect.mutable_expect()->mutable_pattern()->mutable_fields()->mutable_tcp()->set_flags(0x12);
-  expect.mutable_expect()->mutable_pattern()->mutable_fields()->mutable_tcp()
+  expect.mutable_expect()
+      ->mutable_pattern()
+      ->mutable_fields()
+      ->mutable_tcp()
       ->set_acknowledgment_number(101);
   const v1::ExpectResponse answer = client->good(expect).expect();
   EXPECT_EQ(answer.result(), v1::ExpectResponse::RESULT_MATCHED);
@@ -424,8 +428,7 @@ TEST_F(SessionTest, OperationsMustGrow) {
   client->good(list);
   v1::Command run;
   run.mutable_run_until()->add_operations(99);
-  EXPECT_EQ(client->call(run).error_code(),
-            static_cast<int>(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(client->call(run).error_code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
   v1::Command nothing;
   EXPECT_EQ(client->call(nothing).error_code(),
             static_cast<int>(absl::StatusCode::kInvalidArgument));

@@ -41,9 +41,10 @@ absl::StatusOr<v1::ReadLogResponse> read_all(LogReader& reader) {
 
 absl::StatusOr<Wire*> Session::wire() const {
   if (bench_->wire() != nullptr) return bench_->wire();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "session ", id_, ": its ends are joined directly, there is no wire in between; make it "
-      "without wire.direct"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("session ", id_,
+                   ": its ends are joined directly, there is no wire in between; make it "
+                   "without wire.direct"));
 }
 
 OperationId Session::inject(const v1::InjectRequest& request, Done<v1::InjectResponse> done) {

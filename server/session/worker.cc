@@ -9,7 +9,9 @@ Worker::Worker(size_t threads) {
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 void Worker::post(absl::AnyInvocable<void()> job) {
   {
@@ -38,7 +40,8 @@ void Worker::run() {
     absl::AnyInvocable<void()> job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopped_ || !jobs_.empty(); });
+      wake_.wait(lock,
+                 [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopped_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A few threads for what may take milliseconds and must not keep a loop waiting: netlink, namespaces,
-// closing packet sockets.
+// A few threads for what may take milliseconds and must not keep a loop waiting: netlink,
+// namespaces, closing packet sockets.
 #pragma once
 
 #include <condition_variable>
