@@ -151,6 +151,7 @@ absl::StatusOr<int> exec_in_namespace(const v1::EndInfo& end,
 
   std::vector<std::string> words = command;
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::array<int, 2> ends = {};
