@@ -59,7 +59,7 @@ class Run : public Verb {
     if (!client.ok()) return client.status();
     options_.channel = client->channel();
     options_.cancelled = [] { return Interrupt::noted(); };
-    const absl::StatusOr<int> exit = report(context, *suite);
+    absl::StatusOr<int> exit = report(context, *suite);
     // The daemon ends sooner when nobody is connected.
     options_.channel.reset();
     return exit;
