@@ -22,9 +22,6 @@ namespace {
 constexpr absl::Duration kWatchdog = absl::Minutes(2);
 constexpr absl::Duration kSlowWatchdog = absl::Minutes(20);
 
-// How often a case is run when the harness was late; the last outcome counts.
-constexpr int kAttempts = 3;
-
 bool applies(const Clause& clause, const std::string& target) {
   return clause.targets.empty() ||
          std::find(clause.targets.begin(), clause.targets.end(), target) != clause.targets.end();
@@ -35,8 +32,6 @@ class CaseRun {
   CaseRun(const Case& test_case, const CaseRunOptions& options)
       : case_(test_case), options_(options) {}
   CaseOutcome run();
-  // Whether a clause could not be judged because the harness was late.
-  bool late() const { return late_; }
 
  private:
   // How what came before bears on a clause that is not fresh.
@@ -57,7 +52,6 @@ class CaseRun {
   std::unique_ptr<Stage> stage_;
   Past past_ = Past::kSound;
   std::string past_clause_;
-  bool late_ = false;
 };
 
 bool CaseRun::begin_stage(ClauseOutcome& outcome) {
@@ -131,11 +125,9 @@ void CaseRun::record(const Problem& problem, const Statement* statement, ClauseO
     outcome.failure.statement = std::string(trim(source_line(case_.source, at.line)));
     outcome.failure.location = cat(case_.file, ":", at.line, ":", at.column);
   }
-  const std::string lateness = stage_->lateness();
-  if (outcome.verdict == v1::VERDICT_FAIL && !lateness.empty()) {
+  if (outcome.verdict == v1::VERDICT_FAIL && !stage_->lateness().empty()) {
     outcome.verdict = v1::VERDICT_INCONCLUSIVE;
-    outcome.reason = cat(lateness, ", so this proves nothing: ", outcome.reason);
-    late_ = true;
+    outcome.reason = cat(stage_->lateness(), ", so this proves nothing: ", outcome.reason);
   }
 }
 
@@ -230,12 +222,7 @@ CaseOutcome CaseRun::run() {
 }  // namespace
 
 CaseOutcome run_case(const Case& test_case, const CaseRunOptions& options) {
-  for (int attempt = 1;; ++attempt) {
-    CaseRun run(test_case, options);
-    CaseOutcome outcome = run.run();
-    const bool cancelled = options.cancelled && options.cancelled();
-    if (!run.late() || attempt == kAttempts || cancelled) return outcome;
-  }
+  return CaseRun(test_case, options).run();
 }
 
 }  // namespace tcproctor::conformance

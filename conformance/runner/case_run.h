@@ -26,8 +26,7 @@ struct CaseRunOptions {
   const Ledger* ledger = nullptr;  // null: nothing is expected
 };
 
-// Never fails: what goes wrong is in the outcome. A case of which a clause is INCONCLUSIVE because the
-// harness was late is run again, at most twice.
+// Never fails: what goes wrong is in the outcome.
 CaseOutcome run_case(const Case& test_case, const CaseRunOptions& options);
 
 }  // namespace tcproctor::conformance

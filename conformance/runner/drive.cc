@@ -99,7 +99,6 @@ absl::StatusOr<v1::Report> Drive::take(uint64_t operation) {
 absl::StatusOr<v1::Report> Drive::finish(uint64_t operation) {
   while (results_.count(operation) == 0) {
     if (registered_.count(operation) != 0) {
-      waited_ = true;
       const absl::StatusOr<bool> there = run_until_finished(operation, kEndlessWait);
       if (!there.ok()) return there.status();
       if (*there) break;
@@ -111,24 +110,10 @@ absl::StatusOr<v1::Report> Drive::finish(uint64_t operation) {
 }
 
 absl::StatusOr<v1::Report> Drive::call(v1::Command command) {
-  const absl::Time start = idle_since_.value_or(absl::Now());
-  const absl::Duration session_start = now_;
-  const uint64_t operation = send(std::move(command));
-  absl::StatusOr<v1::Report> report = finish(operation);
-  idle_since_ = absl::Now();
-  // The time that a waiting command let pass is session time; the rest nobody asked for.
-  const bool waited = std::exchange(waited_, false);
-  const absl::Duration asked = waited ? now_ - session_start : absl::ZeroDuration();
-  add_delay(*idle_since_ - start - asked);
-  return report;
+  return finish(send(std::move(command)));
 }
 
-void Drive::add_delay(absl::Duration more) {
-  if (!virtual_clock() && more > absl::ZeroDuration()) delay_ += more;
-}
-
-absl::Status Drive::run(v1::RunUntilRequest request, absl::Duration longest) {
-  const absl::Duration start = now_;
+absl::Status Drive::run(v1::RunUntilRequest request) {
   v1::Command command;
   *command.mutable_run_until() = std::move(request);
   const uint64_t operation = send(std::move(command));
@@ -136,9 +121,6 @@ absl::Status Drive::run(v1::RunUntilRequest request, absl::Duration longest) {
     const absl::Status status = read_one();
     if (!status.ok()) return status;
   }
-  // Time that went on beyond what was asked for.
-  add_delay(now_ - start - longest);
-  idle_since_ = absl::Now();
   return take(operation).status();
 }
 
@@ -147,7 +129,7 @@ absl::StatusOr<bool> Drive::run_until_finished(uint64_t operation, absl::Duratio
   v1::RunUntilRequest request;
   request.add_operations(operation);
   to_proto(limit, *request.mutable_duration());
-  const absl::Status status = run(std::move(request), limit);
+  const absl::Status status = run(std::move(request));
   if (!status.ok()) return status;
   return results_.count(operation) != 0;
 }
@@ -170,14 +152,14 @@ absl::Status Drive::cancel(uint64_t operation) {
 absl::Status Drive::run_for(absl::Duration duration) {
   v1::RunUntilRequest request;
   to_proto(duration, *request.mutable_duration());
-  return run(std::move(request), duration);
+  return run(std::move(request));
 }
 
 absl::Status Drive::run_to(absl::Duration time) {
   if (time <= now_) return absl::OkStatus();
   v1::RunUntilRequest request;
   to_proto(time, *request.mutable_time());
-  return run(std::move(request), time - now_);
+  return run(std::move(request));
 }
 
 }  // namespace tcproctor::conformance

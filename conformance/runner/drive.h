@@ -8,7 +8,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -58,13 +57,6 @@ class Drive {
   absl::Status run_for(absl::Duration duration);
   absl::Status run_to(absl::Duration time);
 
-  // Real time that passed since reset_delay() although nobody asked for it: between commands, and in
-  // those that do not wait. What the candidate's timers saw of it is the harness's doing. Always
-  // zero on a virtual clock.
-  absl::Duration delay() const { return delay_; }
-  void add_delay(absl::Duration more);
-  void reset_delay() { delay_ = absl::ZeroDuration(); }
-
   // Events reported so far that nobody has taken; the caller removes what it uses.
   std::deque<v1::ConnectionEvent>& events() { return events_; }
 
@@ -78,7 +70,7 @@ class Drive {
   Drive() = default;
   absl::Status read_one();
   absl::StatusOr<v1::Report> take(uint64_t operation);
-  absl::Status run(v1::RunUntilRequest request, absl::Duration longest);
+  absl::Status run(v1::RunUntilRequest request);
   const absl::Status& fail_stream();
 
   std::unique_ptr<v1::Drive::Stub> stub_;
@@ -92,9 +84,6 @@ class Drive {
   std::set<uint64_t> forgotten_;
   std::deque<v1::ConnectionEvent> events_;
   std::vector<v1::ConnectionEvent> state_changes_;
-  bool waited_ = false;  // the command under way was answered by "registered" first
-  absl::Duration delay_ = absl::ZeroDuration();
-  std::optional<absl::Time> idle_since_;  // when the last command was answered
   absl::Status broken_;
 };
 

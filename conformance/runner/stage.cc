@@ -25,7 +25,7 @@ constexpr uint32_t kDefaultPortB = 8080;
 // On a virtual clock everything happens at exact moments; this only absorbs rounding.
 constexpr absl::Duration kVirtualTolerance = absl::Milliseconds(1);
 
-// Time between two actions that nobody asked for, from which on a failure proves nothing: shorter
+// A pause of the harness between two statements from which on a failure proves nothing: shorter
 // than any retransmission timer (Linux: 200 ms).
 constexpr absl::Duration kStall = absl::Milliseconds(150);
 
@@ -138,21 +138,22 @@ bool Stage::has_capability(const std::string& name) const {
 }
 
 void Stage::open_clause(const std::string& name) {
+  lateness_.clear();
   LadderItem item;
   item.kind = LadderItem::Kind::kClause;
   item.text = name;
   add_item(std::move(item));
 }
 
-void Stage::note_action() {
-  if (lateness_.empty()) lateness_ = lateness();
-  drive_->reset_delay();
-}
-
-std::string Stage::lateness() const {
-  if (!lateness_.empty() || drive_->delay() <= kStall) return lateness_;
-  const absl::Duration delay = absl::Trunc(drive_->delay(), absl::Milliseconds(1));
-  return cat("the harness let ", print_duration(delay), " pass between two actions");
+// A pause between statements that the script did not ask for: the machine is overloaded.
+void Stage::note_stall() {
+  if (drive_->virtual_clock() || !last_reply_.has_value()) return;
+  const absl::Duration pause = absl::Now() - *last_reply_;
+  if (pause > kStall) {
+    lateness_ =
+        cat("the harness paused for ", print_duration(absl::Trunc(pause, absl::Milliseconds(1))),
+            " between two statements");
+  }
 }
 
 Result Stage::reach(const TimeSpec& time) {
@@ -170,6 +171,7 @@ Result Stage::reach(const TimeSpec& time) {
 }
 
 Result Stage::run(const Statement& statement) {
+  note_stall();
   Result result = settle_timed_tasks(false);
   if (!result.has_value()) result = resolve_names(statement);
   const bool awaits = std::holds_alternative<ExpectStatement>(statement.body);
@@ -179,6 +181,7 @@ Result Stage::run(const Statement& statement) {
     return result.has_value() ? result : Result(broken(drive_->broken().ToString()));
   }
   Result observed = observe();
+  last_reply_ = absl::Now();
   return result.has_value() ? result : observed;
 }
 
@@ -221,7 +224,6 @@ Result Stage::dispatch(const Statement& statement) {
     add_item(std::move(item));
     const absl::Status status = drive_->run_for(wait->duration);
     if (!status.ok()) return refused(status);
-    note_action();
     event_time_ = drive_->now();
   } else if (const auto* note = std::get_if<NoteStatement>(&body)) {
     LadderItem item;

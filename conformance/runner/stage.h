@@ -53,8 +53,8 @@ class Stage {
   const std::vector<v1::LogEntry>& segments() const { return entries_; }
   const std::vector<LadderItem>& ladder() const { return ladder_; }
   std::string end_description(v1::End end) const;
-  // Empty unless the harness itself was late in this session: then a failure proves nothing.
-  std::string lateness() const;
+  // Empty unless the harness itself was late in this clause: then a failure proves nothing.
+  const std::string& lateness() const { return lateness_; }
 
  private:
   struct Connection {
@@ -94,8 +94,7 @@ class Stage {
   // stage.cc: time, flows, observation
   Result dispatch(const Statement& statement);
   Result reach(const TimeSpec& time);
-  // Something was done to the candidate: was it done in time?
-  void note_action();
+  void note_stall();
   Result observe();
   void observe_states(const v1::ListResponse& list);
   void log_entry(const v1::LogEntry& entry);
@@ -191,6 +190,7 @@ class Stage {
   absl::Duration start_ = absl::ZeroDuration();       // session time at which the case began
   absl::Duration event_time_ = absl::ZeroDuration();  // of the previous event
   std::string lateness_;
+  std::optional<absl::Time> last_reply_;
   int anonymous_tasks_ = 0;
 };
 

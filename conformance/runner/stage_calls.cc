@@ -346,7 +346,6 @@ Result Stage::call(const Statement& statement, const CallStatement& call) {
   }
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
   if (!report.ok()) return refused(report.status());
-  note_action();
   return judge(call, statement.flow, octets, *report);
 }
 

@@ -48,7 +48,6 @@ Result Stage::inject(const Statement& statement, const InjectStatement& inject) 
   if (!drive_->virtual_clock() && late > tolerance()) {
     lateness_ = cat("an injected segment was ", print_duration(late), " late");
   }
-  note_action();
   return {};
 }
 
@@ -71,14 +70,8 @@ absl::StatusOr<Stage::Sight> Stage::look(Flow& flow, v1::End end,
   request.set_mode(mode);
   request.set_after(after);
   to_proto(std::max(deadline - drive_->now(), absl::ZeroDuration()), *request.mutable_timeout());
-  const absl::Duration asked = drive_->now();
   absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
   if (!report.ok()) return report.status();
-  // How long the segment lay there before it was told.
-  if (report->expect().has_entry()) {
-    const absl::Duration came = from_proto(report->expect().entry().time());
-    drive_->add_delay(from_proto(report->now()) - std::max(came, asked));
-  }
   Sight sight;
   const v1::ExpectResponse& response = report->expect();
   if (response.result() == v1::ExpectResponse::RESULT_MATCHED) {
@@ -287,7 +280,6 @@ Result Stage::release(const HoldStatement& hold) {
     add_item(std::move(item));
   }
   event_time_ = from_proto(report->now());
-  note_action();
   return {};
 }
 
@@ -332,7 +324,6 @@ Result Stage::flood(const Statement& statement, const FloodStatement& flood) {
   flooded_ = true;
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
   if (!report.ok()) return refused(report.status());
-  drive_->reset_delay();  // a flood takes its time
   LadderItem item;
   item.text = cat("a flood of ", report->inject().sent(), " SYNs from ", flood.prefix);
   add_item(std::move(item));
