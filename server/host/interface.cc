@@ -279,7 +279,7 @@ absl::StatusOr<bool> is_received_on(int socket, const packet::IpAddress& own) {
 // lost its SYN and took a second longer.
 absl::Status wait_until_usable(int socket, const Interface& interface, const InterfaceSpec& spec) {
   size_t next_address = 0;
-  for (int attempt = 0; attempt < 15'000; ++attempt) {
+  for (int attempt = 0; attempt < 100'000; ++attempt) {
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
     absl::StatusOr<bool> usable = is_operational(socket, interface);
     while (usable.ok() && *usable && next_address < spec.addresses.size()) {
@@ -291,7 +291,7 @@ absl::Status wait_until_usable(int socket, const Interface& interface, const Int
     if (*usable) return absl::OkStatus();
   }
   return absl::InternalError(
-      absl::StrCat("interface ", interface.name, " is not usable after 1.5 s"));
+      absl::StrCat("interface ", interface.name, " is not usable after 10 s"));
 }
 
 }  // namespace
