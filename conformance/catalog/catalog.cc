@@ -25,8 +25,8 @@ absl::Status add(const std::string& file, const CsvRow& row, std::string text,
 
 // `text` makes the description of a row.
 template <typename Text>
-absl::Status load(const std::string& file, const std::vector<std::string>& header,
-                  const Text& text, std::map<std::string, std::string>& out) {
+absl::Status load(const std::string& file, const std::vector<std::string>& header, const Text& text,
+                  std::map<std::string, std::string>& out) {
   const absl::StatusOr<std::vector<CsvRow>> rows = rows_of(file, header);
   if (!rows.ok()) return rows.status();
   for (const CsvRow& row : *rows) {
@@ -41,18 +41,17 @@ absl::Status load(const std::string& file, const std::vector<std::string>& heade
 absl::StatusOr<Catalog> load_catalog() {
   Catalog catalog;
   const auto second = [](const std::vector<std::string>& fields) { return fields[1]; };
-  absl::Status status =
-      load("requirements.csv",
-           {"id", "rfc", "section", "level", "summary", "testable_on_wire", "how_to_test",
-            "source"},
-           [](const std::vector<std::string>& fields) { return fields[4]; },
-           catalog.requirements);
-  status.Update(load("event_matrix.csv",
-                     {"id", "state", "event", "condition", "action", "next_state", "rfc_section"},
-                     [](const std::vector<std::string>& fields) {
-                       return cat(fields[1], " ", fields[2], ": ", fields[4]);
-                     },
-                     catalog.matrix_rows));
+  absl::Status status = load(
+      "requirements.csv",
+      {"id", "rfc", "section", "level", "summary", "testable_on_wire", "how_to_test", "source"},
+      [](const std::vector<std::string>& fields) { return fields[4]; }, catalog.requirements);
+  status.Update(load(
+      "event_matrix.csv",
+      {"id", "state", "event", "condition", "action", "next_state", "rfc_section"},
+      [](const std::vector<std::string>& fields) {
+        return cat(fields[1], " ", fields[2], ": ", fields[4]);
+      },
+      catalog.matrix_rows));
   status.Update(load("seed_rows.csv", {"id", "title"}, second, catalog.seed_rows));
   status.Update(load("capabilities.csv", {"name", "meaning"}, second, catalog.capabilities));
   if (!status.ok()) return status;

@@ -14,8 +14,7 @@ namespace {
 constexpr size_t kVerdictWidth = 13;  // "INCONCLUSIVE "
 
 bool is_clean(v1::Verdict verdict) {
-  return verdict == v1::VERDICT_PASS || verdict == v1::VERDICT_XFAIL ||
-         verdict == v1::VERDICT_SKIP;
+  return verdict == v1::VERDICT_PASS || verdict == v1::VERDICT_XFAIL || verdict == v1::VERDICT_SKIP;
 }
 
 std::string coloured(v1::Verdict verdict, const ConsoleStyle& style, size_t width) {

@@ -27,17 +27,23 @@ void set(pugi::xml_node node, const char* name, const std::string& value) {
   node.append_attribute(name).set_value(clean(value).c_str());
 }
 
-std::string seconds(double value) { return absl::StrFormat("%.3f", value); }
+std::string seconds(double value) {
+  return absl::StrFormat("%.3f", value);
+}
 
 // The kind of element that tells a verdict; null for PASS.
 const char* element(v1::Verdict verdict) {
   switch (verdict) {
-    case v1::VERDICT_PASS: return nullptr;
+    case v1::VERDICT_PASS:
+      return nullptr;
     case v1::VERDICT_FAIL:
-    case v1::VERDICT_XPASS: return "failure";
+    case v1::VERDICT_XPASS:
+      return "failure";
     case v1::VERDICT_SKIP:
-    case v1::VERDICT_XFAIL: return "skipped";
-    default: return "error";
+    case v1::VERDICT_XFAIL:
+      return "skipped";
+    default:
+      return "error";
   }
 }
 

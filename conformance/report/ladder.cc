@@ -13,7 +13,7 @@
 namespace tcproctor::conformance {
 namespace {
 
-constexpr size_t kStateWidth = 14;   // "[SYN-RECEIVED]"
+constexpr size_t kStateWidth = 14;  // "[SYN-RECEIVED]"
 constexpr size_t kMiddleWidth = 44;
 
 struct Row {
@@ -25,7 +25,9 @@ struct Row {
   std::optional<std::string> rest;  // a row of states only: the flow they are of
 };
 
-size_t column(v1::End end) { return end == v1::END_A ? 0 : 1; }
+size_t column(v1::End end) {
+  return end == v1::END_A ? 0 : 1;
+}
 
 std::string padded(const std::string& text, size_t width) {
   // Columns are counted in characters, not in the octets of UTF-8.
@@ -132,10 +134,10 @@ void Ladder::segment(const LadderItem& item) {
   Row made;
   made.numbered = true;
   made.middle = rightwards ? arrow(item, near, far) : arrow(item, lost_left, near);
-  // What was seen of an end when the segment reached the wire belongs to the rows before this one as
-  // well as to the sender's cell of this one.
-  const std::array<std::pair<v1::End, v1::TcpState>, 2> seen = {
-      std::pair{v1::END_A, item.state_a}, std::pair{v1::END_B, item.state_b}};
+  // What was seen of an end when the segment reached the wire belongs to the rows before this one
+  // as well as to the sender's cell of this one.
+  const std::array<std::pair<v1::End, v1::TcpState>, 2> seen = {std::pair{v1::END_A, item.state_a},
+                                                                std::pair{v1::END_B, item.state_b}};
   const size_t index = row(std::move(made));
   if (!item.forged) columns_.join(item.flow, from, index);
   for (const auto& [end, state] : seen) {
@@ -191,13 +193,12 @@ void Ladder::state(const LadderItem& item, const std::string& text) {
 
 void Ladder::call(const LadderItem& item) {
   Row made;
-  made.middle = padded(item.end == v1::END_A
-                           ? cat("(", shown(item), ")")
-                           : std::string(kMiddleWidth > item.text.size() + 2
-                                             ? kMiddleWidth - item.text.size() - 2
-                                             : 0,
-                                         ' ') +
-                                 cat("(", item.text, ")"),
+  made.middle = padded(item.end == v1::END_A ? cat("(", shown(item), ")")
+                                             : std::string(kMiddleWidth > item.text.size() + 2
+                                                               ? kMiddleWidth - item.text.size() - 2
+                                                               : 0,
+                                                           ' ') +
+                                                   cat("(", item.text, ")"),
                        kMiddleWidth);
   row(std::move(made));
   columns_.stimulus(item.flow, item.end, std::nullopt);
@@ -205,15 +206,24 @@ void Ladder::call(const LadderItem& item) {
 
 void Ladder::add(const LadderItem& item) {
   switch (item.kind) {
-    case LadderItem::Kind::kClause: return line(cat("  == ", item.text));
-    case LadderItem::Kind::kNote: return line(cat("     -- ", item.text));
-    case LadderItem::Kind::kTime: return line(cat("     -- ", item.text, " pass"));
-    case LadderItem::Kind::kCall: return call(item);
-    case LadderItem::Kind::kSegment: return segment(item);
-    case LadderItem::Kind::kReleased: return arrival(item, "");
-    case LadderItem::Kind::kDropped: return arrival(item, "--x");
-    case LadderItem::Kind::kState: return state(item, state_name(item.state));
-    case LadderItem::Kind::kClaim: return state(item, cat("[", state_name(item.state), "]"));
+    case LadderItem::Kind::kClause:
+      return line(cat("  == ", item.text));
+    case LadderItem::Kind::kNote:
+      return line(cat("     -- ", item.text));
+    case LadderItem::Kind::kTime:
+      return line(cat("     -- ", item.text, " pass"));
+    case LadderItem::Kind::kCall:
+      return call(item);
+    case LadderItem::Kind::kSegment:
+      return segment(item);
+    case LadderItem::Kind::kReleased:
+      return arrival(item, "");
+    case LadderItem::Kind::kDropped:
+      return arrival(item, "--x");
+    case LadderItem::Kind::kState:
+      return state(item, state_name(item.state));
+    case LadderItem::Kind::kClaim:
+      return state(item, cat("[", state_name(item.state), "]"));
   }
 }
 
@@ -221,8 +231,8 @@ std::string Ladder::render(const std::vector<LadderItem>& items, const std::stri
                            const std::string& b) {
   for (const LadderItem& item : items) add(item);
   flush_strangers();
-  std::string out = cat("     ", padded(cat("TCP A (", a, ")"), kStateWidth + 1 + kMiddleWidth), " ",
-                        "TCP B (", b, ")\n");
+  std::string out = cat("     ", padded(cat("TCP A (", a, ")"), kStateWidth + 1 + kMiddleWidth),
+                        " ", "TCP B (", b, ")\n");
   int number = 0;
   for (const Row& row : rows_) {
     if (!row.text.empty()) {

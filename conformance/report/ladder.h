@@ -35,10 +35,10 @@ struct LadderItem {
   std::string flow;                   // empty: the flow "main"
   std::string text;                   // kSegment: "<SEQ=0><CTL=SYN>"; empty: of no flow
   v1::TcpState state = v1::TCP_STATE_UNSPECIFIED;
-  uint64_t number = 0;                // kSegment, kReleased, kDropped
+  uint64_t number = 0;  // kSegment, kReleased, kDropped
   v1::Origin origin = v1::ORIGIN_UNSPECIFIED;
   v1::Fate fate = v1::FATE_UNSPECIFIED;  // when it was logged
-  bool forged = false;                // injected in the name of an end that has a TCP
+  bool forged = false;                   // injected in the name of an end that has a TCP
   v1::TcpState state_a = v1::TCP_STATE_UNSPECIFIED;  // observed when the segment was logged
   v1::TcpState state_b = v1::TCP_STATE_UNSPECIFIED;
 };

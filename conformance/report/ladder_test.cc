@@ -51,28 +51,26 @@ LadderItem arrived(uint64_t number, LadderItem::Kind kind = LadderItem::Kind::kR
 }
 
 TEST(LadderTest, DrawsTheHandshakeAsTheSeedsDo) {
-  const std::vector<LadderItem> items = {
-      told(LadderItem::Kind::kClause, "handshake"),
-      claimed(kA, v1::TCP_STATE_CLOSED),
-      told(LadderItem::Kind::kCall, "OPEN(passive)", kB),
-      observed(kB, v1::TCP_STATE_LISTEN),
-      claimed(kA, v1::TCP_STATE_SYN_SENT),
-      segment(1, kA, "<SEQ=0><CTL=SYN>"),
-      segment(2, kB, "<SEQ=0><ACK=1><CTL=SYN,ACK>"),
-      observed(kB, v1::TCP_STATE_SYN_RECEIVED),
-      claimed(kA, v1::TCP_STATE_ESTABLISHED),
-      segment(3, kA, "<SEQ=1><ACK=1><CTL=ACK>"),
-      observed(kB, v1::TCP_STATE_SYN_RECEIVED),
-      observed(kB, v1::TCP_STATE_ESTABLISHED)};
-  EXPECT_EQ(
-      render_ladder(items, "scripted", "kernel"),
-      "     TCP A (scripted)                                            TCP B (kernel)\n"
-      "  == handshake\n"
-      "                                                 (OPEN(passive))\n"
-      "  1. [CLOSED]                                                    LISTEN\n"
-      "  2. [SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
-      "  3. [ESTABLISHED]  <-- <SEQ=0><ACK=1><CTL=SYN,ACK>          <-- SYN-RECEIVED\n"
-      "  4. [ESTABLISHED]  --> <SEQ=1><ACK=1><CTL=ACK>              --> ESTABLISHED\n");
+  const std::vector<LadderItem> items = {told(LadderItem::Kind::kClause, "handshake"),
+                                         claimed(kA, v1::TCP_STATE_CLOSED),
+                                         told(LadderItem::Kind::kCall, "OPEN(passive)", kB),
+                                         observed(kB, v1::TCP_STATE_LISTEN),
+                                         claimed(kA, v1::TCP_STATE_SYN_SENT),
+                                         segment(1, kA, "<SEQ=0><CTL=SYN>"),
+                                         segment(2, kB, "<SEQ=0><ACK=1><CTL=SYN,ACK>"),
+                                         observed(kB, v1::TCP_STATE_SYN_RECEIVED),
+                                         claimed(kA, v1::TCP_STATE_ESTABLISHED),
+                                         segment(3, kA, "<SEQ=1><ACK=1><CTL=ACK>"),
+                                         observed(kB, v1::TCP_STATE_SYN_RECEIVED),
+                                         observed(kB, v1::TCP_STATE_ESTABLISHED)};
+  EXPECT_EQ(render_ladder(items, "scripted", "kernel"),
+            "     TCP A (scripted)                                            TCP B (kernel)\n"
+            "  == handshake\n"
+            "                                                 (OPEN(passive))\n"
+            "  1. [CLOSED]                                                    LISTEN\n"
+            "  2. [SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
+            "  3. [ESTABLISHED]  <-- <SEQ=0><ACK=1><CTL=SYN,ACK>          <-- SYN-RECEIVED\n"
+            "  4. [ESTABLISHED]  --> <SEQ=1><ACK=1><CTL=ACK>              --> ESTABLISHED\n");
 }
 
 // Nothing was seen of B between its SYN and the arrival of A's, so row 3 says nothing of it.
@@ -84,14 +82,13 @@ TEST(LadderTest, HeldSegmentsArriveLater) {
                                          arrived(1),
                                          observed(kB, v1::TCP_STATE_SYN_RECEIVED),
                                          arrived(2, LadderItem::Kind::kDropped)};
-  EXPECT_EQ(
-      render_ladder(items, "stack", "stack"),
-      "     TCP A (stack)                                               TCP B (stack)\n"
-      "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     ...\n"
-      "  2. SYN-SENT                                                    LISTEN\n"
-      "  3.                ... <SEQ=0><CTL=SYN>                     <--\n"
-      "  4.                ... <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
-      "  5.                --x <SEQ=0><CTL=SYN>                     ...\n");
+  EXPECT_EQ(render_ladder(items, "stack", "stack"),
+            "     TCP A (stack)                                               TCP B (stack)\n"
+            "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     ...\n"
+            "  2. SYN-SENT                                                    LISTEN\n"
+            "  3.                ... <SEQ=0><CTL=SYN>                     <--\n"
+            "  4.                ... <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
+            "  5.                --x <SEQ=0><CTL=SYN>                     ...\n");
 }
 
 TEST(LadderTest, WhatWasSeenWhenASegmentWasLoggedGoesWithItsSender) {
@@ -103,14 +100,13 @@ TEST(LadderTest, WhatWasSeenWhenASegmentWasLoggedGoesWithItsSender) {
   LadderItem ack = segment(3, kA, "<SEQ=1><ACK=1><CTL=ACK>");
   ack.state_a = v1::TCP_STATE_ESTABLISHED;
   ack.state_b = v1::TCP_STATE_SYN_RECEIVED;
-  EXPECT_EQ(
-      render_ladder({syn, answer, ack, observed(kA, v1::TCP_STATE_ESTABLISHED),
-                     observed(kB, v1::TCP_STATE_ESTABLISHED)},
-                    "kernel", "stack"),
-      "     TCP A (kernel)                                              TCP B (stack)\n"
-      "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
-      "  2. ESTABLISHED    <-- <SEQ=0><ACK=1><CTL=SYN,ACK>          <-- SYN-RECEIVED\n"
-      "  3. ESTABLISHED    --> <SEQ=1><ACK=1><CTL=ACK>              --> ESTABLISHED\n");
+  EXPECT_EQ(render_ladder({syn, answer, ack, observed(kA, v1::TCP_STATE_ESTABLISHED),
+                           observed(kB, v1::TCP_STATE_ESTABLISHED)},
+                          "kernel", "stack"),
+            "     TCP A (kernel)                                              TCP B (stack)\n"
+            "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
+            "  2. ESTABLISHED    <-- <SEQ=0><ACK=1><CTL=SYN,ACK>          <-- SYN-RECEIVED\n"
+            "  3. ESTABLISHED    --> <SEQ=1><ACK=1><CTL=ACK>              --> ESTABLISHED\n");
 }
 
 TEST(LadderTest, NothingIsClaimedThatNobodySaw) {

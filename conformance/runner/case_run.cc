@@ -172,14 +172,18 @@ void CaseRun::run_clause(const Clause& clause) {
     }
     switch (outcome.verdict) {
       case v1::VERDICT_PASS:
-      case v1::VERDICT_XPASS: break;
+      case v1::VERDICT_XPASS:
+        break;
       case v1::VERDICT_SKIP:
         // A clause that was left out whole leaves the connection as it was. One that broke off in
         // its middle does not.
         if (!outcome.failure.statement.empty()) past_ = Past::kDeviated;
         break;
-      case v1::VERDICT_XFAIL: past_ = Past::kDeviated; break;
-      default: past_ = Past::kFailed;
+      case v1::VERDICT_XFAIL:
+        past_ = Past::kDeviated;
+        break;
+      default:
+        past_ = Past::kFailed;
     }
     if (cancelled()) past_ = Past::kCancelled;
     if (past_ != Past::kSound) past_clause_ = clause.name;

@@ -28,8 +28,8 @@ using ::testing::SizeIs;
 constexpr uint32_t kIsnB = 5000;
 
 Case case_of(const std::string& text) {
-  absl::StatusOr<Case> parsed =
-      parse(cat("//: id: T\n//: title: T\n//: covers: S000-2.1\n//: isn: A = 1000\n", text), "t.pkt");
+  absl::StatusOr<Case> parsed = parse(
+      cat("//: id: T\n//: title: T\n//: covers: S000-2.1\n//: isn: A = 1000\n", text), "t.pkt");
   EXPECT_TRUE(parsed.ok()) << parsed.status().message();
   if (!parsed.ok()) return {};
   EXPECT_TRUE(check(*parsed).ok()) << check(*parsed).message();
@@ -109,9 +109,9 @@ TEST(CaseRun, TargetsBecomeEnds) {
 }
 
 TEST(CaseRun, SettingsReachTheirEnds) {
-  const Ran ran = run(
-      "//: set: stack.msl = 1s\n//: set: kernel.net.ipv4.tcp_x = 5\n//: set: wire.mtu = 576\n"
-      "//: set stack: stack.min_rto = 9s\n//: addresses: A 10.0.0.1/8\nwait 1ms\n");
+  const Ran ran =
+      run("//: set: stack.msl = 1s\n//: set: kernel.net.ipv4.tcp_x = 5\n//: set: wire.mtu = 576\n"
+          "//: set stack: stack.min_rto = 9s\n//: addresses: A 10.0.0.1/8\nwait 1ms\n");
   const v1::CreateSessionRequest& request = ran.daemon->sessions().at(0)->created;
   EXPECT_EQ(request.b().stack().msl().seconds(), 1);
   EXPECT_FALSE(request.b().stack().has_min_rto());
@@ -124,9 +124,10 @@ TEST(CaseRun, SettingsReachTheirEnds) {
 }
 
 TEST(CaseRun, AnotherSegmentIsAFailWithAllTheEvidence) {
-  const Ran ran = run(cat(kHandshake, "clause \"answer\"\n< P. 1:11(10) ack 1\n"
-                                      "> . 1:1(0) ack 12 | R 1:1(0)\nclause \"later\"\nwait 1s\n"
-                                      "clause \"anew\" fresh\nwait 1s\n"));
+  const Ran ran = run(cat(kHandshake,
+                          "clause \"answer\"\n< P. 1:11(10) ack 1\n"
+                          "> . 1:1(0) ack 12 | R 1:1(0)\nclause \"later\"\nwait 1s\n"
+                          "clause \"anew\" fresh\nwait 1s\n"));
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_FAIL);
   ASSERT_THAT(ran.outcome.clauses, SizeIs(4));
   EXPECT_EQ(ran.clause(0).verdict, v1::VERDICT_PASS);
@@ -195,7 +196,8 @@ TEST(CaseRun, AFailureOfALateHarnessIsInconclusive) {
 }
 
 TEST(CaseRun, AMissingCapabilitySkipsTheClauseOnly) {
-  const Ran ran = run(cat("clause \"a\" requires embryonic.close\nwait 1s\nclause \"b\"\nwait 1ms\n"));
+  const Ran ran =
+      run(cat("clause \"a\" requires embryonic.close\nwait 1s\nclause \"b\"\nwait 1ms\n"));
   EXPECT_EQ(ran.clause(0).verdict, v1::VERDICT_SKIP);
   EXPECT_FALSE(ran.clause(0).skip_is_named);
   EXPECT_EQ(ran.clause(0).reason, "the target lacks the capability embryonic.close");
@@ -279,10 +281,10 @@ TEST(CaseRun, FlowsDoNotDisturbEachOther) {
     tcp.set_acknowledgment_number(segment.tcp().sequence_number() + 1);
     session.put(v1::END_B, v1::ORIGIN_END, answer);
   };
-  const Ran ran = run(
-      "flow f2 A:5001 B:8080\n< S 0:0(0)\n(f2) < S 0:0(0)\n(f2) > S. 0:0(0) ack 1\n"
-      "> S. 0:0(0) ack 1\n(f2) < . 1:1(0) ack 1\n",
-      candidate);
+  const Ran ran =
+      run("flow f2 A:5001 B:8080\n< S 0:0(0)\n(f2) < S 0:0(0)\n(f2) > S. 0:0(0) ack 1\n"
+          "> S. 0:0(0) ack 1\n(f2) < . 1:1(0) ack 1\n",
+          candidate);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_PASS) << ran.outcome.reason;
   const std::vector<v1::LogEntry>& log = ran.daemon->sessions().at(0)->log;
   EXPECT_EQ(log.at(log.size() - 2).segment().tcp().acknowledgment_number(), 5002u);
@@ -295,9 +297,10 @@ TEST(CaseRun, ForgetLearnsTheIsnAnew) {
     if ((segment.tcp().flags() & kSyn) == 0) return;
     session.answer(kSyn | kAck, isn += 1000, segment.tcp().sequence_number() + 1);
   };
-  EXPECT_EQ(run("< S 0:0(0)\n> S. 0:0(0) ack 1\nforget B\n< S 0:0(0)\n> S. 0:0(0) ack 1\n", candidate)
-                .outcome.verdict,
-            v1::VERDICT_PASS);
+  EXPECT_EQ(
+      run("< S 0:0(0)\n> S. 0:0(0) ack 1\nforget B\n< S 0:0(0)\n> S. 0:0(0) ack 1\n", candidate)
+          .outcome.verdict,
+      v1::VERDICT_PASS);
   EXPECT_EQ(run("< S 0:0(0)\n> S. 0:0(0) ack 1\n< S 0:0(0)\n> S. 0:0(0) ack 1\n", candidate)
                 .outcome.verdict,
             v1::VERDICT_FAIL);
@@ -312,8 +315,9 @@ TEST(CaseRun, DataOfTheCandidateIsVerified) {
     };
     return out;
   };
-  const std::string text = cat(kHandshake, "C = ACCEPT(L)\nSEND(C, \"hello\") = 5\n"
-                                           "> . 1:6(5) ack 1\n");
+  const std::string text = cat(kHandshake,
+                               "C = ACCEPT(L)\nSEND(C, \"hello\") = 5\n"
+                               "> . 1:6(5) ack 1\n");
   EXPECT_EQ(run(text, candidate("hello")).outcome.verdict, v1::VERDICT_PASS);
   EXPECT_EQ(run(text, candidate("hullo")).outcome.verdict, v1::VERDICT_FAIL);
   const std::string beyond = cat(kHandshake, "> . 1:6(5) ack 1\n");
@@ -365,14 +369,17 @@ TEST(CaseRun, StatesAreObservedForTheLadder) {
     status.mutable_pair()->mutable_remote()->set_address("192.0.2.1");
     session.connections = {status};
   };
-  const Ran ran = run(cat("A is [SYN-SENT]\n", kHandshake, "C = ACCEPT(L)\nSTATE(C) = ESTABLISHED\n"
-                                                           "STATE(B) = ESTABLISHED\n"),
+  const Ran ran = run(cat("A is [SYN-SENT]\n", kHandshake,
+                          "C = ACCEPT(L)\nSTATE(C) = ESTABLISHED\n"
+                          "STATE(B) = ESTABLISHED\n"),
                       candidate);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_PASS) << ran.outcome.reason;
-  EXPECT_THAT(ran.outcome.ladder,
-              HasSubstr("[SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED"));
+  EXPECT_THAT(
+      ran.outcome.ladder,
+      HasSubstr("[SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED"));
   EXPECT_THAT(ran.outcome.ladder, HasSubstr("--> ESTABLISHED"));
-  const Ran wrong = run(cat(kHandshake, "C = ACCEPT(L)\nSTATE(C) = CLOSING | TIME-WAIT\n"), candidate);
+  const Ran wrong =
+      run(cat(kHandshake, "C = ACCEPT(L)\nSTATE(C) = CLOSING | TIME-WAIT\n"), candidate);
   EXPECT_EQ(wrong.clause(0).verdict, v1::VERDICT_FAIL);
   EXPECT_THAT(wrong.clause(0).failure.expected, ElementsAre("CLOSING", "TIME-WAIT"));
   EXPECT_EQ(wrong.clause(0).failure.came, "ESTABLISHED");
@@ -399,9 +406,9 @@ TEST(CaseRun, StatusComparesFieldsAndTellsWhatIsNotTold) {
     return run(cat(kHandshake, "C = ACCEPT(L)\nSTATUS(C) = {", fields, "}\n"), candidate)
         .outcome.clauses.at(0);
   };
-  EXPECT_EQ(clause("rcv_nxt: 11, snd_wnd: 1~500, timer.time_wait: 50s~60s, half_open.count: 3")
-                .verdict,
-            v1::VERDICT_PASS);
+  EXPECT_EQ(
+      clause("rcv_nxt: 11, snd_wnd: 1~500, timer.time_wait: 50s~60s, half_open.count: 3").verdict,
+      v1::VERDICT_PASS);
   EXPECT_EQ(clause("timer.keepalive: absent, snd_wnd: present, iss: absent").verdict,
             v1::VERDICT_PASS);
   EXPECT_THAT(clause("snd_wnd: 501").failure.differences,

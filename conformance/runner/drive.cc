@@ -51,10 +51,9 @@ const absl::Status& Drive::fail_stream() {
   if (!broken_.ok()) return broken_;
   const grpc::Status status = stream_->Finish();
   stream_.reset();
-  broken_ = status.ok()
-                ? absl::UnavailableError("the daemon ended the Drive stream")
-                : absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                               cat("the Drive stream failed: ", status.error_message()));
+  broken_ = status.ok() ? absl::UnavailableError("the daemon ended the Drive stream")
+                        : absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                                       cat("the Drive stream failed: ", status.error_message()));
   return broken_;
 }
 

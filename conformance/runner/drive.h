@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One Drive stream: commands in order, results, and the passing of session time. The same on both
-// clocks: whatever waits is driven by RunUntil, which moves a virtual clock and waits on a real one.
+// clocks: whatever waits is driven by RunUntil, which moves a virtual clock and waits on a real
+// one.
 #pragma once
 
 #include <chrono>
@@ -26,9 +27,9 @@ class Drive {
  public:
   // Makes a session that ends with this object. `watchdog`: the longest the stream may live in real
   // time.
-  static absl::StatusOr<std::unique_ptr<Drive>> create(const std::shared_ptr<grpc::Channel>& channel,
-                                                       const v1::CreateSessionRequest& request,
-                                                       absl::Duration watchdog);
+  static absl::StatusOr<std::unique_ptr<Drive>> create(
+      const std::shared_ptr<grpc::Channel>& channel, const v1::CreateSessionRequest& request,
+      absl::Duration watchdog);
   ~Drive();
   Drive(const Drive&) = delete;
   Drive& operator=(const Drive&) = delete;

@@ -225,7 +225,9 @@ class FakeDaemon final : public v1::Drive::Service {
   // True if the answer is there at once.
   bool answer(FakeSession& session, const v1::Command& command, v1::Report& report) {
     switch (command.command_case()) {
-      case v1::Command::kCreate: fill_session(session, *report.mutable_session()); break;
+      case v1::Command::kCreate:
+        fill_session(session, *report.mutable_session());
+        break;
       case v1::Command::kOpen:
         report.mutable_open()->set_outcome(v1::OUTCOME_OK);
         report.mutable_open()->set_connection(1);
@@ -241,7 +243,8 @@ class FakeDaemon final : public v1::Drive::Service {
       case v1::Command::kReadLog:
         report.mutable_log();
         for (const v1::LogEntry& entry : session.log) {
-          if (entry.number() > command.read_log().after() && from_proto(entry.time()) <= session.now) {
+          if (entry.number() > command.read_log().after() &&
+              from_proto(entry.time()) <= session.now) {
             *report.mutable_log()->add_entries() = entry;
           }
         }
@@ -261,11 +264,18 @@ class FakeDaemon final : public v1::Drive::Service {
       case v1::Command::kReleaseHeld:
         *report.mutable_release_held()->mutable_numbers() = command.release_held().numbers();
         break;
-      case v1::Command::kInject: inject(session, command.inject(), *report.mutable_inject()); break;
-      case v1::Command::kExpect: return expect(session, command.expect(), report, false);
-      case v1::Command::kWaitState: return wait_state(session, command.wait_state(), report, false);
-      case v1::Command::kCancel: report.set_cancelled(true); break;
-      default: report.mutable_call()->set_outcome(v1::OUTCOME_OK);
+      case v1::Command::kInject:
+        inject(session, command.inject(), *report.mutable_inject());
+        break;
+      case v1::Command::kExpect:
+        return expect(session, command.expect(), report, false);
+      case v1::Command::kWaitState:
+        return wait_state(session, command.wait_state(), report, false);
+      case v1::Command::kCancel:
+        report.set_cancelled(true);
+        break;
+      default:
+        report.mutable_call()->set_outcome(v1::OUTCOME_OK);
     }
     return true;
   }
@@ -285,7 +295,8 @@ class FakeDaemon final : public v1::Drive::Service {
     end(session.created.b(), "192.0.2.2/24", *out.mutable_b());
   }
 
-  void inject(FakeSession& session, const v1::InjectRequest& request, v1::InjectResponse& response) {
+  void inject(FakeSession& session, const v1::InjectRequest& request,
+              v1::InjectResponse& response) {
     for (const v1::TimedSegment& one : request.train()) {
       response.add_numbers(session.put(request.from(), v1::ORIGIN_INJECTED, one.segment()));
       if (candidate_.on_segment) candidate_.on_segment(session, one.segment());

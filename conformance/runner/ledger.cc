@@ -60,7 +60,8 @@ absl::StatusOr<Ledger> Ledger::parse(std::string_view text, const std::string& f
   ledger.file_ = file;
   for (const CsvRow& row : *rows) {
     const std::vector<std::string>& f = row.fields;
-    Deviation deviation{row.line, f[0], f[1], f[2], f[3], f[4], v1::VERDICT_XFAIL, f[6], f[7], f[8]};
+    Deviation deviation{row.line,          f[0], f[1], f[2], f[3], f[4],
+                        v1::VERDICT_XFAIL, f[6], f[7], f[8]};
     const auto wrong = [&](std::string_view what) {
       return absl::InvalidArgumentError(cat(file, ":", row.line, ": ", what));
     };
@@ -138,12 +139,12 @@ std::vector<std::string> Ledger::stale_entries(const std::vector<Case>& cases) c
       }
     }
     if (has_clause) continue;
-    out.push_back(cat(file_, ":", deviation.line, ": stale entry: ",
-                      !has_case     ? cat("no case is named ", deviation.case_glob)
-                      : !has_target ? cat("the case ", deviation.case_glob, " does not run on ",
-                                          deviation.target)
-                                    : cat("the case ", deviation.case_glob,
-                                          " has no clause named ", deviation.clause_glob)));
+    out.push_back(cat(
+        file_, ":", deviation.line, ": stale entry: ",
+        !has_case     ? cat("no case is named ", deviation.case_glob)
+        : !has_target ? cat("the case ", deviation.case_glob, " does not run on ", deviation.target)
+                      : cat("the case ", deviation.case_glob, " has no clause named ",
+                            deviation.clause_glob)));
   }
   return out;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Known deviations as data: what a target is expected to do differently, and why. deviations.csv has
+// Known deviations as data: what a target is expected to do differently, and why. deviations.csv
+// has
 //
 //   case        glob over case ids
 //   clause      glob over clause names
@@ -53,8 +54,8 @@ class Ledger {
   std::vector<Deviation> deviations_;
 };
 
-// Whether the release lies within the bounds, which may be empty. "6.18.44-cloud" is 6.18.44; a bound
-// of "6.18" is met by every 6.18.x.
+// Whether the release lies within the bounds, which may be empty. "6.18.44-cloud" is 6.18.44; a
+// bound of "6.18" is met by every 6.18.x.
 bool kernel_in_range(std::string_view release, std::string_view min, std::string_view max);
 
 }  // namespace tcproctor::conformance

@@ -175,9 +175,8 @@ absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,
                        [&](const std::string& glob) { return glob_matches(glob, id); });
   };
   for (const std::string& glob : includes) {
-    const bool used = std::any_of(library.cases.begin(), library.cases.end(), [&](const Case& c) {
-      return glob_matches(glob, c.head.id);
-    });
+    const bool used = std::any_of(library.cases.begin(), library.cases.end(),
+                                  [&](const Case& c) { return glob_matches(glob, c.head.id); });
     if (!used) return absl::InvalidArgumentError(cat("no case matches \"", glob, "\""));
   }
   std::vector<const Case*> selected;

@@ -44,9 +44,8 @@ absl::StatusOr<std::string> Flow::octets(v1::End end, int64_t place, size_t leng
   if (!sender.scripted) {
     if (place < 0 || static_cast<size_t>(place) + length > sender.sent.size()) {
       return absl::OutOfRangeError(
-          cat("the case speaks of octets ", place + 1, " to ",
-              place + static_cast<int64_t>(length), " of end ", end_name(end), " but SEND handed ",
-              sender.sent.size(), " over"));
+          cat("the case speaks of octets ", place + 1, " to ", place + static_cast<int64_t>(length),
+              " of end ", end_name(end), " but SEND handed ", sender.sent.size(), " over"));
     }
     return sender.sent.substr(static_cast<size_t>(place), length);
   }
@@ -72,8 +71,7 @@ bool Flow::owns(const v1::LogEntry& entry) const {
   const FlowSide& from = side(entry.from());
   const FlowSide& to = side(other(entry.from()));
   const v1::TcpHeader& tcp = entry.segment().tcp();
-  return tcp.source_port() == from.address.port() &&
-         tcp.destination_port() == to.address.port() &&
+  return tcp.source_port() == from.address.port() && tcp.destination_port() == to.address.port() &&
          source_address(entry.segment()) == from.address.address() &&
          destination_address(entry.segment()) == to.address.address();
 }
@@ -141,8 +139,8 @@ void Flows::forget(Flow& flow, v1::End end, uint64_t log_position) {
   const auto fixed = fixed_.find(end);
   side.isn = fixed != fixed_.end()
                  ? fixed->second
-                 : static_cast<uint32_t>(
-                       derive_seed(seed_, cat(flow.name, "/", end_name(end), "/", side.incarnation)));
+                 : static_cast<uint32_t>(derive_seed(
+                       seed_, cat(flow.name, "/", end_name(end), "/", side.incarnation)));
 }
 
 void Flows::learn(const v1::LogEntry& entry) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bookkeeping of a case: flows, the initial sequence numbers of their ends, and the streams of
-// octets each end sends, so that scripts can speak in relative numbers and payloads can be verified.
+// octets each end sends, so that scripts can speak in relative numbers and payloads can be
+// verified.
 #pragma once
 
 #include <array>
@@ -33,7 +34,7 @@ struct FlowSide {
   std::map<int64_t, char> crafted;  // scripted end: octets given in the script
   int64_t received = 0;             // how far the user at this end has read the other's stream
   std::optional<uint32_t> last_timestamp;  // TSval of the newest segment of this end
-  uint64_t cursor = 0;              // log number up to which segments of this end were consumed
+  uint64_t cursor = 0;  // log number up to which segments of this end were consumed
 };
 
 struct Flow {

@@ -18,14 +18,14 @@ std::string verdict_name(v1::Verdict verdict);
 
 // Why a clause did not pass, with the evidence.
 struct Failure {
-  std::string requirement;             // the rule of the case, in our words
-  std::string statement;               // the script's own line
-  std::string location;                // file:line:column
-  std::vector<std::string> expected;   // all lawful alternatives
-  std::string came;                    // what was observed instead
+  std::string requirement;               // the rule of the case, in our words
+  std::string statement;                 // the script's own line
+  std::string location;                  // file:line:column
+  std::vector<std::string> expected;     // all lawful alternatives
+  std::string came;                      // what was observed instead
   std::vector<std::string> differences;  // field by field, where a segment came
-  uint64_t packet = 0;                 // number of that segment in the capture; 0 = none
-  uint32_t part = 1;                   // which capture of the case (a fresh clause begins a new one)
+  uint64_t packet = 0;                   // number of that segment in the capture; 0 = none
+  uint32_t part = 1;  // which capture of the case (a fresh clause begins a new one)
 };
 
 struct ClauseOutcome {
@@ -49,9 +49,9 @@ struct StateEdge {
 // One session of a case: a case has more than one when clauses start fresh.
 struct CasePart {
   std::vector<v1::LogEntry> segments;
-  std::string ladder;     // text, a state column for each end
+  std::string ladder;            // text, a state column for each end
   std::vector<StateEdge> edges;  // of real ends, in order
-  std::string pcap_file;  // empty unless captures were asked for
+  std::string pcap_file;         // empty unless captures were asked for
 };
 
 struct CaseOutcome {
@@ -71,7 +71,7 @@ struct CaseOutcome {
 };
 
 struct RunReport {
-  std::vector<CaseOutcome> results;  // in the order of targets asked for, then of case ids
+  std::vector<CaseOutcome> results;          // in the order of targets asked for, then of case ids
   std::map<std::string, uint32_t> verdicts;  // how many results of each, by name
   // What makes the run red although no result says so: stale ledger entries, SKIPs nobody named,
   // a sanity case that could not be judged, nothing selected.

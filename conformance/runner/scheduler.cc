@@ -37,7 +37,9 @@ class Pool {
   // The outcome of an item; none if it was never begun.
   std::optional<CaseOutcome> wait(size_t index) {
     absl::MutexLock lock(&mutex_);
-    const auto settled = [&] { return outcomes_[index].has_value() || (stopped_ && index >= next_); };
+    const auto settled = [&] {
+      return outcomes_[index].has_value() || (stopped_ && index >= next_);
+    };
     mutex_.Await(absl::Condition(&settled));
     return std::exchange(outcomes_[index], std::nullopt);
   }

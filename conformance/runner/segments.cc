@@ -105,32 +105,59 @@ class OptionBuilder {
     for (const Option& option : options.list) one(option, *tcp.add_options());
     if (pattern_ == nullptr) return;
     switch (options.mode) {
-      case Options::Mode::kNone: pattern_->set_option_match(v1::OPTION_MATCH_NONE); break;
-      case Options::Mode::kExact: pattern_->set_option_match(v1::OPTION_MATCH_EXACT); break;
-      case Options::Mode::kSet: pattern_->set_option_match(v1::OPTION_MATCH_SET); break;
-      case Options::Mode::kContains: pattern_->set_option_match(v1::OPTION_MATCH_CONTAINS); break;
-      default: break;
+      case Options::Mode::kNone:
+        pattern_->set_option_match(v1::OPTION_MATCH_NONE);
+        break;
+      case Options::Mode::kExact:
+        pattern_->set_option_match(v1::OPTION_MATCH_EXACT);
+        break;
+      case Options::Mode::kSet:
+        pattern_->set_option_match(v1::OPTION_MATCH_SET);
+        break;
+      case Options::Mode::kContains:
+        pattern_->set_option_match(v1::OPTION_MATCH_CONTAINS);
+        break;
+      default:
+        break;
     }
   }
 
  private:
   void one(const Option& option, v1::TcpOption& out) {
     switch (option.kind) {
-      case Option::Kind::kEnd: out.set_end_of_options(true); break;
-      case Option::Kind::kNop: out.set_no_operation(true); break;
-      case Option::Kind::kSackPermitted: out.set_sack_permitted(true); break;
-      case Option::Kind::kMss: mss(option.number, *out.mutable_mss()); break;
+      case Option::Kind::kEnd:
+        out.set_end_of_options(true);
+        break;
+      case Option::Kind::kNop:
+        out.set_no_operation(true);
+        break;
+      case Option::Kind::kSackPermitted:
+        out.set_sack_permitted(true);
+        break;
+      case Option::Kind::kMss:
+        mss(option.number, *out.mutable_mss());
+        break;
       case Option::Kind::kWindowScale:
         out.mutable_window_scale();
         if (!option.number.any) {
           out.mutable_window_scale()->set_shift(static_cast<uint32_t>(option.number.value));
         }
         break;
-      case Option::Kind::kSack: sack(option, *out.mutable_sack()); break;
-      case Option::Kind::kTimestamps: timestamps(option, *out.mutable_timestamps()); break;
-      case Option::Kind::kUserTimeout: user_timeout(option, *out.mutable_user_timeout()); break;
-      case Option::Kind::kFastOpen: out.set_fast_open_cookie(option.data); break;
-      case Option::Kind::kMd5: out.set_md5_digest(option.data); break;
+      case Option::Kind::kSack:
+        sack(option, *out.mutable_sack());
+        break;
+      case Option::Kind::kTimestamps:
+        timestamps(option, *out.mutable_timestamps());
+        break;
+      case Option::Kind::kUserTimeout:
+        user_timeout(option, *out.mutable_user_timeout());
+        break;
+      case Option::Kind::kFastOpen:
+        out.set_fast_open_cookie(option.data);
+        break;
+      case Option::Kind::kMd5:
+        out.set_md5_digest(option.data);
+        break;
       case Option::Kind::kRaw:
         out.mutable_other()->set_kind(option.raw_kind);
         out.mutable_other()->set_data(option.data);
@@ -180,10 +207,10 @@ class OptionBuilder {
 
 // Place in the stream of the first octet after that sequence number: the SYN takes one number.
 int64_t place_of(const Flow& flow, v1::End from, const TcpPacket& packet) {
-  const int64_t relative = packet.sequence.absolute
-                               ? static_cast<int32_t>(flow.absolute(from, packet.sequence) -
-                                                      flow.isn(from))
-                               : packet.sequence.value;
+  const int64_t relative =
+      packet.sequence.absolute
+          ? static_cast<int32_t>(flow.absolute(from, packet.sequence) - flow.isn(from))
+          : packet.sequence.value;
   return relative - ((packet.flags & kSyn) != 0 ? 0 : 1);
 }
 
@@ -371,8 +398,8 @@ Option logged_option(const v1::TcpOption& option) {
     }
   } else if (option.has_user_timeout()) {
     out.kind = Option::Kind::kUserTimeout;
-    out.timeout = absl::Seconds(option.user_timeout().timeout()) *
-                  (option.user_timeout().minutes() ? 60 : 1);
+    out.timeout =
+        absl::Seconds(option.user_timeout().timeout()) * (option.user_timeout().minutes() ? 60 : 1);
   } else if (option.option_case() == v1::TcpOption::kFastOpenCookie) {
     out.kind = Option::Kind::kFastOpen;
     out.data = option.fast_open_cookie();
@@ -399,9 +426,8 @@ absl::StatusOr<v1::Segment> build_segment(Flow& flow, v1::End from, const Packet
   set_addresses(flow, from, segment);
   const auto* tcp = std::get_if<TcpPacket>(&packet.body);
   const absl::Status built =
-      tcp != nullptr
-          ? build_tcp(flow, from, *tcp, segment)
-          : build_icmp(flow, from, std::get<IcmpPacket>(packet.body), quoted, segment);
+      tcp != nullptr ? build_tcp(flow, from, *tcp, segment)
+                     : build_icmp(flow, from, std::get<IcmpPacket>(packet.body), quoted, segment);
   if (!built.ok()) return built;
   const absl::Status status = set_fields(packet.fields, is_v6(flow), segment, nullptr);
   if (!status.ok()) return status;
@@ -450,10 +476,10 @@ std::string field_difference(const std::vector<RawField>& fields, const v1::LogE
     const absl::Status status = set_fields({field}, v6, wanted, nullptr);
     if (!status.ok()) return std::string(status.message());
     const bool tcp = name.message == "tcp";
-    const Message& want = tcp ? static_cast<const Message&>(wanted.tcp())
+    const Message& want = tcp  ? static_cast<const Message&>(wanted.tcp())
                           : v6 ? static_cast<const Message&>(wanted.ipv6())
                                : static_cast<const Message&>(wanted.ipv4());
-    const Message& got = tcp ? static_cast<const Message&>(segment.tcp())
+    const Message& got = tcp  ? static_cast<const Message&>(segment.tcp())
                          : v6 ? static_cast<const Message&>(segment.ipv6())
                               : static_cast<const Message&>(segment.ipv4());
     const FieldDescriptor* descriptor =
@@ -474,9 +500,9 @@ std::string field_difference(const std::vector<RawField>& fields, const v1::LogE
       // The log has options decoded; their octets are in the packet.
       const size_t ip = v6 ? 40 : static_cast<size_t>(segment.ipv4().header_length()) * 4;
       const size_t end = ip + static_cast<size_t>(segment.tcp().data_offset()) * 4;
-      const std::string octets =
-          ip + 20 <= end && end <= entry.raw().size() ? entry.raw().substr(ip + 20, end - ip - 20)
-                                                      : "";
+      const std::string octets = ip + 20 <= end && end <= entry.raw().size()
+                                     ? entry.raw().substr(ip + 20, end - ip - 20)
+                                     : "";
       if (octets != field.text) {
         return cat("raw_options: expected ", to_hex(field.text), ", got ", to_hex(octets));
       }

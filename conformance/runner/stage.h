@@ -177,7 +177,7 @@ class Stage {
   std::map<std::string, Connection> connections_;
   std::map<std::string, Task> tasks_;
   std::deque<Maybe> maybes_;
-  std::set<uint64_t> consumed_;              // numbers of segments that a maybe or > took
+  std::set<uint64_t> consumed_;  // numbers of segments that a maybe or > took
   std::map<v1::End, std::deque<uint64_t>> held_;
   std::map<v1::End, uint64_t> last_awaited_;  // number of the segment that > or maybe took last
   std::map<v1::End, uint64_t> last_segment_;  // newest segment that the end itself sent

@@ -241,10 +241,10 @@ Result Stage::judge_send(const CallStatement& call, const std::string& octets,
       return {};
     }
   }
-  return wrong_result(call,
-                      call.results.empty() ? std::vector<std::string>{cat(octets.size())}
-                                           : printed(call.results),
-                      cat(response.accepted(), " octets taken"));
+  return wrong_result(
+      call,
+      call.results.empty() ? std::vector<std::string>{cat(octets.size())} : printed(call.results),
+      cat(response.accepted(), " octets taken"));
 }
 
 Result Stage::judge_receive(const CallStatement& call, const v1::ReceiveResponse& response) {
@@ -260,8 +260,8 @@ Result Stage::judge_receive(const CallStatement& call, const v1::ReceiveResponse
     if (value.kind == Value::Kind::kAny) return {};
     std::string octets = value.text;
     if (value.kind == Value::Kind::kStream) {
-      const absl::StatusOr<std::string> stream = owner.octets(
-          other(on->end), start, static_cast<size_t>(value.number.value));
+      const absl::StatusOr<std::string> stream =
+          owner.octets(other(on->end), start, static_cast<size_t>(value.number.value));
       if (!stream.ok()) return broken(std::string(stream.status().message()));
       octets = *stream;
     }
@@ -437,8 +437,8 @@ Result Stage::resolve_names(const Statement& statement) {
   for (const auto& [task_name, task] : tasks_) {
     if (!task.ends.has_value() || task.call.assigned != name || name.empty()) continue;
     const std::string awaited = task_name;
-    const absl::StatusOr<bool> there = drive_->run_until_finished(
-        task.operation, *task.ends + tolerance() - drive_->now());
+    const absl::StatusOr<bool> there =
+        drive_->run_until_finished(task.operation, *task.ends + tolerance() - drive_->now());
     if (!there.ok()) return refused(there.status());
     return *there ? finish_task(awaited) : settle_timed_tasks(true);
   }
@@ -450,7 +450,8 @@ Result Stage::set_options(const CallStatement& call) {
   if (on == nullptr) return unknown_connection(call);
   v1::Command command;
   *command.mutable_set_options()->mutable_connection() = reference(*on);
-  const absl::Status status = set_options_of(call, *command.mutable_set_options()->mutable_options());
+  const absl::Status status =
+      set_options_of(call, *command.mutable_set_options()->mutable_options());
   if (!status.ok()) return refused(status);
   show_call(call, on->end, on->flow);
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));

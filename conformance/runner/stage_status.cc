@@ -42,13 +42,20 @@ bool event_matches(const v1::ConnectionEvent& event, const std::string& kind,
       return kind == "state" && parse_state(detail) == event.state_change().to();
     case v1::ConnectionEvent::kError:
       return kind == "error" && (detail.empty() || parse_outcome(detail) == event.error());
-    case v1::ConnectionEvent::kSoftError: return kind == "soft_error";
-    case v1::ConnectionEvent::kUrgent: return kind == "urgent";
-    case v1::ConnectionEvent::kDeliveryTrouble: return kind == "delivery_trouble";
-    case v1::ConnectionEvent::kAcceptable: return kind == "acceptable";
-    case v1::ConnectionEvent::kHalfOpenAlarm: return kind == "half_open_alarm";
-    case v1::ConnectionEvent::kDropped: return kind == "dropped";
-    default: return false;
+    case v1::ConnectionEvent::kSoftError:
+      return kind == "soft_error";
+    case v1::ConnectionEvent::kUrgent:
+      return kind == "urgent";
+    case v1::ConnectionEvent::kDeliveryTrouble:
+      return kind == "delivery_trouble";
+    case v1::ConnectionEvent::kAcceptable:
+      return kind == "acceptable";
+    case v1::ConnectionEvent::kHalfOpenAlarm:
+      return kind == "half_open_alarm";
+    case v1::ConnectionEvent::kDropped:
+      return kind == "dropped";
+    default:
+      return false;
   }
 }
 
@@ -56,15 +63,22 @@ std::string event_text(const v1::ConnectionEvent& event) {
   switch (event.event_case()) {
     case v1::ConnectionEvent::kStateChange:
       return cat("state ", state_name(event.state_change().to()));
-    case v1::ConnectionEvent::kError: return cat("error ", outcome_name(event.error()));
+    case v1::ConnectionEvent::kError:
+      return cat("error ", outcome_name(event.error()));
     case v1::ConnectionEvent::kSoftError:
       return cat("soft_error ", event.soft_error().type(), "/", event.soft_error().code());
-    case v1::ConnectionEvent::kUrgent: return "urgent";
-    case v1::ConnectionEvent::kDeliveryTrouble: return "delivery_trouble";
-    case v1::ConnectionEvent::kAcceptable: return "acceptable";
-    case v1::ConnectionEvent::kHalfOpenAlarm: return "half_open_alarm";
-    case v1::ConnectionEvent::kDropped: return cat("dropped: ", event.dropped());
-    default: return "an event of an unknown kind";
+    case v1::ConnectionEvent::kUrgent:
+      return "urgent";
+    case v1::ConnectionEvent::kDeliveryTrouble:
+      return "delivery_trouble";
+    case v1::ConnectionEvent::kAcceptable:
+      return "acceptable";
+    case v1::ConnectionEvent::kHalfOpenAlarm:
+      return "half_open_alarm";
+    case v1::ConnectionEvent::kDropped:
+      return cat("dropped: ", event.dropped());
+    default:
+      return "an event of an unknown kind";
   }
 }
 
@@ -206,8 +220,7 @@ Result Stage::event(const CallStatement& call) {
     }
   }
   return violation("an event was not reported", {call.arguments.at(1).value.text},
-                   reported.empty() ? "no event but changes of state"
-                                    : join(reported, ", "));
+                   reported.empty() ? "no event but changes of state" : join(reported, ", "));
 }
 
 Result Stage::embryonic(const Statement& statement, const CallStatement& call) {

@@ -31,9 +31,8 @@ Result Stage::inject(const Statement& statement, const InjectStatement& inject) 
   const v1::End towards = end_or_examined(inject.towards);
   const v1::End from = other(towards);
   const auto quoted = last_segment_.find(towards);
-  const absl::StatusOr<v1::Segment> segment =
-      build_segment(flow_of(statement), from, inject.packet,
-                    quoted == last_segment_.end() ? 0 : quoted->second);
+  const absl::StatusOr<v1::Segment> segment = build_segment(
+      flow_of(statement), from, inject.packet, quoted == last_segment_.end() ? 0 : quoted->second);
   if (!segment.ok()) return broken(std::string(segment.status().message()));
   v1::Command command;
   v1::InjectRequest& request = *command.mutable_inject();
@@ -59,9 +58,9 @@ Stage::Window Stage::window(const TimeSpec& time) const {
   return {base + time.at - tolerance(), base + time.latest.value_or(time.at) + tolerance()};
 }
 
-absl::StatusOr<Stage::Sight> Stage::look(Flow& flow, v1::End end,
-                                         const v1::SegmentPattern& pattern, v1::ExpectMode mode,
-                                         uint64_t after, absl::Duration deadline) {
+absl::StatusOr<Stage::Sight> Stage::look(Flow& flow, v1::End end, const v1::SegmentPattern& pattern,
+                                         v1::ExpectMode mode, uint64_t after,
+                                         absl::Duration deadline) {
   v1::Command command;
   v1::ExpectRequest& request = *command.mutable_expect();
   request.set_session(session().id());
@@ -124,8 +123,8 @@ absl::StatusOr<bool> Stage::consume_maybe(Flow& flow, v1::End end, const v1::Log
     if (maybe->flow != flow.name || maybe->end != end) continue;
     const absl::StatusOr<v1::SegmentPattern> pattern = pattern_of(flow, end, maybe->alternatives);
     if (!pattern.ok()) return pattern.status();
-    const absl::StatusOr<Sight> sight = look(flow, end, *pattern, v1::EXPECT_MODE_NEXT,
-                                             entry.number() - 1, drive_->now());
+    const absl::StatusOr<Sight> sight =
+        look(flow, end, *pattern, v1::EXPECT_MODE_NEXT, entry.number() - 1, drive_->now());
     if (!sight.ok()) return sight.status();
     if (sight->kind != Sight::Kind::kMatched) continue;
     consume(flow, end, sight->entry);
@@ -144,11 +143,11 @@ Problem Stage::unexpected(Flow& flow, v1::End end, const std::vector<Packet>& al
     for (const Packet& packet : alternatives) {
       const absl::StatusOr<v1::SegmentPattern> pattern = build_pattern(flow, end, packet);
       if (!pattern.ok()) continue;
-      const absl::StatusOr<Sight> one = look(flow, end, *pattern, v1::EXPECT_MODE_NEXT,
-                                             sight.entry.number() - 1, drive_->now());
+      const absl::StatusOr<Sight> one =
+          look(flow, end, *pattern, v1::EXPECT_MODE_NEXT, sight.entry.number() - 1, drive_->now());
       if (!one.ok()) continue;
-      differences.push_back(cat("against \"", print_packet(packet), "\": ",
-                                join(one->differences, "; ")));
+      differences.push_back(
+          cat("against \"", print_packet(packet), "\": ", join(one->differences, "; ")));
     }
   }
   return violation(cat("end ", end_name(end), " sent another segment than expected"),
@@ -171,10 +170,10 @@ Result Stage::expect(const Statement& statement, const ExpectStatement& expect) 
     const absl::StatusOr<Sight> sight = next_segment(on, end, *pattern, when.deadline);
     if (!sight.ok()) return refused(sight.status());
     if (sight->kind == Sight::Kind::kNothing) {
-      return violation(cat("end ", end_name(end), " sent nothing"), printed(expect.alternatives),
-                       cat("nothing until ", print_duration(when.deadline - start_),
-                           " after the start (", print_duration(when.deadline - event_time_),
-                           " after the previous event)"));
+      return violation(
+          cat("end ", end_name(end), " sent nothing"), printed(expect.alternatives),
+          cat("nothing until ", print_duration(when.deadline - start_), " after the start (",
+              print_duration(when.deadline - event_time_), " after the previous event)"));
     }
     if (sight->kind == Sight::Kind::kMismatched) {
       const absl::StatusOr<bool> maybe = consume_maybe(on, end, sight->entry);
@@ -184,9 +183,8 @@ Result Stage::expect(const Statement& statement, const ExpectStatement& expect) 
     }
     consume(on, end, sight->entry);
     // What may have come before it did not.
-    std::erase_if(maybes_, [&](const Maybe& maybe) {
-      return maybe.flow == on.name && maybe.end == end;
-    });
+    std::erase_if(maybes_,
+                  [&](const Maybe& maybe) { return maybe.flow == on.name && maybe.end == end; });
     const absl::Duration time = from_proto(sight->entry.time());
     const absl::Duration previous = std::exchange(event_time_, time);
     if (!when.earliest.has_value() || time >= *when.earliest) return {};

@@ -47,8 +47,7 @@ class Matcher {
 };
 
 void Matcher::duration(const std::string& shown, const Value& wanted, absl::Duration got) {
-  const bool timed =
-      wanted.kind == Value::Kind::kDuration || wanted.kind == Value::Kind::kNumber;
+  const bool timed = wanted.kind == Value::Kind::kDuration || wanted.kind == Value::Kind::kNumber;
   if (!timed || got < wanted.from || got > wanted.to) differ(shown, wanted, print_duration(got));
 }
 
@@ -98,7 +97,8 @@ void Matcher::compare(const Message& message, const FieldDescriptor& field,
       if (wanted.text != got) differ(shown, wanted, got);
       return;
     }
-    default: differ(shown, wanted, "a group of fields: name one, as in half_open.count");
+    default:
+      differ(shown, wanted, "a group of fields: name one, as in half_open.count");
   }
 }
 
@@ -129,7 +129,8 @@ void Matcher::field(const Message& message, const std::string& path, const std::
 void Matcher::timer(const std::string& name, const Value& wanted) {
   const std::string shown = cat("timer.", name);
   for (const v1::Timer& timer : status_.timers()) {
-    std::string kind = v1::TimerKind_Name(timer.kind()).substr(std::string_view("TIMER_KIND_").size());
+    std::string kind =
+        v1::TimerKind_Name(timer.kind()).substr(std::string_view("TIMER_KIND_").size());
     std::transform(kind.begin(), kind.end(), kind.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (kind != name) continue;

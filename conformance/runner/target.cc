@@ -29,8 +29,12 @@ Kind kind_of(const Head& head, v1::End end, std::string_view target) {
 
 void make_end(const Head& head, v1::End end, Kind kind, v1::EndSpec& spec) {
   switch (kind) {
-    case Kind::kScripted: spec.mutable_scripted(); break;
-    case Kind::kStack: spec.mutable_stack(); break;
+    case Kind::kScripted:
+      spec.mutable_scripted();
+      break;
+    case Kind::kStack:
+      spec.mutable_stack();
+      break;
     case Kind::kKernel:
       // Linux spaces its answers to invalid segments 500 ms apart, which hides them
       // (rfc_notes.md §3).
@@ -74,9 +78,12 @@ bool is_real(const Head& head, v1::End end) {
 
 v1::End examined_end(const Head& head) {
   switch (head.examines) {
-    case Examines::kA: return v1::END_A;
-    case Examines::kB: return v1::END_B;
-    case Examines::kBoth: break;
+    case Examines::kA:
+      return v1::END_A;
+    case Examines::kB:
+      return v1::END_B;
+    case Examines::kBoth:
+      break;
   }
   return v1::END_UNSPECIFIED;
 }

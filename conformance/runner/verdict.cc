@@ -50,13 +50,12 @@ void judge_run(const RunFacts& facts, RunReport& report) {
     for (const ClauseOutcome& clause : result.clauses) {
       if (clause.verdict == v1::VERDICT_SKIP && !clause.skip_is_named) {
         report.complaints.push_back(cat("no ledger entry names the SKIP of ", result.id, " \"",
-                                        clause.name, "\" on ", result.target, ": ",
-                                        clause.reason));
+                                        clause.name, "\" on ", result.target, ": ", clause.reason));
       }
     }
   }
-  const bool harness = !report.complaints.empty() || report.results.empty() ||
-                       any_result(report, v1::VERDICT_ERROR);
+  const bool harness =
+      !report.complaints.empty() || report.results.empty() || any_result(report, v1::VERDICT_ERROR);
   report.complaints.insert(report.complaints.begin(), facts.stale.begin(), facts.stale.end());
   if (any_result(report, v1::VERDICT_FAIL) || any_result(report, v1::VERDICT_XPASS) ||
       !facts.stale.empty()) {

@@ -2,8 +2,8 @@
 // From clauses to cases, from cases to the run.
 //
 // The verdict of a case is the worst of its clauses: ERROR, FAIL, XPASS, INCONCLUSIVE, then XFAIL,
-// then PASS if any clause passed, then SKIP. So a case is SKIP only if nothing of it was judged, and
-// XFAIL says "as expected" of all that was.
+// then PASS if any clause passed, then SKIP. So a case is SKIP only if nothing of it was judged,
+// and XFAIL says "as expected" of all that was.
 //
 // Exit status of a run: 1 if anything is FAIL or XPASS, or the ledger has stale entries; else 3 if
 // anything is ERROR, a SKIP that nobody named, or nothing was selected; else 2 if anything is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syntax tree of a case: plain structs, each with the place in the source it came from. What the
-// parts mean is said in LANGUAGE.md; nothing here is resolved (names, relative numbers, defaults).
+// The syntax tree of a case: plain structs, each with the place in the source it came from. What
+// the parts mean is said in LANGUAGE.md; nothing here is resolved (names, relative numbers,
+// defaults).
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,17 @@ struct TimestampNumber {
 
 struct Option {
   enum class Kind {
-    kEnd, kNop, kMss, kWindowScale, kSackPermitted, kSack, kTimestamps, kUserTimeout, kFastOpen,
-    kMd5, kRaw
+    kEnd,
+    kNop,
+    kMss,
+    kWindowScale,
+    kSackPermitted,
+    kSack,
+    kTimestamps,
+    kUserTimeout,
+    kFastOpen,
+    kMd5,
+    kRaw
   };
   Kind kind = Kind::kNop;
   Number number;                                  // kMss, kWindowScale
@@ -87,9 +97,9 @@ struct RawField {
 
 struct TcpPacket {
   uint32_t flags = 0;
-  uint32_t flags_mask = 0x1ff;  // bits in brackets, `[P].`, are not compared
-  bool has_sequence = true;  // `> R`: neither sequence number nor length are compared
-  Number sequence;           // any = `*`
+  uint32_t flags_mask = 0x1ff;         // bits in brackets, `[P].`, are not compared
+  bool has_sequence = true;            // `> R`: neither sequence number nor length are compared
+  Number sequence;                     // any = `*`
   std::optional<uint32_t> length = 0;  // nullopt = `(*)`
   std::optional<Number> acknowledgment;
   std::optional<Number> window;
@@ -164,17 +174,25 @@ struct FreshFlowStatement {
   std::string name;
   v1::End end = v1::END_UNSPECIFIED;  // unspecified: both
 };
-struct ForgetStatement { v1::End end = v1::END_UNSPECIFIED; };
+struct ForgetStatement {
+  v1::End end = v1::END_UNSPECIFIED;
+};
 
 struct IsnStatement {  // isn A = 100
   v1::End end = v1::END_UNSPECIFIED;
   uint32_t value = 0;
 };
 
-struct WaitStatement { absl::Duration duration; };
-struct NoteStatement { std::string text; };
+struct WaitStatement {
+  absl::Duration duration;
+};
+struct NoteStatement {
+  std::string text;
+};
 
-struct SentStatement { std::vector<RawField> fields; };  // sent {checksum 0x7d19}
+struct SentStatement {
+  std::vector<RawField> fields;
+};  // sent {checksum 0x7d19}
 
 struct FloodStatement {
   uint64_t count = 0;
@@ -192,9 +210,9 @@ struct Value {
   enum class Kind { kWord, kNumber, kDuration, kText, kStream, kMap, kAny, kOpaque };
   Kind kind = Kind::kWord;
   Position position;
-  std::string text;             // kWord (several words joined by one space), kText, kOpaque
-  Number number;                // kNumber; kStream: how many octets
-  absl::Duration from, to;      // kDuration: equal unless a range
+  std::string text;         // kWord (several words joined by one space), kText, kOpaque
+  Number number;            // kNumber; kStream: how many octets
+  absl::Duration from, to;  // kDuration: equal unless a range
   std::vector<std::pair<std::string, Value>> map;  // kMap, in the order written
 };
 
@@ -206,13 +224,13 @@ struct Argument {
 // OPEN, SEND, …: the calls of RFC 9293 §3.9.1. A lower-case name is a system call of packetdrill
 // proper: its arguments are kOpaque and it is refused by check().
 struct CallStatement {
-  std::string assigned;                   // C = …
-  v1::End end = v1::END_UNSPECIFIED;      // B.OPEN
-  std::string task;                       // start a = …: the call goes on beside the script
-  bool negated = false;                   // no EVENT(…)
+  std::string assigned;               // C = …
+  v1::End end = v1::END_UNSPECIFIED;  // B.OPEN
+  std::string task;                   // start a = …: the call goes on beside the script
+  bool negated = false;               // no EVENT(…)
   std::string name;
   std::vector<Argument> arguments;
-  std::vector<Value> results;             // alternatives; empty: as the call is meant to end
+  std::vector<Value> results;  // alternatives; empty: as the call is meant to end
 };
 
 struct JoinStatement {  // C = join a = OK
@@ -220,8 +238,12 @@ struct JoinStatement {  // C = join a = OK
   std::string task;
   std::vector<Value> results;
 };
-struct PendingStatement { std::string task; };
-struct CancelStatement { std::string task; };
+struct PendingStatement {
+  std::string task;
+};
+struct CancelStatement {
+  std::string task;
+};
 
 struct Statement {
   Position position;

@@ -45,12 +45,8 @@ class Checker {
   }
 
  private:
-  bool real(v1::End end) const {
-    return head_.examines == Examines::kBoth || end == examined();
-  }
-  v1::End examined() const {
-    return head_.examines == Examines::kA ? v1::END_A : v1::END_B;
-  }
+  bool real(v1::End end) const { return head_.examines == Examines::kBoth || end == examined(); }
+  v1::End examined() const { return head_.examines == Examines::kA ? v1::END_A : v1::END_B; }
   void settings();
   void statement(const Statement& statement);
   void timing(const Statement& statement);
@@ -112,9 +108,9 @@ void Checker::settings() {
         status = absl::InvalidArgumentError("wire.link is veth or tun");
       }
     } else if (prefix != "kernel" || !name.starts_with("net.")) {
-      status = absl::InvalidArgumentError(cat(
-          "unknown setting \"", setting.key,
-          "\": expected stack.FIELD, wire.FIELD or kernel.net.NAME"));
+      status = absl::InvalidArgumentError(
+          cat("unknown setting \"", setting.key,
+              "\": expected stack.FIELD, wire.FIELD or kernel.net.NAME"));
     }
     if (!status.ok()) error_at(setting.position, std::string(status.message()));
   }
@@ -164,7 +160,7 @@ void Checker::watched(v1::End end, std::string_view what) {
     }
   } else if (!real(end)) {
     error(cat("end ", end_name(end), " is scripted: what it sends is what the case injects",
-                       " (\"<\")"));
+              " (\"<\")"));
   }
 }
 
@@ -243,8 +239,7 @@ void Checker::operator()(const HoldStatement& s) {
 
 void Checker::operator()(const ClaimStatement& s) {
   if (real(s.end)) {
-    error(cat("end ", end_name(s.end),
-                       " is real: its state is observed (STATE), never claimed"));
+    error(cat("end ", end_name(s.end), " is real: its state is observed (STATE), never claimed"));
   }
 }
 
@@ -289,6 +284,8 @@ void Checker::operator()(const JoinStatement& s) {
 
 }  // namespace
 
-absl::Status check(const Case& test_case) { return Checker(test_case).run(); }
+absl::Status check(const Case& test_case) {
+  return Checker(test_case).run();
+}
 
 }  // namespace tcproctor::conformance

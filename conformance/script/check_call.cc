@@ -17,12 +17,12 @@ enum class Result { kOutcome, kCount, kData, kStates, kFields, kNothing };
 
 struct CallForm {
   std::string_view name;
-  bool takes_connection;  // first argument: a name, or A or B for the flow's connection there
-  size_t positional;      // further arguments by position, at most
-  std::string_view words; // flags
-  std::string_view named; // arguments by name
-  bool takes_options;     // fields of ConnectionOptions as well
-  bool makes_connection;  // can be assigned
+  bool takes_connection;   // first argument: a name, or A or B for the flow's connection there
+  size_t positional;       // further arguments by position, at most
+  std::string_view words;  // flags
+  std::string_view named;  // arguments by name
+  bool takes_options;      // fields of ConnectionOptions as well
+  bool makes_connection;   // can be assigned
   Result result;
 };
 
@@ -71,15 +71,13 @@ std::vector<std::string> CallChecker::run() {
   const auto* form = std::find_if(kCalls.begin(), kCalls.end(),
                                   [&](const CallForm& f) { return f.name == call_.name; });
   if (form == kCalls.end()) {
-    error(cat("unknown call \"", call_.name, "\": one of ",
-                       join(kCalls, ", ", [](std::string& out, const CallForm& f) {
-                         append(out, f.name);
-                       })));
+    error(
+        cat("unknown call \"", call_.name, "\": one of ",
+            join(kCalls, ", ", [](std::string& out, const CallForm& f) { append(out, f.name); })));
     return std::move(errors_);
   }
   if (!call_.assigned.empty() && !form->makes_connection) {
-    error(cat(call_.name, " makes no connection that could be named \"", call_.assigned,
-                       "\""));
+    error(cat(call_.name, " makes no connection that could be named \"", call_.assigned, "\""));
   }
   if (call_.negated && call_.name != "EVENT") error("only EVENT can be denied with \"no\"");
   arguments(*form);
@@ -95,8 +93,8 @@ void CallChecker::connection(const Value& value) {
   if (value.kind != Value::Kind::kWord) {
     error(cat(call_.name, " needs the name of a connection first"));
   } else if (parse_end(value.text).has_value()) {
-    const bool by_pair = call_.name == "STATE" || call_.name == "STATUS" ||
-                         call_.name == "EMBRYONIC";
+    const bool by_pair =
+        call_.name == "STATE" || call_.name == "STATUS" || call_.name == "EMBRYONIC";
     if (!by_pair) error("A and B stand for the flow's connection only in STATE, STATUS, EMBRYONIC");
   } else if (names_.count(value.text) == 0) {
     error(cat("no connection was named \"", value.text, "\" before"));
@@ -111,8 +109,8 @@ void CallChecker::event(const Value& value) {
     if (words.size() != 2 || !parse_state(words[1]).has_value()) error("expected state STATE");
   } else if (field == nullptr || field->containing_oneof() == nullptr) {
     error(cat("unknown event \"", words[0],
-                       "\": one of state, error, soft_error, urgent, delivery_trouble, acceptable, "
-                       "half_open_alarm, dropped"));
+              "\": one of state, error, soft_error, urgent, delivery_trouble, acceptable, "
+              "half_open_alarm, dropped"));
   } else if (words[0] == "error") {
     if (words.size() > 2 || (words.size() == 2 && !parse_outcome(words[1]).has_value())) {
       error("expected error OUTCOME, e.g. error CONNECTION-RESET");
@@ -151,10 +149,9 @@ void CallChecker::named(const CallForm& form, const Argument& argument) {
     return;
   }
   error(cat(call_.name, " has no argument \"", argument.name, "\": one of ", form.named,
-                     form.takes_options
-                         ? cat(form.named.empty() ? "" : ", ",
-                                        list_fields(v1::ConnectionOptions::descriptor()))
-                         : ""));
+            form.takes_options ? cat(form.named.empty() ? "" : ", ",
+                                     list_fields(v1::ConnectionOptions::descriptor()))
+                               : ""));
 }
 
 void CallChecker::arguments(const CallForm& form) {
@@ -199,20 +196,23 @@ void CallChecker::fields(const Value& value) {
     const auto* type =
         options ? v1::ConnectionOptions::descriptor() : v1::ConnectionStatus::descriptor();
     if (find_path(type, options ? name : path).empty()) {
-      error(cat(options ? "ConnectionOptions" : "STATUS", " has no field \"",
-                         options ? name : path, "\": one of ", list_fields(type)));
+      error(cat(options ? "ConnectionOptions" : "STATUS", " has no field \"", options ? name : path,
+                "\": one of ", list_fields(type)));
     }
   }
 }
 
 void CallChecker::result(const CallForm& form, const Value& value) {
   if (value.kind == Value::Kind::kAny) return;
-  const bool outcome =
-      value.kind == Value::Kind::kWord && parse_outcome(value.text).has_value();
+  const bool outcome = value.kind == Value::Kind::kWord && parse_outcome(value.text).has_value();
   bool right = false;
   switch (form.result) {
-    case Result::kOutcome: right = outcome; break;
-    case Result::kCount: right = outcome || value.kind == Value::Kind::kNumber; break;
+    case Result::kOutcome:
+      right = outcome;
+      break;
+    case Result::kCount:
+      right = outcome || value.kind == Value::Kind::kNumber;
+      break;
     case Result::kData:
       right = outcome || value.kind == Value::Kind::kText || value.kind == Value::Kind::kStream;
       break;
@@ -223,7 +223,8 @@ void CallChecker::result(const CallForm& form, const Value& value) {
       right = value.kind == Value::Kind::kMap;
       if (right) fields(value);
       break;
-    case Result::kNothing: break;
+    case Result::kNothing:
+      break;
   }
   static constexpr std::array<std::string_view, 6> kWanted = {
       "an outcome such as OK or CONNECTION-RESET",
@@ -233,8 +234,7 @@ void CallChecker::result(const CallForm& form, const Value& value) {
       "fields in braces, as in {rcv_nxt: 1}",
       "nothing"};
   if (!right) {
-    error(cat("the result of ", call_.name, " is ",
-                       kWanted[static_cast<size_t>(form.result)]));
+    error(cat("the result of ", call_.name, " is ", kWanted[static_cast<size_t>(form.result)]));
   }
 }
 

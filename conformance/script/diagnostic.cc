@@ -5,7 +5,6 @@
 
 #include "conformance/script/text.h"
 
-
 namespace tcproctor::conformance {
 
 std::string_view source_line(std::string_view source, int line) {
@@ -26,8 +25,8 @@ std::string format_diagnostic(const std::string& file, std::string_view source,
   // A tab takes one column of the position; show it as one blank so that the caret stands right.
   std::replace(line.begin(), line.end(), '\t', ' ');
   const size_t indent = at.column > 0 ? static_cast<size_t>(at.column) - 1 : 0;
-  return cat(file, ":", at.line, ":", at.column, ": ", diagnostic.message, "\n  ", line,
-                      "\n  ", std::string(std::min(indent, line.size()), ' '), "^");
+  return cat(file, ":", at.line, ":", at.column, ": ", diagnostic.message, "\n  ", line, "\n  ",
+             std::string(std::min(indent, line.size()), ' '), "^");
 }
 
 absl::Status diagnostics_status(const std::string& file, std::string_view source,
@@ -35,8 +34,7 @@ absl::Status diagnostics_status(const std::string& file, std::string_view source
   if (diagnostics.empty()) return absl::OkStatus();
   std::string all;
   for (const Diagnostic& diagnostic : diagnostics) {
-    append(all, all.empty() ? "" : "\n",
-                    format_diagnostic(file, source, diagnostic));
+    append(all, all.empty() ? "" : "\n", format_diagnostic(file, source, diagnostic));
   }
   return absl::InvalidArgumentError(all);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The header fields a script can name in braces: `{ttl 64, checksum 0x1234}`. The only list of them.
-// Values are in host order and absolute.
+// The header fields a script can name in braces: `{ttl 64, checksum 0x1234}`. The only list of
+// them. Values are in host order and absolute.
 #pragma once
 
 #include <array>

@@ -62,7 +62,8 @@ inline std::string flag_names(uint32_t flags) {
   return out;
 }
 
-// ICMP (RFC 792, 1122, 1812) and ICMPv6 (RFC 4443) messages by one name. -1 = no such message there.
+// ICMP (RFC 792, 1122, 1812) and ICMPv6 (RFC 4443) messages by one name. -1 = no such message
+// there.
 struct IcmpName {
   std::string_view name;
   int type4, code4, type6, code6;

@@ -3,14 +3,15 @@
 
 #include "conformance/script/text.h"
 
-
 namespace tcproctor::conformance {
 namespace {
 
 bool is_word_start(char c) {
   return is_letter(c) || c == '_';
 }
-bool is_word(char c) { return is_word_start(c) || is_decimal(c); }
+bool is_word(char c) {
+  return is_word_start(c) || is_decimal(c);
+}
 
 int hex_digit(char c) {
   if (is_decimal(c)) return c - '0';
@@ -138,7 +139,8 @@ Token Lexer::scan_string(Token token) {
   while (true) {
     const char c = at(0);
     if (offset_ >= source_.size() || c == '\n') {
-      throw ScriptError{token.position, "this text is never closed: expected '\"' on the same line"};
+      throw ScriptError{token.position,
+                        "this text is never closed: expected '\"' on the same line"};
     }
     const Position position = here();
     advance();
@@ -150,12 +152,24 @@ Token Lexer::scan_string(Token token) {
     const char escape = at(0);
     if (offset_ < source_.size()) advance();
     switch (escape) {
-      case 'n': token.text += '\n'; break;
-      case 'r': token.text += '\r'; break;
-      case 't': token.text += '\t'; break;
-      case '0': token.text += '\0'; break;
-      case '\\': token.text += '\\'; break;
-      case '"': token.text += '"'; break;
+      case 'n':
+        token.text += '\n';
+        break;
+      case 'r':
+        token.text += '\r';
+        break;
+      case 't':
+        token.text += '\t';
+        break;
+      case '0':
+        token.text += '\0';
+        break;
+      case '\\':
+        token.text += '\\';
+        break;
+      case '"':
+        token.text += '"';
+        break;
       case 'x': {
         const int high = hex_digit(at(0));
         const int low = hex_digit(at(1));
@@ -167,7 +181,7 @@ Token Lexer::scan_string(Token token) {
       }
       default:
         throw ScriptError{position, cat("unknown escape \"\\", std::string(1, escape),
-                                                 "\": one of \\n \\r \\t \\0 \\\\ \\\" \\xHH")};
+                                        "\": one of \\n \\r \\t \\0 \\\\ \\\" \\xHH")};
     }
   }
 }

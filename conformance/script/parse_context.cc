@@ -59,10 +59,14 @@ std::optional<absl::Duration> parse_duration(std::string_view text) {
 
 std::string ParseContext::describe(const Token& token) {
   switch (token.kind) {
-    case TokenKind::kEnd: return "the end of the file";
-    case TokenKind::kNewline: return "the end of the line";
-    case TokenKind::kString: return "a text in quotes";
-    default: return cat("\"", token.text, token.unit, "\"");
+    case TokenKind::kEnd:
+      return "the end of the file";
+    case TokenKind::kNewline:
+      return "the end of the line";
+    case TokenKind::kString:
+      return "a text in quotes";
+    default:
+      return cat("\"", token.text, token.unit, "\"");
   }
 }
 
@@ -80,8 +84,7 @@ bool ParseContext::take_word(std::string_view word) {
 
 void ParseContext::expect_symbol(std::string_view symbol, std::string_view after) {
   if (take_symbol(symbol)) return;
-  fail_here(cat("expected \"", symbol, "\" after ", after, ", found ",
-                         describe(lexer_.peek())));
+  fail_here(cat("expected \"", symbol, "\" after ", after, ", found ", describe(lexer_.peek())));
 }
 
 Token ParseContext::expect(TokenKind kind, std::string_view what) {
@@ -97,8 +100,8 @@ uint64_t ParseContext::unsigned_number(std::string_view what, uint64_t min, uint
   const Token token = expect(TokenKind::kNumber, cat(what, " (a number)"));
   const auto value = whole(token.text);
   if (!value.has_value() || !token.unit.empty() || *value < min || *value > max) {
-    fail(token.position, cat(what, " must be a whole number from ", min, " to ", max,
-                                      ", found ", describe(token)));
+    fail(token.position,
+         cat(what, " must be a whole number from ", min, " to ", max, ", found ", describe(token)));
   }
   return *value;
 }
@@ -106,8 +109,8 @@ uint64_t ParseContext::unsigned_number(std::string_view what, uint64_t min, uint
 absl::Duration ParseContext::to_duration(const Token& token) {
   const auto unit = unit_of(token.unit);
   if (!unit.has_value()) {
-    throw ScriptError{token.position, cat("unknown unit of time \"", token.unit,
-                                                   "\": one of us, ms, s, min, h")};
+    throw ScriptError{token.position,
+                      cat("unknown unit of time \"", token.unit, "\": one of us, ms, s, min, h")};
   }
   const auto result = scaled(token.text, *unit);
   if (!result.has_value()) {
@@ -138,8 +141,8 @@ Number ParseContext::number(std::string_view what, bool range) {
     const Position position = lexer_.peek().position;
     result.max = one();
     if (!result.absolute && *result.max < result.value) {
-      fail(position, cat("the range of ", what, " is upside down: ", result.value, "~",
-                                  *result.max));
+      fail(position,
+           cat("the range of ", what, " is upside down: ", result.value, "~", *result.max));
     }
   }
   return result;

@@ -53,7 +53,7 @@ class ParseContext {
   std::string octets(std::string_view what);
   // Pairs of hexadecimal digits, blanks allowed between them.
   std::string hex_octets(std::string_view digits, Position position) const;
-  bool at_octets() { return at(TokenKind::kString) || at_word("hex") ; }
+  bool at_octets() { return at(TokenKind::kString) || at_word("hex"); }
   // word{.word}
   std::string dotted(std::string_view what);
   Value value();

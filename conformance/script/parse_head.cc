@@ -37,9 +37,7 @@ class HeadParser {
   void duration(std::string_view value, Position at, absl::Duration& out);
   bool yes_or_no(std::string_view value, Position at);
   void one_of(std::string_view value, Position at, std::initializer_list<const char*> allowed);
-  void error(Position at, std::string message) {
-    diagnostics_.push_back({at, std::move(message)});
-  }
+  void error(Position at, std::string message) { diagnostics_.push_back({at, std::move(message)}); }
 
   Head head_;
   std::map<std::string, int> seen_;
@@ -81,7 +79,8 @@ void HeadParser::line(std::string_view text, int number) {
     error(value_position, cat("\"", key, "\" needs a value"));
     return;
   }
-  const bool repeats = key == "set" || key.starts_with("set ") || key == "covers" || key == "isn" || key == "addresses";
+  const bool repeats = key == "set" || key.starts_with("set ") || key == "covers" || key == "isn" ||
+                       key == "addresses";
   if (seen_.count(key) != 0 && !repeats) {
     error(at, cat("\"", key, "\" was given in line ", seen_[key], " already"));
     return;
@@ -90,8 +89,7 @@ void HeadParser::line(std::string_view text, int number) {
   if (key == "set" || key.starts_with("set ")) {
     const std::string target(trim(std::string_view(key).substr(3)));
     if (!target.empty() && !is_target(target)) {
-      error(at, cat("unknown target \"", target, "\": one of ",
-                             join(all_targets(), ", ")));
+      error(at, cat("unknown target \"", target, "\": one of ", join(all_targets(), ", ")));
       return;
     }
     setting(target, value, value_position);
@@ -128,16 +126,14 @@ void HeadParser::setting(std::string_view target, std::string_view value, Positi
     error(at, "expected \"set: KEY = VALUE\"");
     return;
   }
-  head_.settings.push_back(
-      {at, std::string(target), std::string(trim(value.substr(0, equals))),
-       std::string(trim(value.substr(equals + 1)))});
+  head_.settings.push_back({at, std::string(target), std::string(trim(value.substr(0, equals))),
+                            std::string(trim(value.substr(equals + 1)))});
 }
 
 void HeadParser::isn(std::string_view value, Position at) {
   for (const std::string& item : list_of(value)) {
     const std::vector<std::string> parts = split(item, '=');
-    const auto end =
-        parse_end(parts.empty() ? "" : trim(std::string_view(parts[0])));
+    const auto end = parse_end(parts.empty() ? "" : trim(std::string_view(parts[0])));
     uint32_t number = 0;
     if (parts.size() != 2 || !end.has_value() || !parse_number(trim(parts[1]), number)) {
       error(at, "expected \"isn: A = N\" with N from 0 to 4294967295");
@@ -159,8 +155,7 @@ void HeadParser::addresses(std::string_view value, Position at) {
   }
 }
 
-void HeadParser::set(const std::string& key, std::string_view value, Position key_at,
-                     Position at) {
+void HeadParser::set(const std::string& key, std::string_view value, Position key_at, Position at) {
   const auto text = [&](std::string& out) { out = std::string(value); };
   const auto list = [&](std::vector<std::string>& out) {
     for (std::string& item : list_of(value)) out.push_back(std::move(item));
@@ -188,8 +183,7 @@ void HeadParser::set(const std::string& key, std::string_view value, Position ke
     list(head_.targets);
     for (const std::string& target : head_.targets) {
       if (!is_target(target)) {
-        error(at, cat("unknown target \"", target, "\": one of ",
-                               join(all_targets(), ", ")));
+        error(at, cat("unknown target \"", target, "\": one of ", join(all_targets(), ", ")));
       }
     }
   } else if (key == "isn") {
@@ -207,8 +201,8 @@ void HeadParser::set(const std::string& key, std::string_view value, Position ke
     head_.slow = yes_or_no(value, at);
   } else {
     error(key_at, cat("unknown key \"", key,
-                           "\": one of id, title, rule, covers, level, examines, targets, "
-                           "requires, set, isn, addresses, family, tolerance, patience, slow"));
+                      "\": one of id, title, rule, covers, level, examines, targets, "
+                      "requires, set, isn, addresses, family, tolerance, patience, slow"));
   }
 }
 

@@ -60,8 +60,8 @@ bool PacketParser::take_flags(TcpPacket& packet, bool compared) {
     if (!bit.has_value()) {
       context_.fail(token.position,
                     cat("expected the flags of a segment (letters of S F R P U E W A, \".\" "
-                                 "for ACK, or \"-\" for none), found \"",
-                                 token.text, "\""));
+                        "for ACK, or \"-\" for none), found \"",
+                        token.text, "\""));
     }
     packet.flags |= *bit;
     if (!compared) packet.flags_mask &= ~*bit;
@@ -86,8 +86,8 @@ void PacketParser::flags(TcpPacket& packet) {
     }
   }
   if (!any) {
-    context_.fail_here(cat("expected a packet, found ",
-                                    ParseContext::describe(context_.lexer().peek())));
+    context_.fail_here(
+        cat("expected a packet, found ", ParseContext::describe(context_.lexer().peek())));
   }
 }
 
@@ -118,8 +118,7 @@ void PacketParser::sequence(TcpPacket& packet) {
   const auto covered = static_cast<uint32_t>(end.value - packet.sequence.value);
   if (end.any || end.absolute != packet.sequence.absolute || covered != *packet.length) {
     context_.fail(position, cat("the length says ", *packet.length,
-                                         " but the sequence numbers cover ",
-                                         static_cast<int32_t>(covered)));
+                                " but the sequence numbers cover ", static_cast<int32_t>(covered)));
   }
 }
 
@@ -154,7 +153,7 @@ void PacketParser::payload(TcpPacket& packet) {
   packet.payload = context_.octets("the payload");
   if (packet.length.has_value() && *packet.length != packet.payload->size()) {
     context_.fail(position, cat("the payload has ", packet.payload->size(),
-                                         " octets but the length says ", *packet.length));
+                                " octets but the length says ", *packet.length));
   }
 }
 
@@ -249,8 +248,8 @@ Option PacketParser::option() {
   } else {
     context_.fail(name.position,
                   cat("unknown option \"", name.text,
-                               "\": one of mss, nop, eol, wscale, sackOK, sack, TS, uto, FO, md5, "
-                               "kind"));
+                      "\": one of mss, nop, eol, wscale, sackOK, sack, TS, uto, FO, md5, "
+                      "kind"));
   }
   return option;
 }
@@ -294,8 +293,8 @@ TimestampNumber PacketParser::timestamp(std::string_view what) {
     number.value = -number.value;
     return number;
   }
-  number.value = static_cast<int64_t>(
-      context_.unsigned_number(what, 0, std::numeric_limits<uint32_t>::max()));
+  number.value =
+      static_cast<int64_t>(context_.unsigned_number(what, 0, std::numeric_limits<uint32_t>::max()));
   return number;
 }
 
@@ -328,8 +327,7 @@ IcmpPacket PacketParser::icmp() {
     const Token token = context_.expect(TokenKind::kWord, "the name of an ICMP error or TYPE/CODE");
     packet.name = token.text;
     if (token.text == "unreachable" || token.text == "time_exceeded") {
-      append(packet.name, " ",
-                      context_.expect(TokenKind::kWord, "which, e.g. \"port\"").text);
+      append(packet.name, " ", context_.expect(TokenKind::kWord, "which, e.g. \"port\"").text);
     }
     if (find_icmp(packet.name) == nullptr) {
       context_.fail(token.position, cat("unknown ICMP error \"", packet.name, "\""));
@@ -345,8 +343,8 @@ IcmpPacket PacketParser::icmp() {
     } else if (context_.take_word("quoting")) {
       packet.quoted_sequence = context_.number("the quoted sequence number", false);
     } else if (context_.take_word("octets")) {
-      packet.quoted_octets = static_cast<uint32_t>(
-          context_.unsigned_number("how many octets are quoted", 0, 65000));
+      packet.quoted_octets =
+          static_cast<uint32_t>(context_.unsigned_number("how many octets are quoted", 0, 65000));
     } else {
       return packet;
     }
@@ -355,7 +353,9 @@ IcmpPacket PacketParser::icmp() {
 
 }  // namespace
 
-Packet parse_packet(ParseContext& context) { return PacketParser(context).parse(); }
+Packet parse_packet(ParseContext& context) {
+  return PacketParser(context).parse();
+}
 
 std::vector<RawField> parse_fields(ParseContext& context) {
   std::vector<RawField> result;
@@ -364,8 +364,7 @@ std::vector<RawField> parse_fields(ParseContext& context) {
     const Token name = context.expect(TokenKind::kWord, "the name of a header field");
     const FieldName* known = find_field(name.text);
     if (known == nullptr) {
-      context.fail(name.position, cat("unknown field \"", name.text, "\": one of ",
-                                               field_names()));
+      context.fail(name.position, cat("unknown field \"", name.text, "\": one of ", field_names()));
     }
     RawField field{name.position, name.text, "", {}};
     if (known->kind == FieldKind::kAddress) {

@@ -90,8 +90,8 @@ void Parser::body() {
 
 void Parser::end_of_statement() {
   if (line_ended_ || context_.at_line_end()) return;
-  context_.fail_here(cat("expected the end of the line, found ",
-                                  ParseContext::describe(context_.lexer().peek())));
+  context_.fail_here(
+      cat("expected the end of the line, found ", ParseContext::describe(context_.lexer().peek())));
 }
 
 Clause& Parser::open_clause() {
@@ -147,13 +147,13 @@ void Parser::clause(Position position) {
       clause.targets = name_list();
       for (const std::string& target : clause.targets) {
         if (!is_target(target)) {
-          context_.fail(at, cat("unknown target \"", target, "\": one of ",
-                                         join(all_targets(), ", ")));
+          context_.fail(at,
+                        cat("unknown target \"", target, "\": one of ", join(all_targets(), ", ")));
         }
       }
     } else {
       context_.fail_here(cat("expected fresh, slow, requires or targets, found ",
-                                      ParseContext::describe(context_.lexer().peek())));
+                             ParseContext::describe(context_.lexer().peek())));
     }
   }
   case_.clauses.push_back(std::move(clause));
@@ -192,8 +192,8 @@ void Parser::statement(Statement& statement) {
     return;
   }
   if (context_.at_symbol("%{") || context_.at_symbol("`")) {
-    context_.fail_here(cat("not supported yet: ",
-                                    context_.at_symbol("`") ? "shell commands" : "%{ } assertions"));
+    context_.fail_here(
+        cat("not supported yet: ", context_.at_symbol("`") ? "shell commands" : "%{ } assertions"));
   }
   const Token word = context_.expect(TokenKind::kWord, "a statement");
   const auto end = parse_end(word.text);
@@ -218,9 +218,8 @@ void Parser::named_end(Statement& statement, v1::End end, const Token& word) {
     made.end = end;
     statement.body = call(made, context_.expect(TokenKind::kWord, "a call"));
   } else {
-    context_.fail_here(cat("expected <, >, silence, is or .CALL after \"", word.text,
-                                    "\", found ",
-                                    ParseContext::describe(context_.lexer().peek())));
+    context_.fail_here(cat("expected <, >, silence, is or .CALL after \"", word.text, "\", found ",
+                           ParseContext::describe(context_.lexer().peek())));
   }
 }
 
@@ -395,9 +394,8 @@ FlowEnd Parser::flow_end(std::string_view name) {
   const Token token = context_.lexer().word_until("");
   std::string_view text = token.text;
   const auto wrong = [&]() {
-    context_.fail(token.position,
-                  cat("expected ", name, ":PORT, ", name, ":ADDRESS:PORT or ", name,
-                               ":[IPV6]:PORT, found \"", token.text, "\""));
+    context_.fail(token.position, cat("expected ", name, ":PORT, ", name, ":ADDRESS:PORT or ", name,
+                                      ":[IPV6]:PORT, found \"", token.text, "\""));
   };
   if (text.size() < 3 || !text.starts_with(name) || text[1] != ':') wrong();
   text.remove_prefix(2);

@@ -185,7 +185,8 @@ TEST(Parser, TextsAreUnescaped) {
 }
 
 TEST(Parser, CallsAreRead) {
-  const auto open = body<CallStatement>("C = A.OPEN(active, remote=B:[::1]:80, mss=536, wait) = OK");
+  const auto open =
+      body<CallStatement>("C = A.OPEN(active, remote=B:[::1]:80, mss=536, wait) = OK");
   EXPECT_EQ(open.assigned, "C");
   EXPECT_EQ(open.end, v1::END_A);
   ASSERT_EQ(open.arguments.size(), 4u);

@@ -32,11 +32,16 @@ std::string timestamp(const TimestampNumber& number) {
 
 std::string option(const Option& option) {
   switch (option.kind) {
-    case Option::Kind::kEnd: return "eol";
-    case Option::Kind::kNop: return "nop";
-    case Option::Kind::kMss: return cat("mss ", number(option.number));
-    case Option::Kind::kWindowScale: return cat("wscale ", number(option.number));
-    case Option::Kind::kSackPermitted: return "sackOK";
+    case Option::Kind::kEnd:
+      return "eol";
+    case Option::Kind::kNop:
+      return "nop";
+    case Option::Kind::kMss:
+      return cat("mss ", number(option.number));
+    case Option::Kind::kWindowScale:
+      return cat("wscale ", number(option.number));
+    case Option::Kind::kSackPermitted:
+      return "sackOK";
     case Option::Kind::kSack: {
       std::string out = "sack";
       for (const auto& [left, right] : option.blocks) {
@@ -46,11 +51,14 @@ std::string option(const Option& option) {
     }
     case Option::Kind::kTimestamps:
       return cat("TS val ", timestamp(option.value), " ecr ", timestamp(option.echo));
-    case Option::Kind::kUserTimeout: return cat("uto ", print_duration(option.timeout));
+    case Option::Kind::kUserTimeout:
+      return cat("uto ", print_duration(option.timeout));
     case Option::Kind::kFastOpen:
       return option.data.empty() ? "FO" : cat("FO ", hex(option.data));
-    case Option::Kind::kMd5: return cat("md5 ", hex(option.data));
-    case Option::Kind::kRaw: break;
+    case Option::Kind::kMd5:
+      return cat("md5 ", hex(option.data));
+    case Option::Kind::kRaw:
+      break;
   }
   std::string out = cat("kind ", option.raw_kind);
   if (option.raw_length.has_value()) append(out, " len ", *option.raw_length);
@@ -59,18 +67,23 @@ std::string option(const Option& option) {
 }
 
 std::string options(const Options& options) {
-  const std::string list =
-      join(options.list, ",", [](std::string& out, const Option& one) {
-        append(out, option(one));
-      });
+  const std::string list = join(
+      options.list, ",", [](std::string& out, const Option& one) { append(out, option(one)); });
   switch (options.mode) {
-    case Options::Mode::kUnwritten: return "";
-    case Options::Mode::kNone: return " <>";
-    case Options::Mode::kExact: return cat(" <", list, ">");
-    case Options::Mode::kAny: return " <...>";
-    case Options::Mode::kContains: return cat(" <... ", list, ">");
-    case Options::Mode::kSet: return cat(" <{", list, "}>");
-    case Options::Mode::kOctets: break;
+    case Options::Mode::kUnwritten:
+      return "";
+    case Options::Mode::kNone:
+      return " <>";
+    case Options::Mode::kExact:
+      return cat(" <", list, ">");
+    case Options::Mode::kAny:
+      return " <...>";
+    case Options::Mode::kContains:
+      return cat(" <... ", list, ">");
+    case Options::Mode::kSet:
+      return cat(" <{", list, "}>");
+    case Options::Mode::kOctets:
+      break;
   }
   return cat(" <octets ", hex(options.octets), ">");
 }
@@ -93,7 +106,7 @@ std::string tcp(const TcpPacket& packet) {
   std::string out = flags(packet);
   if (packet.has_sequence) {
     append(out, " ", number(packet.sequence), ":", number(end), "(",
-                    packet.length.has_value() ? cat(*packet.length) : "*", ")");
+           packet.length.has_value() ? cat(*packet.length) : "*", ")");
   }
   if (packet.acknowledgment.has_value()) {
     append(out, " ack ", number(*packet.acknowledgment));
@@ -122,16 +135,17 @@ std::string icmp(const IcmpPacket& packet) {
 }
 
 std::string fields(const std::vector<RawField>& fields) {
-  return cat(
-      "{", join(fields, ", ", [](std::string& out, const RawField& field) {
-        const FieldName* known = find_field(field.key);
-        const bool octets = known != nullptr && known->kind == FieldKind::kOctets;
-        append(out, field.key, " ",
-                        octets               ? to_hex(field.text)
-                        : field.text.empty() ? number(field.number)
-                                             : field.text);
-      }),
-      "}");
+  return cat("{",
+             join(fields, ", ",
+                  [](std::string& out, const RawField& field) {
+                    const FieldName* known = find_field(field.key);
+                    const bool octets = known != nullptr && known->kind == FieldKind::kOctets;
+                    append(out, field.key, " ",
+                           octets               ? to_hex(field.text)
+                           : field.text.empty() ? number(field.number)
+                                                : field.text);
+                  }),
+             "}");
 }
 
 std::string seconds(absl::Duration duration) {
@@ -155,28 +169,34 @@ std::string time(const TimeSpec& time) {
 std::string value(const Value& printed);
 
 std::string map(const std::vector<std::pair<std::string, Value>>& entries) {
-  return cat(
-      "{", join(entries, ", ", [](std::string& out, const auto& entry) {
-        append(out, entry.first, ": ", value(entry.second));
-      }),
-      "}");
+  return cat("{",
+             join(entries, ", ",
+                  [](std::string& out, const auto& entry) {
+                    append(out, entry.first, ": ", value(entry.second));
+                  }),
+             "}");
 }
 
 std::string value(const Value& printed) {
   const std::string suffix = printed.map.empty() ? "" : cat(" ", map(printed.map));
   switch (printed.kind) {
     case Value::Kind::kWord:
-    case Value::Kind::kOpaque: return printed.text;
-    case Value::Kind::kNumber: return number(printed.number);
+    case Value::Kind::kOpaque:
+      return printed.text;
+    case Value::Kind::kNumber:
+      return number(printed.number);
     case Value::Kind::kDuration:
       return printed.from == printed.to
                  ? print_duration(printed.from)
                  : cat(print_duration(printed.from), "~", print_duration(printed.to));
-    case Value::Kind::kText: return quoted(printed.text) + suffix;
+    case Value::Kind::kText:
+      return quoted(printed.text) + suffix;
     case Value::Kind::kStream:
       return cat("bytes(", number(printed.number), ")", suffix);
-    case Value::Kind::kMap: return map(printed.map);
-    case Value::Kind::kAny: break;
+    case Value::Kind::kMap:
+      return map(printed.map);
+    case Value::Kind::kAny:
+      break;
   }
   return "*";
 }
@@ -205,9 +225,8 @@ struct BodyPrinter {
   }
   std::string operator()(const ExpectStatement& s) const {
     return cat(s.maybe ? "maybe " : "", prefix(s.from), "> ",
-                        join(s.alternatives, " | ", [](std::string& out, const Packet& p) {
-                          append(out, print_packet(p));
-                        }));
+               join(s.alternatives, " | ",
+                    [](std::string& out, const Packet& p) { append(out, print_packet(p)); }));
   }
   std::string operator()(const SilenceStatement& s) const {
     return cat(prefix(s.from), "silence ", print_duration(s.duration));
@@ -216,7 +235,7 @@ struct BodyPrinter {
     static constexpr std::array<std::string_view, 4> kVerbs = {"hold", "unhold", "release", "drop"};
     static constexpr std::array<std::string_view, 3> kWhich = {"", " first", " last"};
     return cat(kVerbs[static_cast<size_t>(s.verb)], " ", end_name(s.from),
-                        kWhich[static_cast<size_t>(s.which)]);
+               kWhich[static_cast<size_t>(s.which)]);
   }
   std::string operator()(const ClaimStatement& s) const {
     return cat(end_name(s.end), " is [", s.state, "]");
@@ -226,31 +245,25 @@ struct BodyPrinter {
   }
   std::string operator()(const FreshFlowStatement& s) const {
     return cat("fresh flow ", s.name,
-                        s.end == v1::END_UNSPECIFIED ? "" : cat(" ", end_name(s.end)));
+               s.end == v1::END_UNSPECIFIED ? "" : cat(" ", end_name(s.end)));
   }
-  std::string operator()(const ForgetStatement& s) const {
-    return cat("forget ", end_name(s.end));
-  }
+  std::string operator()(const ForgetStatement& s) const { return cat("forget ", end_name(s.end)); }
   std::string operator()(const IsnStatement& s) const {
     return cat("isn ", end_name(s.end), " = ", s.value);
   }
   std::string operator()(const WaitStatement& s) const {
     return cat("wait ", print_duration(s.duration));
   }
-  std::string operator()(const NoteStatement& s) const {
-    return cat("note ", quoted(s.text));
-  }
-  std::string operator()(const SentStatement& s) const {
-    return cat("sent ", fields(s.fields));
-  }
+  std::string operator()(const NoteStatement& s) const { return cat("note ", quoted(s.text)); }
+  std::string operator()(const SentStatement& s) const { return cat("sent ", fields(s.fields)); }
   std::string operator()(const FloodStatement& s) const {
     return cat("flood ", s.count, " from ", s.prefix, " rate ", s.rate);
   }
   std::string operator()(const ImpairStatement& s) const {
     return cat("impair ", end_name(s.from), " ",
-                        join(s.settings, ", ", [](std::string& out, const auto& setting) {
-                          append(out, setting.first, "=", setting.second);
-                        }));
+               join(s.settings, ", ", [](std::string& out, const auto& setting) {
+                 append(out, setting.first, "=", setting.second);
+               }));
   }
   std::string operator()(const CallStatement& s) const {
     std::string out = s.assigned.empty() ? "" : cat(s.assigned, " = ");
@@ -258,26 +271,22 @@ struct BodyPrinter {
     if (s.negated) append(out, "no ");
     if (s.end != v1::END_UNSPECIFIED) append(out, end_name(s.end), ".");
     append(out, s.name, "(",
-                    join(s.arguments, ", ",
-                                  [](std::string& text, const Argument& argument) {
-                                    if (!argument.name.empty()) {
-                                      append(text, argument.name, "=");
-                                    }
-                                    append(text, value(argument.value));
-                                  }),
-                    ")");
+           join(s.arguments, ", ",
+                [](std::string& text, const Argument& argument) {
+                  if (!argument.name.empty()) {
+                    append(text, argument.name, "=");
+                  }
+                  append(text, value(argument.value));
+                }),
+           ")");
     return out + results(s.results);
   }
   std::string operator()(const JoinStatement& s) const {
     return cat(s.assigned.empty() ? "" : cat(s.assigned, " = "), "join ", s.task,
-                        results(s.results));
+               results(s.results));
   }
-  std::string operator()(const PendingStatement& s) const {
-    return cat("pending ", s.task);
-  }
-  std::string operator()(const CancelStatement& s) const {
-    return cat("cancel ", s.task);
-  }
+  std::string operator()(const PendingStatement& s) const { return cat("pending ", s.task); }
+  std::string operator()(const CancelStatement& s) const { return cat("cancel ", s.task); }
 };
 
 void key(std::string& out, std::string_view name, std::string_view text) {
@@ -291,9 +300,10 @@ std::string head(const Head& head) {
   key(out, "rule", head.rule);
   key(out, "covers", join(head.covers, ", "));
   key(out, "level", head.level);
-  key(out, "examines", head.examines == Examines::kA      ? "A"
-                       : head.examines == Examines::kBoth ? "both"
-                                                          : "B");
+  key(out, "examines",
+      head.examines == Examines::kA      ? "A"
+      : head.examines == Examines::kBoth ? "both"
+                                         : "B");
   key(out, "targets", join(head.targets, ", "));
   key(out, "requires", join(head.needs, ", "));
   for (const Setting& setting : head.settings) {
@@ -332,11 +342,21 @@ std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
       default:
         if (c >= 0x20 && c < 0x7f) {
           out += c;
@@ -351,9 +371,8 @@ std::string quoted(const std::string& text) {
 std::string print_duration(absl::Duration duration) {
   if (duration < absl::ZeroDuration()) return cat("-", print_duration(-duration));
   static constexpr std::array<std::string_view, 5> kNames = {"h", "min", "s", "ms", "us"};
-  const std::array<absl::Duration, 5> lengths = {absl::Hours(1), absl::Minutes(1),
-                                                 absl::Seconds(1), absl::Milliseconds(1),
-                                                 absl::Microseconds(1)};
+  const std::array<absl::Duration, 5> lengths = {absl::Hours(1), absl::Minutes(1), absl::Seconds(1),
+                                                 absl::Milliseconds(1), absl::Microseconds(1)};
   if (duration == absl::ZeroDuration()) return "0s";
   for (size_t i = 0; i < lengths.size(); ++i) {
     absl::Duration rest;
@@ -367,7 +386,9 @@ std::string print_options(const Options& written) {
   return std::string(trim(options(written)));
 }
 
-std::string print_value(const Value& written) { return value(written); }
+std::string print_value(const Value& written) {
+  return value(written);
+}
 
 std::string print_packet(const Packet& packet) {
   std::string out;

@@ -28,8 +28,7 @@ std::vector<const FieldDescriptor*> find_path(const google::protobuf::Descriptor
                                               std::string_view path) {
   std::vector<const FieldDescriptor*> chain;
   for (const std::string& name : split(path, '.')) {
-    const FieldDescriptor* field =
-        type == nullptr ? nullptr : type->FindFieldByName(name);
+    const FieldDescriptor* field = type == nullptr ? nullptr : type->FindFieldByName(name);
     if (field == nullptr || field->is_repeated()) return {};
     chain.push_back(field);
     type = field->message_type();

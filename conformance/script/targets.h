@@ -8,9 +8,9 @@
 
 namespace tcproctor::conformance {
 
-inline constexpr std::string_view kTargetKernel = "kernel";         // host kernel, veth, real clock
-inline constexpr std::string_view kTargetStack = "stack";           // our stack, veth, real clock
-inline constexpr std::string_view kTargetVirtual = "stack-virtual"; // memory wire, virtual clock
+inline constexpr std::string_view kTargetKernel = "kernel";  // host kernel, veth, real clock
+inline constexpr std::string_view kTargetStack = "stack";    // our stack, veth, real clock
+inline constexpr std::string_view kTargetVirtual = "stack-virtual";  // memory wire, virtual clock
 
 // In the order of the reports.
 inline std::vector<std::string> all_targets() {

@@ -14,11 +14,15 @@
 
 namespace tcproctor::conformance {
 
-inline void append_one(std::string& out, std::string_view text) { out.append(text); }
-inline void append_one(std::string& out, char c) { out.push_back(c); }
+inline void append_one(std::string& out, std::string_view text) {
+  out.append(text);
+}
+inline void append_one(std::string& out, char c) {
+  out.push_back(c);
+}
 template <typename T>
-  requires(std::integral<T> && !std::same_as<T, char> && !std::same_as<T, bool>)
-void append_one(std::string& out, T number) {
+requires(std::integral<T> && !std::same_as<T, char> &&
+         !std::same_as<T, bool>) void append_one(std::string& out, T number) {
   out.append(std::to_string(number));
 }
 
@@ -91,9 +95,15 @@ inline bool parse_number(std::string_view text, double& out) {
   return error == std::errc() && stopped == end;
 }
 
-inline bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-inline bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-inline bool is_decimal(char c) { return c >= '0' && c <= '9'; }
+inline bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+inline bool is_letter(char c) {
+  return is_lower(c) || (c >= 'A' && c <= 'Z');
+}
+inline bool is_decimal(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string to_hex(std::string_view octets);
 // The text must be pairs of hexadecimal digits.

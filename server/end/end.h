@@ -26,17 +26,15 @@ class End {
 
   // Called by the end whenever something may have changed that a waiting operation is interested in
   // (readable, writable, state change, event queued). Set once, before the first call.
-  void set_on_activity(std::function<void()> on_activity) {
-    on_activity_ = std::move(on_activity);
-  }
+  void set_on_activity(std::function<void()> on_activity) { on_activity_ = std::move(on_activity); }
 
   // Kind, addresses, capabilities, namespace paths.
   virtual v1::EndInfo info() const = 0;
   virtual std::vector<packet::IpAddress> addresses() const = 0;
 
-  // User calls. `timeout`, `wait` and the session's name in the requests are not looked at here. Connection ids are unique in
-  // the session: `allocate_id` is given to the end when it is made. NOT_FOUND: no such
-  // connection of this end.
+  // User calls. `timeout`, `wait` and the session's name in the requests are not looked at here.
+  // Connection ids are unique in the session: `allocate_id` is given to the end when it is made.
+  // NOT_FOUND: no such connection of this end.
   virtual absl::StatusOr<v1::OpenResponse> open(const v1::OpenRequest& request) = 0;
   virtual absl::StatusOr<v1::AcceptResponse> accept(uint64_t listener) = 0;
   virtual absl::StatusOr<v1::SendResponse> send(uint64_t connection, std::string_view data,
@@ -62,8 +60,8 @@ class End {
   virtual v1::TcpState observe(const v1::FourTuple& pair) = 0;
 
   // How often the session must ask again while an operation waits or somebody watches, because this
-  // end learns of some changes only by asking (the kernel does not tell of FIN-WAIT-1 to FIN-WAIT-2).
-  // Nothing: activity() tells of everything.
+  // end learns of some changes only by asking (the kernel does not tell of FIN-WAIT-1 to
+  // FIN-WAIT-2). Nothing: activity() tells of everything.
   virtual std::optional<absl::Duration> poll_interval() const { return std::nullopt; }
 
   // Pulls the next event, in order.

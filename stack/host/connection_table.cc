@@ -11,8 +11,8 @@ namespace {
 
 using packet::SocketAddress;
 
-// An unspecified local address stands for every address of the host, of either family, as it does for
-// the kernel's dual-stack listeners.
+// An unspecified local address stands for every address of the host, of either family, as it does
+// for the kernel's dual-stack listeners.
 bool covers(const SocketAddress& listening, const packet::IpAddress& address) {
   return listening.address == address || listening.address.is_unspecified();
 }
