@@ -53,8 +53,10 @@ void Connection::fin_acknowledged(Instant now) {
 void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
   const uint32_t flight_before = flight();
   const uint32_t acked = arriving.ack - snd_una_;
-  take_rtt_sample(now, arriving.segment);
+  const bool cwnd_limited = snd_una_.before(cwnd_limited_until_);
+  const Duration rtt = take_rtt_sample(now, arriving.segment);
   snd_una_ = arriving.ack;
+  cwnd_limited_until_ = later_of(cwnd_limited_until_, snd_una_);
   send_buffer_.acknowledge(snd_una_);
   rtx_next_ = later_of(rtx_next_, snd_una_);
   retransmissions_ = 0;
@@ -68,10 +70,17 @@ void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
   bool restart_timer = true;
   switch (recovery_.on_ack(snd_una_)) {
     case NewReno::OnAck::kNormal:
-      congestion_->on_ack(acked, flight_before);
+      congestion_->on_ack({.now = now,
+                           .acked = acked,
+                           .flight_before = flight_before,
+                           .rtt = rtt,
+                           .srtt = rtt_.srtt(),
+                           .cwnd_limited = cwnd_limited,
+                           .una = snd_una_,
+                           .snd_nxt = snd_nxt_});
       break;
     case NewReno::OnAck::kFull:
-      congestion_->leave_recovery(flight());
+      congestion_->leave_recovery(now, flight());
       break;
     case NewReno::OnAck::kPartial:  // RFC6582-3.2-4: the next hole
       congestion_->partial_ack(acked);
@@ -92,20 +101,23 @@ void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
   }
 }
 
-void Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segment) {
+Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segment) {
   if (timing_ && !segment_before_timed_end(segment)) {
     timing_ = false;
-    rtt_.sample(now - timed_at_);
-    return;
+    const Duration rtt = now - timed_at_;
+    rtt_.sample(rtt);
+    return rtt;
   }
   // RFC7323-4.1-2: with timestamps also what was retransmitted gives a sample, because TSecr tells
   // the transmissions apart. One per flight is enough, so only while nothing is being timed.
-  if (timing_ || retransmissions_ == 0 || !timestamps_.in_use) return;
+  if (timing_ || retransmissions_ == 0 || !timestamps_.in_use) return Duration{0};
   const auto& timestamps = segment.options.timestamps;
-  if (!timestamps.has_value() || timestamps->echo_reply == 0) return;
+  if (!timestamps.has_value() || timestamps->echo_reply == 0) return Duration{0};
   const uint32_t elapsed = timestamp_value(now, timestamps_.offset) - timestamps->echo_reply;
   constexpr uint32_t kImplausible = 1u << 30;
-  if (elapsed < kImplausible) rtt_.sample(std::chrono::milliseconds(elapsed));
+  if (elapsed >= kImplausible) return Duration{0};
+  rtt_.sample(std::chrono::milliseconds(elapsed));
+  return std::chrono::milliseconds(elapsed);
 }
 
 bool Connection::segment_before_timed_end(const packet::TcpSegment& segment) const {
@@ -129,7 +141,7 @@ void Connection::duplicate_ack(Instant now, const Arriving& arriving) {
       congestion_->duplicate_in_recovery();
       break;
     case NewReno::OnDuplicate::kEnterRecovery:  // RFC5681-3.2-3
-      congestion_->enter_recovery(flight());
+      congestion_->enter_recovery(now, flight());
       retransmit_one_ = true;
       restart_retransmission_timer(now);
       break;

@@ -58,8 +58,8 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   timestamps_.last_ack_sent = rcv_nxt_;
   retransmissions_ = start.syn_ack_retransmissions;
   total_retransmissions_ = retransmissions_;
-  syn_was_retransmitted_ = retransmissions_ > 0;
-  congestion_->start(payload_mss(false), syn_was_retransmitted_);
+  syn_retransmissions_ = static_cast<uint8_t>(std::min<uint32_t>(retransmissions_, UINT8_MAX));
+  start_congestion_control();
   timers_[kUser] = start.syn_received + options_.syn_timeout;
   syn_sent_before_ = start.syn_ack_sent;
   if (!start.syn_ack_sent) {
@@ -68,7 +68,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   }
   for (uint32_t i = 0; i < retransmissions_; ++i) rtt_.back_off();
   timers_[kRetransmission] = now + rtt_.rto();
-  if (!syn_was_retransmitted_) {
+  if (syn_retransmissions_ == 0) {
     timing_ = true;
     timed_end_ = snd_nxt_;
     timed_at_ = start.syn_ack_first_sent;
@@ -162,6 +162,13 @@ void Connection::challenge_ack(Instant now) {
 void Connection::drop(Instant now, std::string_view cause) {
   if (!trace_) return;
   emit({.kind = Event::Kind::kDropped, .time = now, .from = state_, .to = state_, .cause = cause});
+}
+
+void Connection::start_congestion_control() {
+  cwnd_limited_until_ = snd_una_;
+  congestion_->start({.smss = payload_mss(false),
+                      .handshake_retransmissions = syn_retransmissions_,
+                      .initial_window = options_.initial_window});
 }
 
 uint16_t Connection::announced_mss() const {

@@ -205,7 +205,8 @@ class Connection {
   void duplicate_ack(Instant now, const Arriving& arriving);
   bool is_duplicate_ack(const Arriving& arriving) const;
   void update_send_window(Instant now, const Arriving& arriving);
-  void take_rtt_sample(Instant now, const packet::TcpSegment& segment);
+  // The sample, 0 if this ACK gives none.
+  Duration take_rtt_sample(Instant now, const packet::TcpSegment& segment);
   bool segment_before_timed_end(const packet::TcpSegment& segment) const;
   void fin_acknowledged(Instant now);
 
@@ -231,7 +232,7 @@ class Connection {
   bool send_retransmission(Instant now, SegmentOut& out);
   bool send_probe(Instant now, SegmentOut& out);
   bool send_new_data(Instant now, SegmentOut& out, uint32_t max_payload);
-  uint32_t sendable_now(uint32_t mss, uint32_t max_payload) const;
+  uint32_t sendable_now(uint32_t mss, uint32_t max_payload);
   void fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack);
   void fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const;
   static void put_options(SegmentOut& out, packet::OptionWriter& writer);
@@ -245,6 +246,7 @@ class Connection {
   std::span<const packet::SackBlock> sack_blocks(
       std::array<packet::SackBlock, packet::kMaxSackBlocks>& storage) const;
   uint32_t usable_window() const;
+  void start_congestion_control();
   uint32_t flight() const { return snd_nxt_ - snd_una_; }
   SeqNum send_end() const { return send_buffer_.end(); }  // after the last octet queued
   bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_end()); }
@@ -340,11 +342,12 @@ class Connection {
   Instant timed_at_{};
   uint32_t retransmissions_ = 0;  // in a row, of the segment at SND.UNA
   uint64_t total_retransmissions_ = 0;
-  bool trouble_reported_ = false;  // R1
-  bool syn_was_retransmitted_ = false;
+  bool trouble_reported_ = false;    // R1
+  uint8_t syn_retransmissions_ = 0;  // of our SYN or SYN,ACK, by timeout
   bool syn_sent_before_ = false;
   uint32_t persist_backoff_ = 0;
   std::unique_ptr<CongestionControl> congestion_;
+  SeqNum cwnd_limited_until_;  // ACKs below this are for data that cwnd held back
   NewReno recovery_;
   Instant last_send_{};
 

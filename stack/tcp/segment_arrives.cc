@@ -60,7 +60,7 @@ void Connection::segment_arrives_syn_sent(Instant now, const packet::TcpSegment&
     return hold_text_of_syn(segment);
   }
   // EM-SYN-SENT-SEG-09. Ruling 2: SND.WND, WL1 and WL2 are set here too (accept_syn).
-  take_rtt_sample(now, segment);
+  (void)take_rtt_sample(now, segment);
   snd_una_ = ack;
   snd_wl2_ = ack;
   send_buffer_.acknowledge(ack);
@@ -101,7 +101,7 @@ void Connection::accept_syn(Instant now, const packet::TcpSegment& segment) {
     timestamps_.start(now, options.timestamps->value);
   }
   timestamps_.last_ack_sent = rcv_nxt_;
-  congestion_->start(payload_mss(false), syn_was_retransmitted_);
+  start_congestion_control();
 }
 
 // EM-SYN-SENT-SEG-14, EM-LISTEN-SEG-10..12: text and FIN of a SYN without an acceptable ACK wait,
@@ -127,8 +127,8 @@ void Connection::establish(Instant now, std::string_view cause) {
   syn_pending_ = false;
   rtx_next_ = later_of(rtx_next_, snd_una_);
   if (flight() == 0) stop(kRetransmission);
-  if (syn_was_retransmitted_) rtt_.after_lost_syn();               // RFC6298-5.7-1
-  congestion_->start(payload_mss(false), syn_was_retransmitted_);  // RFC5681-3.1-2
+  if (syn_retransmissions_ != 0) rtt_.after_lost_syn();  // RFC6298-5.7-1
+  start_congestion_control();                            // RFC5681-3.1-2
   last_send_ = now;
   set_state(now, State::kEstablished, cause);
   restart_user_timer(now);
@@ -182,7 +182,7 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
   // SYN is trimmed and the ACK counts. Nothing is sent, as in the figure, if our SYN,ACK is on its
   // way.
   const bool ours_unsent = syn_pending_;
-  take_rtt_sample(now, segment);
+  (void)take_rtt_sample(now, segment);
   snd_una_ = ack;
   snd_wnd_ = segment.header.window;
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
@@ -352,7 +352,7 @@ bool Connection::check_ack_syn_received(Instant now, Arriving& arriving) {
     return false;
   }
   // EM-SYN-RECEIVED-passive-SEG-23.
-  take_rtt_sample(now, arriving.segment);
+  (void)take_rtt_sample(now, arriving.segment);
   snd_una_ = ack;
   snd_wnd_ = static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_;
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);

@@ -13,6 +13,12 @@ namespace tcproctor::tcp {
 
 using namespace std::chrono_literals;  // NOLINT: durations below read as the RFC writes them
 
+// How much may be sent before the first ACK.
+enum class InitialWindow : uint8_t {
+  kRfc5681,  // 2 to 4 segments, about 4 KB (RFC 5681 §3.1, RFC 3390)
+  kRfc6928,  // 10 segments, about 14600 octets (RFC 6928)
+};
+
 // Options of one connection; a connection accepted by a listener inherits the listener's.
 struct ConnectionOptions {
   bool no_delay = false;  // true switches the Nagle algorithm off (MUST-17)
@@ -43,6 +49,8 @@ struct ConnectionOptions {
   bool sack_permitted = true;  // announce SACK-permitted (RFC 2018)
   // Delay of a delayed ACK (MUST-40: below 0.5 s); 0 switches delayed ACK off.
   Duration delayed_ack = 40ms;
+  // Also bounds the window after an idle time (RFC 5681 §4.1).
+  InitialWindow initial_window = InitialWindow::kRfc5681;
   // Deliver ICMP soft errors to the user (SHLD-20 lets him switch it off).
   bool report_soft_errors = true;
 };

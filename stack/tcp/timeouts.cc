@@ -79,11 +79,11 @@ void Connection::retransmission_timeout(Instant now) {
   }
   restart_retransmission_timer(now);  // RFC6298-5.6-1
   if (syn) {
-    syn_was_retransmitted_ = true;
+    if (syn_retransmissions_ != UINT8_MAX) ++syn_retransmissions_;
     syn_pending_ = true;
     return;
   }
-  congestion_->on_timeout(flight(), first);
+  congestion_->on_timeout(now, flight(), first);
   recovery_.on_timeout(snd_nxt_);
   retransmit_one_ = false;
   rtx_next_ =

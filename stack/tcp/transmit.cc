@@ -185,9 +185,7 @@ bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payloa
   const bool unsent = send_end().after(snd_nxt_);
   if (!unsent && !fin_queued_) return false;
   if (rtx_next_.before(snd_nxt_) || probed_) return false;  // lost data first
-  if (unsent && flight() == 0 && now - last_send_ > rtt_.rto()) {
-    congestion_->after_idle();  // RFC5681-4.1-1
-  }
+  if (unsent && flight() == 0) congestion_->after_idle(now, now - last_send_, rtt_.rto());
   // SACK blocks ride on data unless they would take most of the segment.
   const bool with_sack = payload_mss(false) >= 536;
   const uint32_t mss = payload_mss(with_sack);
@@ -214,7 +212,7 @@ uint32_t Connection::usable_window() const {
 
 // RFC9293-3.8.6.2.1-L1 with §3.7.4: how many octets of new data may go in the next segment (or
 // super-segment). D: queued and unsent, U: usable window. RFC9293-SHLD-28, RFC5681-2-1.
-uint32_t Connection::sendable_now(uint32_t mss, uint32_t max_payload) const {
+uint32_t Connection::sendable_now(uint32_t mss, uint32_t max_payload) {
   if (!send_end().after(snd_nxt_)) return 0;
   const uint32_t queued = send_end() - snd_nxt_;
   const uint32_t usable = usable_window();
@@ -223,6 +221,7 @@ uint32_t Connection::sendable_now(uint32_t mss, uint32_t max_payload) const {
       uint64_t{congestion_->cwnd()} + uint64_t{recovery_.limited_transmit_segments()} * mss;
   const uint32_t room =
       cwnd > flight() ? static_cast<uint32_t>(std::min<uint64_t>(cwnd - flight(), 1u << 31)) : 0;
+  if (room < std::min(queued, usable)) cwnd_limited_until_ = snd_nxt_;
   const uint32_t allowed = std::min({queued, usable, room});
   const bool small_may_go = snd_nxt_ == snd_una_ || options_.no_delay || urgent_mode_ ||
                             (fin_queued_ && queued <= usable);

@@ -6,39 +6,48 @@
 namespace tcproctor::tcp {
 namespace {
 
+CongestionControl::Start start_with(uint32_t smss, uint32_t handshake_retransmissions = 0) {
+  return {.smss = smss, .handshake_retransmissions = handshake_retransmissions};
+}
+
+// An ACK of `acked` octets while `flight` were outstanding.
+CongestionControl::AckSample ack(uint32_t acked, uint32_t flight, bool limited) {
+  return {.acked = acked, .flight_before = flight, .cwnd_limited = limited};
+}
+
 TEST(Reno, InitialWindow) {  // RFC5681-3.1-1, RFC3390-1-1
-  EXPECT_EQ(initial_window(2200), 4400u);
-  EXPECT_EQ(initial_window(1460), 4380u);
-  EXPECT_EQ(initial_window(1000), 4000u);
+  EXPECT_EQ(initial_window(2200, InitialWindow::kRfc5681), 4400u);
+  EXPECT_EQ(initial_window(1460, InitialWindow::kRfc5681), 4380u);
+  EXPECT_EQ(initial_window(1000, InitialWindow::kRfc5681), 4000u);
   Reno reno;
-  reno.start(1460, true);
+  reno.start(start_with(1460, 1));
   EXPECT_EQ(reno.cwnd(), 1460u);  // RFC5681-3.1-3
 }
 
 TEST(Reno, SlowStart) {
   Reno reno;
-  reno.start(1000, false);
-  reno.on_ack(1000, 4000);
+  reno.start(start_with(1000));
+  reno.on_ack(ack(1000, 4000, true));
   EXPECT_EQ(reno.cwnd(), 5000u);
-  reno.on_ack(3000, 5000);  // RFC5681-3.1-5: at most one SMSS an ACK
+  reno.on_ack(ack(3000, 5000, true));  // RFC5681-3.1-5: at most one SMSS an ACK
   EXPECT_EQ(reno.cwnd(), 6000u);
-  reno.on_ack(1, 6000);  // RFC5681-3.1-6: ACK division gains nothing
+  reno.on_ack(ack(1, 6000, true));  // RFC5681-3.1-6: ACK division gains nothing
   EXPECT_EQ(reno.cwnd(), 6001u);
-  reno.on_ack(1000, 100);  // not used, not grown
+  reno.on_ack(ack(1000, 100, false));  // not used, not grown
   EXPECT_EQ(reno.cwnd(), 6001u);
 }
 
 TEST(Reno, CongestionAvoidanceIsLinear) {  // RFC5681-3.1-7; RFC 2525 2.6
   Reno reno;
-  reno.start(1000, false);
-  reno.on_timeout(20000, true);
+  reno.start(start_with(1000));
+  reno.on_timeout(Instant(), 20000, true);
   EXPECT_EQ(reno.ssthresh(), 10000u);  // RFC5681-3.1-8
   EXPECT_EQ(reno.cwnd(), 1000u);       // RFC5681-3.1-9
-  while (reno.cwnd() < 10000) reno.on_ack(1000, reno.cwnd());
+  while (reno.cwnd() < 10000) reno.on_ack(ack(1000, reno.cwnd(), true));
   for (uint32_t window = 10000; window < 20000; window += 1000) {
     for (int i = 0; i < static_cast<int>(window / 1000); ++i) {
       EXPECT_EQ(reno.cwnd(), window);
-      reno.on_ack(1000, window);
+      reno.on_ack(ack(1000, window, true));
     }
     EXPECT_EQ(reno.cwnd(), window + 1000);
   }
@@ -46,44 +55,46 @@ TEST(Reno, CongestionAvoidanceIsLinear) {  // RFC5681-3.1-7; RFC 2525 2.6
 
 TEST(Reno, RepeatedTimeoutKeepsSsthresh) {  // RFC5681-3.1-10
   Reno reno;
-  reno.start(1000, false);
-  reno.on_timeout(20000, true);
-  reno.on_timeout(1000, false);
+  reno.start(start_with(1000));
+  reno.on_timeout(Instant(), 20000, true);
+  reno.on_timeout(Instant(), 1000, false);
   EXPECT_EQ(reno.ssthresh(), 10000u);
-  reno.on_timeout(1000, true);
+  reno.on_timeout(Instant(), 1000, true);
   EXPECT_EQ(reno.ssthresh(), 2000u);  // at least two segments
 }
 
 TEST(Reno, Recovery) {
   Reno reno;
-  reno.start(1000, false);
-  reno.enter_recovery(20000);
+  reno.start(start_with(1000));
+  reno.enter_recovery(Instant(), 20000);
   EXPECT_EQ(reno.ssthresh(), 10000u);
   EXPECT_EQ(reno.cwnd(), 13000u);  // RFC5681-3.2-9
   reno.duplicate_in_recovery();
   EXPECT_EQ(reno.cwnd(), 14000u);  // RFC5681-3.2-10
   reno.partial_ack(3000);
   EXPECT_EQ(reno.cwnd(), 12000u);  // RFC6582-3.2-5
-  reno.leave_recovery(20000);
+  reno.leave_recovery(Instant(), 20000);
   EXPECT_EQ(reno.cwnd(), 10000u);  // RFC5681-3.2-12; RFC 2525 2.8
-  reno.enter_recovery(20000);
-  reno.leave_recovery(0);
+  reno.enter_recovery(Instant(), 20000);
+  reno.leave_recovery(Instant(), 0);
   EXPECT_EQ(reno.cwnd(), 2000u);  // RFC6582-3.2-3: no burst
 }
 
 TEST(Reno, PartialAckNeverEmptiesTheWindow) {
   Reno reno;
-  reno.start(1000, false);
-  reno.enter_recovery(4000);
+  reno.start(start_with(1000));
+  reno.enter_recovery(Instant(), 4000);
   reno.partial_ack(1u << 30);
   EXPECT_GE(reno.cwnd(), 1000u);
 }
 
 TEST(Reno, RestartAfterIdle) {  // RFC5681-4.1-1
   Reno reno;
-  reno.start(1000, false);
-  for (int i = 0; i < 50; ++i) reno.on_ack(1000, reno.cwnd());
-  reno.after_idle();
+  reno.start(start_with(1000));
+  for (int i = 0; i < 50; ++i) reno.on_ack(ack(1000, reno.cwnd(), true));
+  reno.after_idle(Instant(), 1s, 1s);
+  EXPECT_GT(reno.cwnd(), 50000u);
+  reno.after_idle(Instant(), 1001ms, 1s);
   EXPECT_EQ(reno.cwnd(), 4000u);
 }
 
