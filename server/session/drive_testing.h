@@ -97,11 +97,12 @@ class DriveClient {
     session_->post([stream = stream_, command](Session&) { stream->on_command(command); });
     return number;
   }
-  // The result of an operation, `registered` left aside. Fails the test after 20 s.
+  // The result of an operation, `registered` left aside. Fails the test after a minute: a busy
+  // machine under ThreadSanitizer needs half of it for the slowest call.
   v1::Report await(uint64_t number) {
     std::unique_lock lock(mutex_);
     v1::Report found;
-    const bool came = changed_.wait_for(lock, std::chrono::seconds(20), [&] {
+    const bool came = changed_.wait_for(lock, std::chrono::seconds(60), [&] {
       for (const v1::Report& report : reports_) {
         if (report.operation() == number && !report.registered()) {
           found = report;
@@ -133,7 +134,7 @@ class DriveClient {
   }
   absl::Status await_end() {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(20), [&] { return ended_.has_value(); });
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return ended_.has_value(); });
     return ended_.value_or(absl::OkStatus());
   }
 
