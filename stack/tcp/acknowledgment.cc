@@ -102,6 +102,7 @@ void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
 }
 
 Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segment) {
+  const Duration by_timestamps = rtt_by_timestamps(now, segment);
   if (timing_ && !segment_before_timed_end(segment)) {
     timing_ = false;
     const Duration rtt = now - timed_at_;
@@ -109,15 +110,19 @@ Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segm
     return rtt;
   }
   // RFC7323-4.1-2: with timestamps also what was retransmitted gives a sample, because TSecr tells
-  // the transmissions apart. One per flight is enough, so only while nothing is being timed.
-  if (timing_ || retransmissions_ == 0 || !timestamps_.in_use) return Duration{0};
+  // the transmissions apart. One per flight is enough for the RTO, so only while nothing is being
+  // timed.
+  if (!timing_ && retransmissions_ != 0 && by_timestamps > Duration{0}) rtt_.sample(by_timestamps);
+  return by_timestamps;
+}
+
+// By TSecr, in whole milliseconds; 0: unknown.
+Duration Connection::rtt_by_timestamps(Instant now, const packet::TcpSegment& segment) const {
   const auto& timestamps = segment.options.timestamps;
-  if (!timestamps.has_value() || timestamps->echo_reply == 0) return Duration{0};
+  if (!timestamps_.in_use || !timestamps.has_value() || timestamps->echo_reply == 0) return {};
   const uint32_t elapsed = timestamp_value(now, timestamps_.offset) - timestamps->echo_reply;
   constexpr uint32_t kImplausible = 1u << 30;
-  if (elapsed >= kImplausible) return Duration{0};
-  rtt_.sample(std::chrono::milliseconds(elapsed));
-  return std::chrono::milliseconds(elapsed);
+  return elapsed < kImplausible ? std::chrono::milliseconds(elapsed) : Duration{0};
 }
 
 bool Connection::segment_before_timed_end(const packet::TcpSegment& segment) const {

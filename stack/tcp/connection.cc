@@ -24,7 +24,7 @@ Connection::Connection(const ConnectionConfig& config)
       push_end_(config.iss),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
-      congestion_(make_reno()) {
+      congestion_(make_congestion_control(config.options)) {
   stop_all_timers();
   timestamps_.offset = config.timestamp_offset;
   send_buffer_.start(iss_ + 1);
@@ -168,7 +168,8 @@ void Connection::start_congestion_control() {
   cwnd_limited_until_ = snd_una_;
   congestion_->start({.smss = payload_mss(false),
                       .handshake_retransmissions = syn_retransmissions_,
-                      .initial_window = options_.initial_window});
+                      .initial_window = options_.initial_window,
+                      .appropriate_byte_counting = options_.appropriate_byte_counting});
 }
 
 uint16_t Connection::announced_mss() const {

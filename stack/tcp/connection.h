@@ -205,8 +205,9 @@ class Connection {
   void duplicate_ack(Instant now, const Arriving& arriving);
   bool is_duplicate_ack(const Arriving& arriving) const;
   void update_send_window(Instant now, const Arriving& arriving);
-  // The sample, 0 if this ACK gives none.
+  // What this ACK tells about the round trip, 0 for nothing.
   Duration take_rtt_sample(Instant now, const packet::TcpSegment& segment);
+  Duration rtt_by_timestamps(Instant now, const packet::TcpSegment& segment) const;
   bool segment_before_timed_end(const packet::TcpSegment& segment) const;
   void fin_acknowledged(Instant now);
 

@@ -13,6 +13,11 @@ namespace tcproctor::tcp {
 
 using namespace std::chrono_literals;  // NOLINT: durations below read as the RFC writes them
 
+enum class CongestionAlgorithm : uint8_t {
+  kReno,   // RFC 5681, 6582
+  kCubic,  // RFC 9438
+};
+
 // How much may be sent before the first ACK.
 enum class InitialWindow : uint8_t {
   kRfc5681,  // 2 to 4 segments, about 4 KB (RFC 5681 §3.1, RFC 3390)
@@ -49,8 +54,14 @@ struct ConnectionOptions {
   bool sack_permitted = true;  // announce SACK-permitted (RFC 2018)
   // Delay of a delayed ACK (MUST-40: below 0.5 s); 0 switches delayed ACK off.
   Duration delayed_ack = 40ms;
+  // May be changed at any time: the new algorithm goes on with the window of the old one.
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
+  // The following are in force from the handshake on, or not at all.
+  bool hystart = true;  // CUBIC's first slow start is HyStart++ (RFC 9406), not RFC 5681's
   // Also bounds the window after an idle time (RFC 5681 §4.1).
-  InitialWindow initial_window = InitialWindow::kRfc5681;
+  InitialWindow initial_window = InitialWindow::kRfc6928;
+  // Slow start counts up to two segments for an ACK (RFC 3465, L = 2), not one (RFC 5681).
+  bool appropriate_byte_counting = false;
   // Deliver ICMP soft errors to the user (SHLD-20 lets him switch it off).
   bool report_soft_errors = true;
 };

@@ -3,6 +3,7 @@
 // 3.10.6 STATUS. A wait is not made here: kWouldBlock says that the RFC would queue the request,
 // and an event tells when to ask again.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -237,12 +238,22 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   if (state_ != State::kClosed || snd_nxt_ != iss_) {
     const auto fixed = [](absl::string_view name) {
       return absl::FailedPreconditionError(
-          absl::StrCat(name, " is agreed in the SYN: it cannot be changed afterwards"));
+          absl::StrCat(name, " is in force from the SYN on: it cannot be changed afterwards"));
     };
     if (options.mss != options_.mss) return fixed("mss");
     if (options.window_scale != options_.window_scale) return fixed("window_scale");
     if (options.timestamps != options_.timestamps) return fixed("timestamps");
     if (options.sack_permitted != options_.sack_permitted) return fixed("sack_permitted");
+    if (options.hystart != options_.hystart) return fixed("hystart");
+    if (options.initial_window != options_.initial_window) return fixed("initial_window");
+    if (options.appropriate_byte_counting != options_.appropriate_byte_counting) {
+      return fixed("appropriate_byte_counting");
+    }
+  }
+  if (options.congestion_control != options_.congestion_control) {
+    auto chosen = make_congestion_control(options);
+    chosen->take_over(*congestion_);
+    congestion_ = std::move(chosen);
   }
   options_ = options;
   restart_keepalive(now);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <string_view>
 
 #include "stack/tcp/sequence.h"
 #include "stack/tcp/settings.h"
@@ -33,6 +34,8 @@ class CongestionControl {
     uint32_t smss = 536;                     // sender's MSS: octets of payload in a full segment
     uint32_t handshake_retransmissions = 0;  // of our SYN or SYN,ACK
     InitialWindow initial_window = InitialWindow::kRfc5681;
+    // RFC 3465 with L = 2: an ACK lets slow start grow by up to two segments.
+    bool appropriate_byte_counting = false;
   };
   // An ACK of new data (or, with SACK, of newly delivered data) outside a recovery.
   struct AckSample {
@@ -45,6 +48,9 @@ class CongestionControl {
     SeqNum una;                  // SND.UNA after this ACK
     SeqNum snd_nxt;
   };
+
+  // ssthresh before anything is known (RFC5681-3.1-4).
+  static constexpr uint32_t kNoThreshold = std::numeric_limits<uint32_t>::max();
 
   virtual ~CongestionControl() = default;
   CongestionControl(const CongestionControl&) = delete;
@@ -73,9 +79,18 @@ class CongestionControl {
   // The last enter_recovery(), on_timeout() or on_ecn_echo() was for nothing: what was in force
   // before returns, at most once. No effect when there was none, or start() came after it.
   void undo(Instant now);
-  // Data is to be sent after `idle` without anything outstanding.
+  // Data is to be sent while nothing is outstanding; the last segment went out `idle` ago.
   void after_idle(Instant now, Duration idle, Duration rto);
 
+  // The path's MTU changed: full segments have `smss` octets from now on.
+  void set_smss(uint32_t smss);
+  // The user chose another algorithm: this one goes on with what `other` had.
+  void take_over(const CongestionControl& other);
+
+  virtual std::string_view name() const = 0;
+  // Where the last congestion event happened, for algorithms that aim at it; 0: none.
+  virtual uint32_t w_max() const { return 0; }
+  virtual bool in_css() const { return false; }  // Conservative Slow Start of HyStart++
   uint32_t cwnd() const { return cwnd_; }
   uint32_t ssthresh() const { return ssthresh_; }
   uint32_t smss() const { return smss_; }
@@ -84,31 +99,39 @@ class CongestionControl {
  protected:
   CongestionControl() = default;
 
-  // Congestion avoidance: `sample.cwnd_limited` holds.
-  virtual void avoid_congestion(const AckSample& sample) = 0;
-  // ssthresh after a congestion event with `flight` outstanding, before its lower bound of 2 SMSS.
+  // An ACK in slow start and in congestion avoidance. `used`: the window was, so it may grow
+  // (RFC9438-5.8-1).
+  virtual void slow_start(const AckSample& sample, bool used);
+  virtual void avoid_congestion(const AckSample& sample, bool used) = 0;
+  // What is left after a congestion event with `flight` outstanding, before its lower bound.
   virtual uint32_t reduced(uint32_t flight) const = 0;
-  // The window was reduced, or put back by undo(): a new epoch of congestion avoidance follows.
-  virtual void on_reduced(Instant, bool timeout) = 0;
-  virtual void on_undone(Instant) = 0;
+  // The window is about to be reduced from `cwnd_before`; later, all of it was put back.
+  virtual void on_reduced(uint32_t cwnd_before, bool timeout) = 0;
+  virtual void on_undone(Instant now) = 0;
+  // after_idle(), idle time however short; set_smss().
+  virtual void on_idle(Instant) {}
+  virtual void on_smss_changed(uint32_t, uint32_t) {}
 
   void grow(uint32_t by);
+  void leave_slow_start() { ssthresh_ = cwnd_; }
 
  private:
-  void reduce(Instant now, uint32_t flight, bool timeout);
-  void remember();
-  uint32_t restart_window() const;
+  void reduce(uint32_t flight, bool timeout);
+  void fall_back_to_smaller_window(uint32_t flight);
 
   static constexpr uint32_t kLargest = 1u << 30;  // no window can be larger (RFC 7323 §2.3)
   uint32_t smss_ = 536;
   uint32_t cwnd_ = 536;
-  uint32_t ssthresh_ = std::numeric_limits<uint32_t>::max();  // RFC5681-3.1-4
-  uint32_t undo_cwnd_ = 0;                                    // 0: nothing to undo
+  uint32_t ssthresh_ = kNoThreshold;
+  uint32_t undo_cwnd_ = 0;  // 0: nothing to undo
   uint32_t undo_ssthresh_ = 0;
+  uint32_t acked_of_first_window_ = 0;  // octets since start() or the last restart, saturating
   InitialWindow initial_window_ = InitialWindow::kRfc5681;
-  bool recovering_ = false;  // cwnd is inflated or governed by set_cwnd()
+  uint8_t limit_ = 1;           // L of RFC 3465, in SMSS
+  bool after_timeout_ = false;  // this slow start repairs what a timeout found lost
+  bool recovering_ = false;     // cwnd is inflated or governed by set_cwnd()
 };
 
-std::unique_ptr<CongestionControl> make_reno();
+std::unique_ptr<CongestionControl> make_congestion_control(const ConnectionOptions& options);
 
 }  // namespace tcproctor::tcp

@@ -10,10 +10,13 @@
 namespace tcproctor::tcp {
 
 class Reno final : public CongestionControl {
+ public:
+  std::string_view name() const override { return "reno"; }
+
  protected:
-  void avoid_congestion(const AckSample& sample) override;
+  void avoid_congestion(const AckSample& sample, bool used) override;
   uint32_t reduced(uint32_t flight) const override { return flight / 2; }
-  void on_reduced(Instant, bool) override { acked_ = 0; }
+  void on_reduced(uint32_t, bool) override { acked_ = 0; }
   void on_undone(Instant) override { acked_ = 0; }
 
  private:

@@ -88,6 +88,105 @@ TEST(Reno, PartialAckNeverEmptiesTheWindow) {
   EXPECT_GE(reno.cwnd(), 1000u);
 }
 
+TEST(Reno, LargerInitialWindow) {  // RFC6928-2-1
+  EXPECT_EQ(initial_window(536, InitialWindow::kRfc6928), 5360u);
+  EXPECT_EQ(initial_window(1460, InitialWindow::kRfc6928), 14600u);
+  EXPECT_EQ(initial_window(2000, InitialWindow::kRfc6928), 14600u);
+  EXPECT_EQ(initial_window(8960, InitialWindow::kRfc6928), 17920u);
+  Reno reno;
+  CongestionControl::Start start{.smss = 1000, .initial_window = InitialWindow::kRfc6928};
+  reno.start(start);
+  EXPECT_EQ(reno.cwnd(), 10000u);
+  start.handshake_retransmissions = 1;  // RFC6928-2-2: may have been a spurious timeout
+  reno.start(start);
+  EXPECT_EQ(reno.cwnd(), 10000u);
+  start.handshake_retransmissions = 2;
+  reno.start(start);
+  EXPECT_EQ(reno.cwnd(), 1000u);
+}
+
+TEST(Reno, LossInTheFirstWindowMakesTheRestartWindowSmaller) {  // RFC6928-2-3
+  for (const uint32_t acked : {9000u, 10000u}) {
+    Reno reno;
+    reno.start({.smss = 1000, .initial_window = InitialWindow::kRfc6928});
+    reno.on_ack(ack(acked, 10000, true));
+    reno.enter_recovery(Instant(), 20000);
+    reno.leave_recovery(Instant(), 20000);
+    for (int i = 0; i < 200; ++i) reno.on_ack(ack(1000, reno.cwnd(), true));
+    reno.after_idle(Instant(), 2s, 1s);
+    EXPECT_EQ(reno.cwnd(), acked < 10000 ? 4000u : 10000u);
+  }
+}
+
+TEST(Reno, AppropriateByteCounting) {  // RFC3465-2.2-1, 2.3-1..4
+  Reno reno;
+  reno.start({.smss = 1000, .appropriate_byte_counting = true});
+  reno.on_ack(ack(8000, 4000, true));
+  EXPECT_EQ(reno.cwnd(), 6000u);
+  reno.on_ack(ack(1500, 6000, true));
+  EXPECT_EQ(reno.cwnd(), 7500u);
+  reno.on_timeout(Instant(), 40000, true);
+  reno.on_ack(ack(8000, 1000, true));
+  EXPECT_EQ(reno.cwnd(), 2000u);
+}
+
+TEST(Reno, SlowStartEndsAtSsthresh) {
+  Reno reno;
+  reno.start({.smss = 1000, .appropriate_byte_counting = true});
+  reno.on_timeout(Instant(), 11001, true);
+  for (int i = 0; i < 4; ++i) reno.on_ack(ack(1000, reno.cwnd(), true));
+  EXPECT_EQ(reno.cwnd(), 5000u);
+  reno.on_ack(ack(1000, 5000, true));
+  EXPECT_EQ(reno.cwnd(), 5500u);
+  EXPECT_FALSE(reno.in_slow_start());
+}
+
+TEST(Reno, EcnEcho) {  // RFC3168-6.1.2-1
+  Reno reno;
+  reno.start(start_with(1000));
+  reno.on_ecn_echo(Instant(), 20000);
+  EXPECT_EQ(reno.ssthresh(), 10000u);
+  EXPECT_EQ(reno.cwnd(), 10000u);
+  // A loss in the same window of data costs nothing more.
+  reno.enter_recovery(Instant(), 20000, false);
+  EXPECT_EQ(reno.ssthresh(), 10000u);
+}
+
+TEST(Reno, UndoInARecoveryGivesNoInflatedWindow) {
+  Reno reno;
+  reno.start(start_with(1000));
+  reno.enter_recovery(Instant(), 20000);
+  for (int i = 0; i < 30; ++i) reno.duplicate_in_recovery();
+  reno.on_timeout(Instant(), 30000, true);
+  reno.undo(Instant());
+  EXPECT_EQ(reno.cwnd(), 10000u);
+  EXPECT_EQ(reno.ssthresh(), 10000u);
+}
+
+TEST(Reno, SmallerSegments) {  // RFC5681-3.1-11
+  Reno reno;
+  reno.start(start_with(1000));
+  reno.set_smss(500);
+  EXPECT_EQ(reno.cwnd(), 2000u);
+  reno.set_smss(4000);
+  EXPECT_EQ(reno.cwnd(), 4000u);
+}
+
+TEST(Reno, TakesOver) {
+  ConnectionOptions options;
+  const auto cubic = make_congestion_control(options);
+  EXPECT_EQ(cubic->name(), "cubic");
+  cubic->start({.smss = 1000, .initial_window = InitialWindow::kRfc6928});
+  cubic->on_ecn_echo(Instant(), 10000);
+  options.congestion_control = CongestionAlgorithm::kReno;
+  const auto reno = make_congestion_control(options);
+  EXPECT_EQ(reno->name(), "reno");
+  reno->take_over(*cubic);
+  EXPECT_EQ(reno->cwnd(), 7000u);
+  EXPECT_EQ(reno->ssthresh(), 7000u);
+  EXPECT_EQ(reno->smss(), 1000u);
+}
+
 TEST(Reno, RestartAfterIdle) {  // RFC5681-4.1-1
   Reno reno;
   reno.start(start_with(1000));

@@ -33,6 +33,8 @@ RigConfig::RigConfig() {
   options.timestamps = false;
   options.window_scale = false;
   options.sack_permitted = false;
+  options.congestion_control = CongestionAlgorithm::kReno;
+  options.initial_window = InitialWindow::kRfc5681;
 }
 
 Rig::Rig(RigConfig config) : config_(std::move(config)) {

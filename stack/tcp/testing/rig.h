@@ -37,7 +37,7 @@ struct RigConfig {
   bool fill = false;     // reach states with a closed receive window: 100 octets, not read
   uint32_t mtu = 1500;
 
-  RigConfig();  // delayed ACK off, no options on either side but MSS
+  RigConfig();  // delayed ACK off, no options on either side but MSS; Reno, small initial window
 };
 
 class Rig {
