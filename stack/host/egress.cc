@@ -80,6 +80,8 @@ size_t Host::Impl::next_frame(tcp::Instant now, std::span<uint8_t> buffer, Frame
       tcp::SegmentOut segment;
       if (!pull(now, index, segment)) {
         table_[index].ready = false;
+        // Having nothing to send now may have started a timer: that of zero-window probes.
+        set_deadline(index);
         sent_everything(now, index);
         continue;
       }

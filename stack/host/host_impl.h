@@ -117,6 +117,8 @@ class Host::Impl {
   // lifecycle.cc
   // To be called after every call of the TCB in `index`.
   void settle(tcp::Instant now, Index index);
+  // Sets the timer of a TCB to the earliest of its own.
+  void set_deadline(Index index);
   void settle_connection(tcp::Instant now, Index index);
   void settle_listener(tcp::Instant now, Index index);
   void settle_time_wait(tcp::Instant now, Index index);

@@ -535,6 +535,33 @@ TEST(HostTest, UnknownIdsHarmNobody) {
   EXPECT_EQ(pair.a->half_open(pair.now, 99).count, 0u);
 }
 
+// The probe timer starts when the connection is asked for a segment and has none to give: the host
+// must hear of it although no call follows.
+TEST(HostTest, ZeroWindowIsProbedThoughNothingElseHappens) {
+  HostPair pair;
+  pair.connect(ip("192.0.2.2"));
+  const std::vector<uint8_t> data(262144);
+  std::vector<uint8_t> buffer(data.size());
+  size_t sent = 0;
+  for (int round = 0; round < 100 && sent < 400000; ++round) {
+    sent += pair.a->send(pair.now, pair.a_id, data, false, false).accepted;
+    pair.run_for(1s);
+  }
+  const auto full = pair.a->status(pair.now, pair.a_id);
+  ASSERT_TRUE(full.ok());
+  ASSERT_EQ(full->snd_wnd, 0u);
+  ASSERT_NE(full->send_queue_bytes, 0u);
+  // The window update is lost: only a probe finds the window open.
+  pair.tap = [](bool from_a, const Frame&) { return from_a; };
+  while (pair.b->receive(pair.now, pair.b_id, buffer).received != 0) pair.pump();
+  pair.tap = nullptr;
+  pair.run_for(300s);
+  const auto after = pair.a->status(pair.now, pair.a_id);
+  ASSERT_TRUE(after.ok());
+  EXPECT_EQ(after->state, State::kEstablished);
+  EXPECT_EQ(after->send_queue_bytes, 0u);
+}
+
 TEST(HostTest, QuietTime) {
   HostConfig config = config_a();
   config.tcp.quiet_time = 2min;

@@ -86,7 +86,7 @@ void Host::Impl::settle(tcp::Instant now, Index index) {
   } else if (slot.listening() != nullptr) {
     settle_listener(now, index);
   } else {
-    deadlines_.set(index, slot.time_wait()->deadline());
+    set_deadline(index);
     make_ready(index);
   }
 }
@@ -94,26 +94,32 @@ void Host::Impl::settle(tcp::Instant now, Index index) {
 void Host::Impl::settle_connection(tcp::Instant now, Index index) {
   drain_connection(index);
   tell_listener(now, index);
-  Slot& slot = table_[index];
-  const std::optional<tcp::Instant> deadline =
-      is_dead(*slot.connection()) ? std::nullopt : slot.connection()->next_deadline();
   // The pair is free from this moment on; the slot stays until what it has to send is sent.
-  if (is_dead(*slot.connection())) table_.unlink(index);
+  if (is_dead(*table_[index].connection())) table_.unlink(index);
+  set_deadline(index);
+  make_ready(index);
+}
+
+void Host::Impl::set_deadline(Index index) {
+  const Slot& slot = table_[index];
+  std::optional<tcp::Instant> deadline;
+  if (const tcp::Connection* const connection = slot.connection()) {
+    if (!is_dead(*connection)) deadline = connection->next_deadline();
+  } else if (const tcp::Listener* const listener = slot.listening()) {
+    deadline = listener->next_deadline();
+  } else if (const tcp::TimeWait* const time_wait = slot.time_wait()) {
+    deadline = time_wait->deadline();
+  }
   if (deadline) {
     deadlines_.set(index, *deadline);
   } else {
     deadlines_.clear(index);
   }
-  make_ready(index);
 }
 
 void Host::Impl::settle_listener(tcp::Instant, Index index) {
   drain_listener(index);
-  if (const auto deadline = table_[index].listening()->next_deadline()) {
-    deadlines_.set(index, *deadline);
-  } else {
-    deadlines_.clear(index);
-  }
+  set_deadline(index);
   make_ready(index);
 }
 
