@@ -196,6 +196,37 @@ TEST(Transfer, UnansweredProbesEndTheConnection) {
   EXPECT_EQ(rig.status().last_error, Outcome::kTimedOut);
 }
 
+// All data went out as a window probe, so the FIN goes out for the first time with what is sent
+// again: LAST-ACK begins there too.
+TEST(Transfer, FinBehindAProbeBeginsLastAck) {
+  Rig rig;
+  rig.reach(State::kCloseWait);
+  rig.recv(". 2(0) ack 1 win 0");
+  EXPECT_EQ(rig.send(1).accepted, 1u);
+  EXPECT_EQ(rig.close(), Outcome::kOk);
+  EXPECT_THAT(rig.sent(), IsEmpty());
+  EXPECT_THAT(rig.advance(1s), ElementsAre("+1 P. 1(1) ack 2"));
+  rig.recv(". 2(0) ack 1 win 1000");
+  EXPECT_THAT(rig.sent(), ElementsAre("FP. 1(1) ack 2"));
+  EXPECT_EQ(rig.state(), State::kLastAck);
+  rig.recv(". 2(0) ack 3");
+  EXPECT_EQ(rig.state(), State::kClosed);
+}
+
+TEST(Transfer, BufferCannotShrinkBelowTheUnitOfTheScale) {  // the window would stay closed for ever
+  RigConfig config;
+  config.options.window_scale = true;
+  config.options.receive_buffer_bytes = 262144;
+  config.peer_window_scale = 0;
+  Rig rig(config);
+  rig.reach(State::kEstablished);
+  ASSERT_EQ(rig.status().rcv_wind_shift, 3);
+  ConnectionOptions options = rig.connection()->options();
+  options.receive_buffer_bytes = 1;
+  ASSERT_TRUE(rig.connection()->set_options(rig.now(), options).ok());
+  EXPECT_EQ(rig.connection()->options().receive_buffer_bytes, 8u);
+}
+
 TEST(Transfer, FinIntoAZeroWindow) {
   RigConfig config;
   config.peer_window = 0;

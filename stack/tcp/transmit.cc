@@ -137,7 +137,10 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
 
   fill(now, out, seq, kAck, false);
   attach_payload(out, seq, length, 0);
-  if (fin) out.header.flags |= kFin;
+  if (fin) {
+    out.header.flags |= kFin;
+    note_fin_sent(now);  // its first time, when all before it went out as a window probe
+  }
   ++total_retransmissions_;
   timing_ = false;  // Karn: RFC6298-3-1
   const SeqNum sent_end = end + (fin ? 1u : 0u);

@@ -256,6 +256,9 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
     congestion_ = std::move(chosen);
   }
   options_ = options;
+  // A window smaller than the unit of its scale could never be announced.
+  options_.receive_buffer_bytes =
+      std::max(options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
   restart_keepalive(now);
   if (timer_runs(kUser)) restart_user_timer(now);
   return absl::OkStatus();
