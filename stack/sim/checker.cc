@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stack/sim/checker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "stack/packet/tcp_flags.h"
+
+namespace tcproctor::sim {
+namespace {
+
+using host::ConnectionId;
+using tcp::SeqNum;
+using tcp::State;
+using tcp::Status;
+using namespace std::chrono_literals;
+
+// Frames of one host in answer to one event: windows and buffers in worlds are far smaller.
+constexpr uint32_t kMostFrames = 4000;
+// Pure ACKs a host may send in a second beyond one for each segment it got: challenges and answers
+// to segments outside the window are limited to 10 a second each (RFC 5961 §7), for each TCB.
+constexpr int64_t kAckAllowance = 60;
+constexpr int64_t kAckAllowancePerTcb = 25;
+// Half-open entries by the hundred are looked at now and then only.
+constexpr uint32_t kRareCheck = 64;
+
+constexpr size_t number(State from, State to) {
+  return static_cast<size_t>(from) * 11 + static_cast<size_t>(to);
+}
+
+bool is_pure_ack(const WireView& view) {
+  constexpr uint16_t kOthers = packet::kSyn | packet::kFin | packet::kRst;
+  return view.is_tcp() && view.payload_size() == 0 && (view.flags & kOthers) == 0;
+}
+
+// Figure 5 of RFC 9293 §3.3.2 with its notes, and what §3.10 adds: every state may end in CLOSED,
+// LISTEN may turn active, SYN-RECEIVED goes back to LISTEN, a queued CLOSE and a FIN with the ACK
+// of the SYN leave SYN-RECEIVED by ESTABLISHED.
+Edges lawful_edges() {
+  Edges edges;
+  const auto add = [&](State from, std::initializer_list<State> targets) {
+    for (const State to : targets) edges.set(number(from, to));
+  };
+  using enum State;
+  add(kClosed, {kListen, kSynSent});
+  add(kListen, {kSynSent, kSynReceived, kClosed});
+  add(kSynSent, {kSynReceived, kEstablished, kClosed});
+  add(kSynReceived, {kEstablished, kFinWait1, kListen, kClosed});
+  add(kEstablished, {kFinWait1, kCloseWait, kClosed});
+  add(kFinWait1, {kFinWait2, kClosing, kClosed});
+  add(kFinWait2, {kTimeWait, kClosed});
+  add(kCloseWait, {kLastAck, kClosed});
+  add(kClosing, {kTimeWait, kClosed});
+  add(kLastAck, {kClosed});
+  add(kTimeWait, {kClosed});
+  return edges;
+}
+
+}  // namespace
+
+std::string describe(const Status& status) {
+  const auto timer = [](const char* name, const std::optional<tcp::Duration>& left) {
+    return left ? absl::StrCat(" ", name, "=", *left / 1us, "us") : std::string();
+  };
+  return absl::StrCat(
+      std::string(to_string(status.state)), " ", status.local.to_string(), " > ",
+      status.remote.to_string(), " iss=", status.iss, " una=+", status.snd_una - status.iss,
+      " nxt=+", status.snd_nxt - status.iss, " wnd=", status.snd_wnd, " irs=", status.irs,
+      " rcv_nxt=+", status.rcv_nxt - status.irs, " rcv_wnd=", status.rcv_wnd,
+      " sndq=", status.send_queue_bytes, " rcvq=", status.receive_queue_bytes,
+      " ooo=", status.reassembly_bytes, " cwnd=", status.cwnd, " ssthresh=", status.ssthresh,
+      " rtx=", status.total_retransmissions, " rto=", status.rto / 1ms, "ms",
+      " mss=", status.send_mss, timer("rtx_timer", status.retransmission_timer),
+      timer("persist", status.persist_timer), timer("delack", status.delayed_ack_timer),
+      timer("user", status.user_timer), timer("keepalive", status.keepalive_timer),
+      timer("2msl", status.time_wait_timer));
+}
+
+bool Checker::is_edge(State from, State to) {
+  static const Edges kLawful = lawful_edges();
+  return kLawful.test(number(from, to));
+}
+
+void Checker::violate(std::string what) {
+  if (violation_.empty()) violation_ = std::move(what);
+}
+
+template <typename... Parts>
+void Checker::expect(bool holds, const Parts&... parts) {
+  if (holds) [[likely]]
+    return;
+  violate(absl::StrCat(parts..., "; host ", about_.host, " connection ", about_.id, " ",
+                       std::string(about_.cause)));
+}
+
+void Checker::host_starts(size_t host, const host::Host& stack, const tcp::Settings& settings) {
+  hosts_[host] = Watched{.stack = &stack, .settings = &settings, .credit = kAckAllowance};
+}
+
+// ---------------------------------------------------------------------------------------- events
+
+void Checker::on_listen(size_t host, ConnectionId id) {
+  hosts_[host].tcbs[id].state = State::kListen;
+}
+
+void Checker::on_event(size_t host, const host::HostEvent& event) {
+  Watched& watched = hosts_[host];
+  if (event.event.kind != tcp::Event::Kind::kStateChange) return;
+  ++state_changes_;
+  ++progress_;
+  const State from = event.event.from;
+  const State to = event.event.to;
+  about_ = {.host = host, .id = event.id, .cause = event.event.cause};
+  edges_.set(number(from, to));
+  expect(is_edge(from, to), "no edge of the state diagram: ", std::string(to_string(from)), " -> ",
+         std::string(to_string(to)));
+  const auto it = watched.tcbs.find(event.id);
+  const State before = it == watched.tcbs.end() ? State::kClosed : it->second.state;
+  // One that a listener bears comes out of its LISTEN.
+  const bool born = it == watched.tcbs.end() && from == State::kListen && event.listener != 0;
+  expect(born || before == from, "leaves ", std::string(to_string(from)), " although it was in ",
+         std::string(to_string(before)));
+  const bool gone =
+      to == State::kClosed || (to == State::kListen && (born || from != State::kClosed));
+  if (gone) {
+    if (it != watched.tcbs.end()) watched.tcbs.erase(it);
+  } else {
+    watched.tcbs[event.id].state = to;
+  }
+}
+
+void Checker::on_frame_in(size_t host, const WireView& view) {
+  if (!is_pure_ack(view))
+    hosts_[host].credit += 1 + static_cast<int64_t>(view.payload_size() / 500);
+}
+
+void Checker::on_frame_out(size_t host, const WireView& view) {
+  Watched& watched = hosts_[host];
+  ++watched.frames_out;
+  if (is_pure_ack(view)) --watched.credit;
+}
+
+void Checker::after_deadline(size_t host, tcp::Instant now) {
+  Watched& watched = hosts_[host];
+  watched.credit += static_cast<int64_t>(watched.tcbs.size());
+  after_event(host, now);
+  const auto next = watched.stack->next_deadline();
+  about_ = {.host = host};
+  expect(!next || *next > now, "a deadline lies in the past after on_deadline");
+}
+
+void Checker::after_event(size_t host, tcp::Instant now) {
+  Watched& watched = hosts_[host];
+  about_ = {.host = host};
+  expect(watched.frames_out <= kMostFrames, "never stops sending: ", watched.frames_out,
+         " frames in answer to one event");
+  watched.frames_out = 0;
+  const auto tcbs = static_cast<int64_t>(watched.tcbs.size());
+  expect(watched.credit > -kAckAllowancePerTcb * (tcbs + 1),
+         "ACK storm: more pure ACKs than anything asked for");
+  if (now - watched.credit_since >= 1s) {
+    watched.credit_since = now;
+    watched.credit = kAckAllowance;
+  }
+  const bool rare = ++watched.events % kRareCheck == 0;
+  if (rare) check_listing(host, now);
+  const bool crowd = watched.tcbs.size() > 16;
+  for (auto& [id, tracked] : watched.tcbs) {
+    const bool sleeps = tracked.state == State::kSynReceived || tracked.state == State::kTimeWait;
+    if (crowd && sleeps && !rare) continue;
+    check(host, id, tracked, now);
+    if (violated()) return;
+  }
+}
+
+// ------------------------------------------------------------------------------------------ TCBs
+
+void Checker::learn_options(size_t host, ConnectionId id, Tracked& tracked) {
+  const auto options = hosts_[host].stack->options(id);
+  if (!options.ok()) return;
+  tracked.send_buffer = std::max(tracked.send_buffer, options->send_buffer_bytes);
+  tracked.receive_buffer = std::max(tracked.receive_buffer, options->receive_buffer_bytes);
+}
+
+void Checker::options_changed(size_t host, ConnectionId id) {
+  const auto it = hosts_[host].tcbs.find(id);
+  if (it != hosts_[host].tcbs.end()) learn_options(host, id, it->second);
+}
+
+void Checker::check(size_t host, ConnectionId id, Tracked& tracked, tcp::Instant now) {
+  Watched& watched = hosts_[host];
+  const auto status = watched.stack->status(now, id);
+  about_ = {.host = host, .id = id};
+  expect(status.ok(), "is unknown although it is ", std::string(to_string(tracked.state)));
+  if (!status.ok()) return;
+  const size_t before = violation_.size();
+  expect(status->state == tracked.state, "is ", std::string(to_string(status->state)),
+         " but its last event said ", std::string(to_string(tracked.state)));
+  if (status->state == State::kListen) {
+    const host::HalfOpenSummary half_open = watched.stack->half_open(now, id);
+    // kMaxFullHalfOpen connections may be half open beside the entries.
+    expect(half_open.count <= watched.settings->syn_cache_size + 64, "SYN cache holds ",
+           half_open.count);
+  } else {
+    if (!tracked.full || tracked.last.state != status->state) learn_options(host, id, tracked);
+    check_timers(tracked, *status, watched, now);
+    if (status->state != State::kTimeWait) {
+      check_order(tracked, *status);
+      check_memory(tracked, *status);
+      const SeqNum edge = SeqNum(status->rcv_nxt) + status->rcv_wnd;
+      const bool same = tracked.full && tracked.last.irs == status->irs;
+      tracked.edge = same ? tcp::later_of(tracked.edge, edge) : edge;
+      if (!forged_) check_against_peer(host, *status);
+    }
+  }
+  if (tracked.full &&
+      (tracked.last.snd_una != status->snd_una || tracked.last.rcv_nxt != status->rcv_nxt ||
+       tracked.last.receive_queue_bytes != status->receive_queue_bytes)) {
+    ++progress_;
+  }
+  tracked.last = *status;
+  tracked.full = true;
+  if (violation_.size() != before) {
+    absl::StrAppend(&violation_, "\n  ", describe(*status));
+  }
+}
+
+// RFC 9293 §3.3.1, §3.4: what only moves one way.
+void Checker::check_order(const Tracked& tracked, const Status& now_is) {
+  const SeqNum una(now_is.snd_una);
+  const SeqNum nxt(now_is.snd_nxt);
+  expect(una.at_or_before(nxt), "SND.UNA is after SND.NXT");
+  expect(SeqNum(now_is.iss).at_or_before(una) || nxt - SeqNum(now_is.iss) > (1u << 30),
+         "SND.UNA is before ISS");
+  expect(now_is.snd_nxt - now_is.snd_una <= now_is.send_queue_bytes + 2u,
+         "in flight is what is not queued");
+  // An entry of the SYN cache has no RTO and no cwnd yet.
+  expect(now_is.cwnd >= 1 || now_is.rto == 0ns, "cwnd is 0");
+  expect(now_is.send_mss >= 1, "Eff.snd.MSS is 0");
+  if (!tracked.full || tracked.last.state == State::kListen) return;
+  const Status& was = tracked.last;
+  expect(una.at_or_after(SeqNum(was.snd_una)), "SND.UNA went back from +", was.snd_una - was.iss);
+  expect(nxt.at_or_after(SeqNum(was.snd_nxt)), "SND.NXT went back from +", was.snd_nxt - was.iss);
+  expect(now_is.iss == was.iss, "ISS changed");
+  if (was.state == State::kSynSent || now_is.state == State::kSynSent) return;
+  expect(now_is.irs == was.irs, "IRS changed");
+  expect(SeqNum(now_is.rcv_nxt).at_or_after(SeqNum(was.rcv_nxt)), "RCV.NXT went back from +",
+         was.rcv_nxt - was.irs);
+  // RFC9293-SHLD-14.
+  const SeqNum edge = SeqNum(now_is.rcv_nxt) + now_is.rcv_wnd;
+  expect(edge.at_or_after(tracked.edge), "the right edge of the window moved left by ",
+         tracked.edge - edge);
+}
+
+// Queues keep to the buffers the user set. The window may be an eighth larger than the buffer where
+// a window scale cannot say it exactly (stack/tcp/transmit.cc, advertise_window).
+void Checker::check_memory(const Tracked& tracked, const Status& now_is) {
+  const uint64_t receive = uint64_t{tracked.receive_buffer} + tracked.receive_buffer / 8 + 1;
+  expect(now_is.send_queue_bytes <= tracked.send_buffer, "send queue of ", now_is.send_queue_bytes,
+         " in a buffer of ", tracked.send_buffer);
+  expect(uint64_t{now_is.receive_queue_bytes} + now_is.reassembly_bytes <= receive,
+         "receive queues of ", now_is.receive_queue_bytes, " and ", now_is.reassembly_bytes,
+         " in a buffer of ", tracked.receive_buffer);
+  expect(now_is.state == State::kSynSent ||
+             uint64_t{now_is.receive_queue_bytes} + now_is.rcv_wnd <= receive,
+         "window and queue promise more than the buffer of ", tracked.receive_buffer);
+}
+
+// What is outstanding or owed has a timer, and the host knows of it.
+void Checker::check_timers(const Tracked&, const Status& now_is, const Watched& watched,
+                           tcp::Instant now) {
+  const bool resend = now_is.retransmission_timer || now_is.persist_timer;
+  const bool outstanding = now_is.snd_nxt != now_is.snd_una || now_is.send_queue_bytes != 0;
+  switch (now_is.state) {
+    case State::kTimeWait:
+      expect(now_is.time_wait_timer.has_value(), "TIME-WAIT has no timer");
+      break;
+    case State::kSynSent:
+    case State::kSynReceived:
+      expect(resend, "no timer for the SYN");
+      expect(now_is.user_timer.has_value(), "no R2 for the SYN");
+      break;
+    case State::kFinWait1:
+    case State::kClosing:
+    case State::kLastAck:
+      expect(resend, "no timer for the FIN that is owed");
+      break;
+    default:
+      expect(resend || !outstanding, "no timer for what is outstanding");
+      break;
+  }
+  expect(!outstanding || now_is.state == State::kTimeWait || now_is.user_timer.has_value(),
+         "no R2 for what is outstanding");
+  expect(!now_is.retransmission_timer || *now_is.retransmission_timer <= watched.settings->max_rto,
+         "retransmission timer beyond the upper bound of the RTO");
+  const auto next = watched.stack->next_deadline();
+  for (const auto& left :
+       {now_is.retransmission_timer, now_is.persist_timer, now_is.keepalive_timer,
+        now_is.time_wait_timer, now_is.delayed_ack_timer, now_is.user_timer}) {
+    expect(!left || (next && *next <= now + *left), "the host does not know of a timer in ",
+           left.value_or(0ns) / 1us, " us");
+  }
+}
+
+// What one end knows of the other is what the other did.
+void Checker::check_against_peer(size_t host, const Status& mine) {
+  if (!is_synchronized(mine.state)) return;
+  for (size_t other = 0; other < hosts_.size(); ++other) {
+    if (other == host) continue;
+    for (const auto& [id, tracked] : hosts_[other].tcbs) {
+      const Status& theirs = tracked.last;
+      if (!tracked.full || theirs.iss != mine.irs || theirs.irs != mine.iss ||
+          theirs.local != mine.remote || theirs.remote != mine.local ||
+          theirs.state == State::kTimeWait) {
+        continue;
+      }
+      expect(SeqNum(mine.snd_una).at_or_before(SeqNum(theirs.rcv_nxt)),
+             "SND.UNA is beyond what the peer received (+", theirs.rcv_nxt - theirs.irs, ")");
+      expect(SeqNum(mine.rcv_nxt).at_or_before(SeqNum(theirs.snd_nxt)),
+             "RCV.NXT is beyond what the peer sent (+", theirs.snd_nxt - theirs.iss, ")");
+      // One octet more is a probe (RFC 9293 §3.8.6.1). A window that came with an older ACK than
+      // SND.UNA is counted from SND.UNA all the same (§3.10.7.4 fifth): then it may be too much.
+      expect(mine.snd_wl2 != mine.snd_una || SeqNum(mine.snd_nxt).at_or_before(tracked.edge + 1),
+             "sent beyond the window of the peer by ", SeqNum(mine.snd_nxt) - tracked.edge);
+      return;
+    }
+  }
+}
+
+void Checker::check_listing(size_t host, tcp::Instant now) {
+  const Watched& watched = hosts_[host];
+  size_t open = 0;
+  for (const ConnectionId id : watched.stack->list()) {
+    const auto status = watched.stack->status(now, id);
+    about_ = {.host = host, .id = id};
+    expect(status.ok(), "listed, but unknown");
+    if (!status.ok() || status->state == State::kClosed) continue;
+    ++open;
+    expect(watched.tcbs.contains(id), "listed as ", std::string(to_string(status->state)),
+           " but no event told of it");
+  }
+  about_ = {.host = host};
+  expect(open == watched.tcbs.size(), "lists ", open, " TCBs, by events there are ",
+         watched.tcbs.size());
+}
+
+void Checker::at_end(size_t host, tcp::Instant now) {
+  check_listing(host, now);
+  for (const auto& [id, tracked] : hosts_[host].tcbs) {
+    about_ = {.host = host, .id = id};
+    expect(false, "is left at the end: ", describe(tracked.last));
+  }
+}
+
+}  // namespace tcproctor::sim
