@@ -191,7 +191,7 @@ void Host::Impl::sent_everything(tcp::Instant now, Index index) {
   if (connection == nullptr) return;
   if (is_dead(*connection)) return bury(index, connection->status(now));
   if (connection->state() == State::kTimeWait && connection->released() &&
-      connection->readable_bytes() == 0) {
+      connection->readable_bytes() == 0 && !connection->is_signed()) {
     const tcp::TimeWait small = connection->time_wait();  // a copy: `connection` goes
     slot.tcb = small;
     deadlines_.set(index, small.deadline());

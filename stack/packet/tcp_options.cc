@@ -201,7 +201,7 @@ bool OptionWriter::user_timeout(const UserTimeoutOption& value) {
 }
 
 bool OptionWriter::fast_open(std::span<const uint8_t> cookie) {
-  if (cookie.size() > kMaxTcpOptionBytes) return false;
+  if (cookie.size() + 2 > room()) return false;
   uint8_t* const data = start(OptionKind::kFastOpen, 2 + cookie.size());
   if (data == nullptr) return false;
   std::ranges::copy(cookie, data);

@@ -112,6 +112,9 @@ void parse_options(std::span<const uint8_t> bytes, TcpOptions& options);
 // nothing, when there is no room.
 class OptionWriter {
  public:
+  // `room`: fewer than all 40, a multiple of 4, when something else comes behind.
+  explicit OptionWriter(size_t room = kMaxTcpOptionBytes) : limit_(room) {}
+
   bool nop();
   bool mss(uint16_t value);
   bool window_scale(uint8_t shift);
@@ -123,7 +126,7 @@ class OptionWriter {
   bool sack(std::span<const SackBlock> blocks);
 
   size_t size() const { return size_; }
-  size_t room() const { return kMaxTcpOptionBytes - size_; }
+  size_t room() const { return limit_ - size_; }
   // Pads to a multiple of 4 with zeroes, i.e. EOL and zeroes after it (RFC9293-MUST-69), and
   // returns what was written; the span lives as long as the writer.
   std::span<const uint8_t> finish();
@@ -134,6 +137,7 @@ class OptionWriter {
   uint8_t* start(OptionKind kind, size_t length);
 
   std::array<uint8_t, kMaxTcpOptionBytes> bytes_{};
+  size_t limit_;
   size_t size_ = 0;
 };
 

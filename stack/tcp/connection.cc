@@ -24,7 +24,8 @@ Connection::Connection(const ConnectionConfig& config)
       push_end_(config.iss),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
-      congestion_(make_congestion_control(config.options)) {
+      congestion_(make_congestion_control(config.options)),
+      authentication_(make_authenticator(config.options, config.tuple, config.iss)) {
   stop_all_timers();
   timestamps_.offset = config.timestamp_offset;
   send_buffer_.start(iss_ + 1);
@@ -37,6 +38,10 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   state_ = State::kSynReceived;
   last_received_ = now;
   irs_ = start.irs;
+  if (authentication_ != nullptr) {
+    if (start.signed_syn != nullptr) (void)authentication_->verify(*start.signed_syn);
+    authentication_->set_irs(irs_);
+  }
   rcv_nxt_ = irs_ + 1;
   rcv_up_ = rcv_nxt_;
   rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);
@@ -186,6 +191,7 @@ void Connection::on_icmp(Instant now, const IcmpError& error) {
   if (error.kind == packet::IcmpClass::kSourceQuench) return;  // RFC9293-MUST-55, EM-*-ICMP-01
   if (error.kind == packet::IcmpClass::kOther) return;
   if (state_ == State::kClosed || state_ == State::kListen || state_ == State::kTimeWait) return;
+  if (ignores_icmp(error)) return drop(now, "RFC 5925 §7.8: ICMP error to a TCP-AO connection");
   const SeqNum quoted(error.quoted_sequence_number);
   if (quoted.before(snd_una_) || quoted.after(snd_nxt_)) {
     return drop(now, "RFC 5927 §4.1: ICMP error quotes a segment that is not in flight");

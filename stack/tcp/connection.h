@@ -24,6 +24,7 @@
 #include "stack/packet/address.h"
 #include "stack/packet/icmp.h"
 #include "stack/packet/tcp_header.h"
+#include "stack/tcp/authentication/authenticator.h"
 #include "stack/tcp/challenge_ack.h"
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/event.h"
@@ -74,6 +75,9 @@ struct PassiveStart {
   Instant syn_received{};                    // when the SYN came
   bool syn_ack_sent = false;                 // the listener sent the SYN,ACK already
   Instant syn_ack_first_sent{};              // valid when syn_ack_sent
+  // Not null: the SYN, already verified, whose TCP-AO KeyIDs the connection follows. Looked at
+  // during construction only.
+  const packet::TcpSegment* signed_syn = nullptr;
   uint32_t syn_ack_retransmissions = 0;  // RFC 5681 §3.1: a lost SYN,ACK limits the first window
 };
 
@@ -141,6 +145,8 @@ class Connection {
   State state() const { return state_; }
   bool passive() const { return passive_; }
   bool released() const { return released_; }
+  // Its segments are signed: TimeWait alone could not answer for it.
+  bool is_signed() const { return authentication_ != nullptr; }
   const packet::FourTuple& tuple() const { return tuple_; }
   Outcome last_error() const { return last_error_; }
   size_t readable_bytes() const { return receive_buffer_.readable(); }
@@ -226,7 +232,14 @@ class Connection {
   void arm_persist(Instant now);
   Duration persist_interval() const;
 
+  // signing.cc
+  bool is_authentic(Instant now, const packet::TcpSegment& segment);
+  size_t option_room() const;
+  bool ignores_icmp(const IcmpError& error) const;
+  absl::Status update_keys(const ConnectionOptions& options);
+
   // transmit.cc
+  bool make_segment(Instant now, SegmentOut& out, uint32_t max_payload);
   bool send_reset(SegmentOut& out, Instant now);
   bool send_syn(Instant now, SegmentOut& out);
   bool send_pure_ack(Instant now, SegmentOut& out);
@@ -358,6 +371,9 @@ class Connection {
   uint32_t keepalive_probes_sent_ = 0;
   TimeWait time_wait_;
   bool reopen_requested_ = false;
+
+  std::unique_ptr<Authenticator> authentication_;  // null: segments are not signed
+  uint32_t signature_failures_ = 0;
 
   uint8_t soft_error_type_ = 0;
   uint8_t soft_error_code_ = 0;

@@ -26,6 +26,11 @@ Listener::Listener(const ListenerConfig& config)
 std::optional<Promoted> Listener::on_segment(Instant now, const packet::TcpSegment& segment,
                                              std::optional<SeqNum> iss_above) {
   const packet::SocketAddress remote{segment.source, segment.header.source_port};
+  if (const std::string_view cause = check_signature(segment); !cause.empty()) {
+    ++signature_failures_;
+    drop(now, cause);  // RFC2385-2-3, RFC5925-7.3-2: silently
+    return std::nullopt;
+  }
   if (config_.remote.has_value() && *config_.remote != remote) {
     // Not this listener's peer: as if nobody listened (§3.10.7.1).
     SegmentOut reset;
@@ -75,7 +80,14 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
     return std::nullopt;
   }
   const bool with_text = !segment.payload.empty() || segment.has(kFin);
-  const bool full_connection = with_text && full_half_open_.size() < kMaxFullHalfOpen;
+  const bool with_keys = has_keys_for(segment.source);
+  const bool full_connection =
+      (with_text || with_keys) && full_half_open_.size() < kMaxFullHalfOpen;
+  if (with_keys && !full_connection) {
+    ++dropped_;
+    drop(now, "too many signed connections are half open");
+    return std::nullopt;
+  }
   if (!full_connection && cache_.full()) {
     if (config_.settings->syn_cookies && !iss_above.has_value()) {
       send_cookie(now, segment);
@@ -111,7 +123,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
                   .to = State::kSynReceived,
                   .cause = "RFC 9293 §3.10.7.2 third: SYN"});
   if (full_connection) {
-    Promoted promoted = make_connection(now, entry, false);
+    Promoted promoted = make_connection(now, entry, false, &segment);
     promoted.connection->keep_text_of_syn(segment);
     full_half_open_.push_back(promoted.id);
     count_half_open(now);
@@ -216,7 +228,8 @@ std::optional<Promoted> Listener::promote_and_process(Instant now, SynCache::Slo
   return promoted;
 }
 
-Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent) {
+Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent,
+                                   const packet::TcpSegment* syn) {
   const packet::FourTuple tuple = tuple_of(entry);
   const ConnectionConfig config{.tuple = tuple,
                                 .iss = SeqNum(entry.iss),
@@ -233,6 +246,7 @@ Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_
                      .syn_received = entry.created(now),
                      .syn_ack_sent = syn_ack_sent,
                      .syn_ack_first_sent = entry.created(now),
+                     .signed_syn = syn,
                      .syn_ack_retransmissions = entry.retransmissions};
   if (entry.peer_mss != 0) start.peer_mss = entry.peer_mss;
   if (entry.peer_window_scale != SynEntry::kNoScale) {

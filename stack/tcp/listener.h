@@ -12,6 +12,11 @@
 //    dropped and only the SYN acknowledged, so that the peer sends it again;
 //  - SEND or CLOSE on the entry: promote().
 //
+// A peer for which the options hold keys must sign: its SYN is verified before anything else and
+// its connection is a full one from the start (at most kMaxFullHalfOpen half open; beyond, the SYN
+// is dropped), since neither entry nor cookie has room for what signing takes. What else it sends
+// to the listener is answered only where the answer can be signed.
+//
 // Overflow: when `backlog` connections wait for ACCEPT, a SYN is not answered and the last ACK of a
 // handshake is ignored (the entry stays and its SYN,ACK is sent again until syn_timeout), so a peer
 // that waits is served as soon as there is room.
@@ -134,7 +139,10 @@ class Listener {
   std::optional<Promoted> ack_of_cookie(Instant now, const packet::TcpSegment& segment);
   std::optional<Promoted> promote_and_process(Instant now, SynCache::Slot slot,
                                               const packet::TcpSegment& segment);
-  Promoted make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent);
+  std::string_view check_signature(const packet::TcpSegment& segment) const;
+  bool has_keys_for(const packet::IpAddress& peer) const;
+  Promoted make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent,
+                           const packet::TcpSegment* syn = nullptr);
   void send_cookie(Instant now, const packet::TcpSegment& segment);
   void send_syn_ack(Instant now, const SynEntry& entry);
   void send_ack(Instant now, const SynEntry& entry);
@@ -168,6 +176,7 @@ class Listener {
   uint64_t cookies_sent_ = 0;
   uint64_t cookies_accepted_ = 0;
   uint64_t dropped_ = 0;
+  uint64_t signature_failures_ = 0;
   std::optional<Instant> last_cookie_;  // cookies are believed only for a while after the last one
   bool alarmed_ = false;
 };

@@ -83,6 +83,7 @@ Status Listener::status(Instant) const {
   Status status{.state = State::kListen, .passive = true, .local = config_.local};
   if (config_.remote.has_value()) status.remote = *config_.remote;
   status.receive_mss = announced_mss(config_.local.address.family());
+  status.signature_failures = signature_failures_;
   status.backlog_used = static_cast<uint32_t>(accept_queue_.size());
   return status;
 }

@@ -2,6 +2,8 @@
 // Segments and events of a listener.
 #include <algorithm>
 
+#include "stack/tcp/authentication/authenticator.h"
+#include "stack/tcp/authentication/keys.h"
 #include "stack/tcp/initial_sequence.h"
 #include "stack/tcp/listener.h"
 #include "stack/tcp/mss.h"
@@ -31,6 +33,10 @@ void Listener::queue_reply(SegmentOut segment) {
   constexpr size_t kMostReplies = 4096;
   segment.dscp = config_.options.dscp;
   segment.ttl = config_.options.ttl;
+  if (has_keys_for(segment.tuple.remote.address) &&
+      !make_authenticator(config_.options, segment.tuple, SeqNum())->sign(segment)) {
+    return;
+  }
   if (replies_.size() < kMostReplies) replies_.push_back(segment);
 }
 
@@ -87,6 +93,18 @@ void Listener::send_reset(const packet::FourTuple& tuple, SeqNum seq, const SynE
   options.timestamps = timestamps_for(now, entry);
   if (options.timestamps.has_value()) options.timestamps->echo_reply = 0;  // RFC7323-3.2-2
   reply(tuple, seq, SeqNum(), kRst, options);
+}
+
+bool Listener::has_keys_for(const packet::IpAddress& peer) const {
+  return config_.options.keys != nullptr && config_.options.keys->find(peer) != nullptr;
+}
+
+// Empty: the segment may be looked at.
+std::string_view Listener::check_signature(const packet::TcpSegment& segment) const {
+  if (has_keys_for(segment.source)) {
+    return make_authenticator(config_.options, segment.four_tuple(), SeqNum())->verify(segment);
+  }
+  return unexpected_signature(segment.options, *config_.settings);
 }
 
 void Listener::emit(uint64_t id, Event event) {

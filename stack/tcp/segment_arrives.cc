@@ -16,6 +16,7 @@ using packet::kSyn;
 using packet::kUrg;
 
 void Connection::on_segment(Instant now, const packet::TcpSegment& segment) {
+  if (!is_authentic(now, segment)) return;
   last_received_ = now;
   if (timer_runs(kKeepAlive)) restart_keepalive(now);
   switch (state_) {
@@ -81,6 +82,7 @@ void Connection::segment_arrives_syn_sent(Instant now, const packet::TcpSegment&
 void Connection::accept_syn(Instant now, const packet::TcpSegment& segment) {
   const auto& options = segment.options;
   irs_ = SeqNum(segment.header.sequence_number);
+  if (authentication_ != nullptr) authentication_->set_irs(irs_);
   rcv_nxt_ = irs_ + 1;
   rcv_up_ = rcv_nxt_;
   rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "stack/tcp/authentication/keys.h"
 
 namespace tcproctor::tcp {
 namespace {
@@ -38,6 +39,7 @@ absl::Status validate(const ConnectionOptions& options) {
     return wrong("keepalive_interval", "above 0, at most one year");
   }
   if (options.keepalive_probes == 0) return wrong("keepalive_probes", "at least 1");
+  if (options.keys != nullptr) return options.keys->validate();
   return absl::OkStatus();
 }
 

@@ -4,12 +4,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "stack/tcp/time.h"
 
 namespace tcproctor::tcp {
+
+class KeyRing;  // authentication/keys.h
 
 using namespace std::chrono_literals;  // NOLINT: durations below read as the RFC writes them
 
@@ -64,6 +67,15 @@ struct ConnectionOptions {
   bool appropriate_byte_counting = false;
   // Deliver ICMP soft errors to the user (SHLD-20 lets him switch it off).
   bool report_soft_errors = true;
+
+  // TCP-MD5 and TCP-AO: segments of peers that have a key here are signed and must be signed; null
+  // for none. A listener's holds for its connections, by their remote address. Whether a connection
+  // is signed, and by which of the two, is settled before its SYN.
+  std::shared_ptr<const KeyRing> keys;
+  // TCP-AO (RFC5925-7.1-1): sign with the MKT of this SendID, ask for that of this RecvID. Nothing:
+  // the first at the beginning, as it is later.
+  std::optional<uint8_t> ao_current_key;
+  std::optional<uint8_t> ao_rnext_key;
 };
 
 // Settings of a whole stack.
@@ -84,8 +96,11 @@ struct Settings {
   uint32_t half_open_alarm = 256;
   // FIN-WAIT-2 of a connection its user has released (an orphan) ends after this.
   Duration orphan_fin_wait_2 = 60s;
-  bool rfc1337 = false;              // ignore RST in TIME-WAIT
-  bool rfc6191 = true;               // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
+  bool rfc1337 = false;  // ignore RST in TIME-WAIT
+  bool rfc6191 = true;   // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
+  // Segments with MD5 or TCP-AO of a peer without a key: dropped, or taken as if the option were
+  // unknown (RFC5925-7.3-3: the default).
+  bool refuse_unexpected_signatures = false;
   bool hard_icmp_aborts = false;     // SHLD-26 in synchronized states; RFC 5927 treats them as soft
   Duration quiet_time{0};            // RFC 9293 §3.4.3: no segment of ours before this after start
   uint16_t ephemeral_first = 49152;  // RFC 6056

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "stack/packet/address.h"
+#include "stack/tcp/authentication/authenticator.h"
 #include "stack/tcp/outcome.h"
 #include "stack/tcp/state.h"
 #include "stack/tcp/time.h"
@@ -44,7 +45,10 @@ struct Status {
   std::optional<Duration> retransmission_timer, persist_timer, keepalive_timer, time_wait_timer,
       delayed_ack_timer, user_timer;
   uint32_t keepalive_probes_sent = 0;
-  uint32_t backlog_used = 0;  // listener: established, waiting for ACCEPT
+  AuthenticationKind authentication = AuthenticationKind::kNone;
+  std::optional<AoKeyIds> ao_key_ids;  // with TCP-AO
+  uint64_t signature_failures = 0;     // segments dropped because of their signature or its lack
+  uint32_t backlog_used = 0;           // listener: established, waiting for ACCEPT
 };
 
 }  // namespace tcproctor::tcp

@@ -18,7 +18,7 @@ using packet::kRst;
 using packet::kSyn;
 using packet::kUrg;
 
-bool Connection::next_segment(Instant now, SegmentOut& out, uint32_t max_payload) {
+bool Connection::make_segment(Instant now, SegmentOut& out, uint32_t max_payload) {
   if (send_reset(out, now)) return true;
   if (state_ == State::kClosed || state_ == State::kListen) return false;
   if (send_syn(now, out)) return true;
@@ -47,7 +47,7 @@ bool Connection::send_reset(SegmentOut& out, Instant now) {
   --reset_count_;
   std::copy_n(resets_.begin() + 1, reset_count_, resets_.begin());
   fill_header(out, seq, kRst);
-  packet::OptionWriter writer;
+  packet::OptionWriter writer(option_room());
   if (timestamps_.in_use) {
     writer.nop();
     writer.nop();
@@ -81,7 +81,7 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
     out.header.acknowledgment_number = rcv_nxt_.value();
     note_ack_sent();
   }
-  packet::OptionWriter writer;
+  packet::OptionWriter writer(option_room());
   packet::write_syn_options(options, writer);
   put_options(out, writer);
 
@@ -246,9 +246,11 @@ uint32_t Connection::sendable_now(uint32_t mss, uint32_t max_payload) {
 // RFC9293-MUST-16: what of the effective send MSS is left beside this segment's options.
 uint32_t Connection::payload_mss(bool with_sack) const {
   uint32_t options = timestamps_.in_use ? 12 : 0;
+  if (authentication_ != nullptr) options += authentication_->option_bytes();  // RFC2385-4.3-1
   if (with_sack && sack_permitted_ && receive_buffer_.has_gaps()) {
     std::array<packet::SackBlock, packet::kMaxSackBlocks> storage;
-    options += 4 + 8 * static_cast<uint32_t>(sack_blocks(storage).size());
+    const auto blocks = static_cast<uint32_t>(sack_blocks(storage).size());
+    if (blocks != 0) options += 4 + 8 * blocks;
   }
   const uint32_t mss = effective_send_mss(peer_mss_, tuple_.remote.address.family(), mtu_);
   return mss > options ? mss - options : 1;
@@ -257,8 +259,8 @@ uint32_t Connection::payload_mss(bool with_sack) const {
 std::span<const packet::SackBlock> Connection::sack_blocks(
     std::array<packet::SackBlock, packet::kMaxSackBlocks>& storage) const {
   if (!sack_permitted_ || !receive_buffer_.has_gaps()) return {};  // RFC2018-4-1
-  // RFC2018-3-2: three beside timestamps.
-  const size_t most = timestamps_.in_use ? packet::kMaxSackBlocks - 1 : packet::kMaxSackBlocks;
+  // RFC2018-3-2: three beside timestamps; one beside them and TCP-AO, none beside them and MD5.
+  const size_t most = (option_room() - (timestamps_.in_use ? 12 : 0) - 4) / 8;
   return {storage.data(), receive_buffer_.sack_blocks(std::span(storage).first(most))};
 }
 
@@ -294,7 +296,7 @@ void Connection::fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, 
     out.header.urgent_pointer =
         static_cast<uint16_t>(std::min<uint32_t>(snd_up_ - seq, 65535));  // MUST-31: still ahead
   }
-  packet::OptionWriter writer;
+  packet::OptionWriter writer(option_room());
   std::optional<packet::TimestampsOption> timestamps;
   if (timestamps_.in_use) {
     timestamps = {.value = timestamp_value(now, timestamps_.offset),

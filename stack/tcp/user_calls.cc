@@ -230,7 +230,11 @@ Status Connection::status(Instant now) const {
           .time_wait_timer = left(kTimeWaitEnd),
           .delayed_ack_timer = left(kDelayedAck),
           .user_timer = left(kUser),
-          .keepalive_probes_sent = keepalive_probes_sent_};
+          .keepalive_probes_sent = keepalive_probes_sent_,
+          .authentication =
+              authentication_ == nullptr ? AuthenticationKind::kNone : authentication_->kind(),
+          .ao_key_ids = authentication_ == nullptr ? std::nullopt : authentication_->key_ids(),
+          .signature_failures = signature_failures_};
 }
 
 absl::Status Connection::set_options(Instant now, const ConnectionOptions& options) {
@@ -255,6 +259,7 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
     chosen->take_over(*congestion_);
     congestion_ = std::move(chosen);
   }
+  if (absl::Status status = update_keys(options); !status.ok()) return status;
   options_ = options;
   // A window smaller than the unit of its scale could never be announced.
   options_.receive_buffer_bytes =
