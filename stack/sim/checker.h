@@ -86,7 +86,8 @@ class Checker {
   void check_memory(const Tracked& tracked, const tcp::Status& now_is);
   void check_timers(const Tracked& tracked, const tcp::Status& now_is, const Watched& watched,
                     tcp::Instant now);
-  void check_against_peer(size_t host, const tcp::Status& mine);
+  // `sent`: something new went out in this event.
+  void check_against_peer(size_t host, const tcp::Status& mine, bool sent);
   void check_listing(size_t host, tcp::Instant now);
   void learn_options(size_t host, host::ConnectionId id, Tracked& tracked);
   template <typename... Parts>

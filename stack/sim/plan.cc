@@ -171,6 +171,14 @@ class Draw {
       options.dscp = static_cast<uint8_t>(choices_.below(64));
       options.ttl = choices_.pick<uint8_t>({64, 255, 1});
     }
+    if (congestion_) {
+      options.congestion_control = choices_.pick<tcp::CongestionAlgorithm>(
+          {tcp::CongestionAlgorithm::kCubic, tcp::CongestionAlgorithm::kReno});
+      options.initial_window = choices_.pick<tcp::InitialWindow>(
+          {tcp::InitialWindow::kRfc6928, tcp::InitialWindow::kRfc5681});
+      options.hystart = !choices_.one_in(3);
+      options.appropriate_byte_counting = choices_.one_in(3);
+    }
     if (small_mss_) {
       options.mss = choices_.pick<uint16_t>({536, 1, 20, 100, 1000, 1460, 8960, 65535});
     }
@@ -300,6 +308,7 @@ class Draw {
 
   void flows() {
     options_vary_ = feature("options", 400);
+    congestion_ = feature("congestion", 400);
     small_mss_ = feature("mss", 200);
     small_buffers_ = feature("buffers", 250);
     keepalive_ = feature("keepalive", 150);
@@ -345,15 +354,20 @@ class Draw {
       reboot.at = std::min(reboot.at, choices_.between(1ms, 3s));
     }
     plan_.users_may_lose = plan_.users_may_lose || impatient_ || keepalive_;
+    // A TIME-WAIT that neither yields to a SYN nor dies by the RST that its answer causes outlasts
+    // the R2 of the new SYN.
+    for (const HostPlan& host : plan_.hosts) {
+      if (reuse_ && host.settings.rfc1337) plan_.users_may_lose = true;
+    }
   }
 
   Choices& choices_;
   WorldPlan plan_;
   Conditions base_;
   bool any_v6_ = false;
-  bool options_vary_ = false, small_mss_ = false, small_buffers_ = false, keepalive_ = false,
-       impatient_ = false, slow_writer_ = false, slow_reader_ = false, polls_ = false,
-       urgent_ = false, early_ = false, half_close_ = false, gives_up_ = false,
+  bool options_vary_ = false, congestion_ = false, small_mss_ = false, small_buffers_ = false,
+       keepalive_ = false, impatient_ = false, slow_writer_ = false, slow_reader_ = false,
+       polls_ = false, urgent_ = false, early_ = false, half_close_ = false, gives_up_ = false,
        small_backlog_ = false, flood_ = false, reuse_ = false, set_options_ = false;
 };
 

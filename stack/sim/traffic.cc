@@ -374,6 +374,8 @@ void Traffic::change_options(Instant now, size_t index, int end) {
   // Not tiny: what is left to send was measured by the buffers of the start.
   options->send_buffer_bytes = static_cast<uint32_t>(10'000 + choices_.scale(300'000));
   options->receive_buffer_bytes = static_cast<uint32_t>(10'000 + choices_.scale(300'000));
+  options->congestion_control = choices_.pick<tcp::CongestionAlgorithm>(
+      {tcp::CongestionAlgorithm::kReno, tcp::CongestionAlgorithm::kCubic});
   const absl::Status status = stack(who.host).set_options(now, who.id, *options);
   if (!status.ok()) checker_.violate("set_options: " + std::string(status.message()));
   checker_.options_changed(who.host, who.id);
