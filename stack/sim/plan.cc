@@ -151,7 +151,8 @@ class Draw {
         plan_.mishaps.push_back(wide);
       }
     }
-    if (feature("forgery", 150)) {
+    forgery_ = feature("forgery", 150);
+    if (forgery_) {
       for (uint64_t i = times(); i != 0; --i) {
         mishap(Mishap::Kind::kForgery).count = static_cast<uint32_t>(choices_.between(1, 40));
       }
@@ -218,7 +219,9 @@ class Draw {
       user.read_interval = choices_.between(1ms, choices_.pick<Duration>({50ms, 3s, 90s}));
     }
     if (slow_reader_) user.read_chunk = static_cast<uint32_t>(choices_.scale(40'000));
-    if (polls_ && choices_.one_in(2)) user.poll = choices_.between(1ms, 500ms);
+    if (polls_ && choices_.one_in(2)) {
+      user.poll = std::max<Duration>(choices_.between(1ms, 500ms), user.read_interval / 4);
+    }
     user.push = choices_.one_in(3);
     if (urgent_) user.urgent = choices_.pick<uint32_t>({10, 200, 1000});
     user.send_early = early_ && choices_.one_in(2);
@@ -359,6 +362,8 @@ class Draw {
     for (const HostPlan& host : plan_.hosts) {
       if (reuse_ && host.settings.rfc1337) plan_.users_may_lose = true;
     }
+    // A forged SYN towards SYN-SENT begins a simultaneous open: who knows the sockets can do that.
+    if (reuse_ && forgery_) plan_.users_may_lose = true;
   }
 
   Choices& choices_;
@@ -368,7 +373,8 @@ class Draw {
   bool options_vary_ = false, congestion_ = false, small_mss_ = false, small_buffers_ = false,
        keepalive_ = false, impatient_ = false, slow_writer_ = false, slow_reader_ = false,
        polls_ = false, urgent_ = false, early_ = false, half_close_ = false, gives_up_ = false,
-       small_backlog_ = false, flood_ = false, reuse_ = false, set_options_ = false;
+       small_backlog_ = false, flood_ = false, reuse_ = false, set_options_ = false,
+       forgery_ = false;
 };
 
 }  // namespace
