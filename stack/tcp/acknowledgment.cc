@@ -7,6 +7,12 @@
 #include "stack/tcp/initial_sequence.h"
 
 namespace tcproctor::tcp {
+namespace {
+
+// The peer seems to have reneged: how long its next ACK may yet say otherwise, at least.
+constexpr Duration kShortestReneging = std::chrono::milliseconds(10);
+
+}  // namespace
 
 // ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK. False: the segment is done
 // with.
@@ -23,10 +29,17 @@ bool Connection::process_ack(Instant now, const Arriving& arriving) {
     return false;
   }
   if (snd_wnd_ == 0 && timer_runs(kUser)) restart_user_timer(now);  // RFC9293-MUST-37
-  const bool duplicate = is_duplicate_ack(arriving);
-  if (ack.after(snd_una_)) acknowledge_up_to(now, arriving);
+  LossRecovery::Ack news{
+      .ack = ack, .repeats = repeats_last_ack(arriving), .timestamp_offset = timestamps_.offset};
+  // An answer to a zero-window probe is no duplicate. EM-ESTABLISHED-SEG-25: no acknowledgment
+  // else.
+  news.duplicate = news.repeats && flight() != 0 && snd_wnd_ != 0;
+  if (ack.after(snd_una_)) {
+    news.acked = ack - snd_una_;
+    news.sample = acknowledge_up_to(now, arriving);
+  }
   if (ack == snd_una_) update_send_window(now, arriving);
-  if (duplicate) duplicate_ack(now, arriving);  // EM-ESTABLISHED-SEG-25: no acknowledgment else
+  recover(now, news, arriving.segment);
 
   if (!fin_is_acknowledged()) {
     // EM-CLOSING-SEG-31; its ACK of data before the FIN was used (ruling 9).
@@ -50,7 +63,7 @@ void Connection::fin_acknowledged(Instant now) {
 }
 
 // SND.UNA < SEG.ACK =< SND.NXT: EM-ESTABLISHED-SEG-24.
-void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
+CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
   const uint32_t flight_before = flight();
   const uint32_t acked = arriving.ack - snd_una_;
   const bool cwnd_limited = snd_una_.before(cwnd_limited_until_);
@@ -58,47 +71,52 @@ void Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
   snd_una_ = arriving.ack;
   cwnd_limited_until_ = later_of(cwnd_limited_until_, snd_una_);
   send_buffer_.acknowledge(snd_una_);
-  rtx_next_ = later_of(rtx_next_, snd_una_);
   retransmissions_ = 0;
   trouble_reported_ = false;
   probed_ = false;
-  retransmit_one_ = false;
   syn_pending_ = false;
   if (urgent_mode_ && snd_una_.at_or_after(snd_up_)) urgent_mode_ = false;
   if (push_mark_ && snd_una_.at_or_after(push_end_)) push_mark_ = false;
 
-  bool restart_timer = true;
-  switch (recovery_.on_ack(snd_una_)) {
-    case NewReno::OnAck::kNormal:
-      congestion_->on_ack({.now = now,
-                           .acked = acked,
-                           .flight_before = flight_before,
-                           .rtt = rtt,
-                           .srtt = rtt_.srtt(),
-                           .cwnd_limited = cwnd_limited,
-                           .una = snd_una_,
-                           .snd_nxt = snd_nxt_});
-      break;
-    case NewReno::OnAck::kFull:
-      congestion_->leave_recovery(now, flight());
-      break;
-    case NewReno::OnAck::kPartial:  // RFC6582-3.2-4: the next hole
-      congestion_->partial_ack(acked);
-      retransmit_one_ = true;
-      restart_timer = recovery_.take_first_partial();
-      break;
-  }
-  if (flight() == 0) {
-    stop(kRetransmission);  // RFC6298-5.2-1
-    if (send_buffer_.size() == 0) stop(kPersist);
-  } else if (restart_timer) {
-    restart_retransmission_timer(now);  // RFC6298-5.3-1
-  }
-  restart_user_timer(now);
   if (send_was_full_ && send_buffer_.size() < options_.send_buffer_bytes) {
     send_was_full_ = false;
     emit({.kind = Event::Kind::kWritable, .time = now, .from = state_, .to = state_});
   }
+  return {.now = now,
+          .acked = acked,
+          .flight_before = flight_before,
+          .rtt = rtt,
+          .srtt = rtt_.srtt(),
+          .cwnd_limited = cwnd_limited,
+          .una = snd_una_,
+          .snd_nxt = snd_nxt_};
+}
+
+// Loss recovery and the timers: RFC6298-5.2-1, 5.3-1.
+void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSegment& segment) {
+  if (sack_permitted_) ack.sacks = segment.options.sack_blocks();
+  if (timestamps_.in_use && segment.options.timestamps.has_value()) {
+    ack.echo_reply = segment.options.timestamps->echo_reply;
+  }
+  const bool says_something = ack.acked != 0 || ack.repeats || !ack.sacks.empty();
+  LossRecovery::Reaction reaction{.restart_timer = ack.acked != 0};
+  if (recovery_ != nullptr && says_something) {
+    reaction = recovery_->on_ack(sender(now), ack, *congestion_, rtt_);
+  }
+  if (ack.acked != 0) restart_user_timer(now);
+  if (flight() == 0) {
+    if (ack.acked == 0) return;
+    stop(kRetransmission);
+    if (send_buffer_.size() == 0) stop(kPersist);
+  } else if (reaction.restart_timer) {
+    restart_retransmission_timer(now);
+  }
+  if (recovery_ == nullptr || ack.acked == 0) return;
+  if (reaction.reneged) {
+    timers_[kRetransmission] = std::min(
+        timers_[kRetransmission], now + std::max<Duration>(rtt_.srtt() / 2, kShortestReneging));
+  }
+  recovery_->schedule_probe(sender(now), rtt_, timers_[kRetransmission]);
 }
 
 Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segment) {
@@ -129,28 +147,12 @@ bool Connection::segment_before_timed_end(const packet::TcpSegment& segment) con
   return SeqNum(segment.header.acknowledgment_number).before(timed_end_);
 }
 
-// RFC 5681 §2: outstanding data, no text, neither SYN nor FIN, ACK = SND.UNA, window unchanged.
-bool Connection::is_duplicate_ack(const Arriving& arriving) const {
-  return flight() != 0 && arriving.ack == snd_una_ && arriving.segment.payload.empty() &&
+// RFC 5681 §2, but that something is outstanding: no text, neither SYN nor FIN, ACK = SND.UNA,
+// window unchanged.
+bool Connection::repeats_last_ack(const Arriving& arriving) const {
+  return arriving.ack == snd_una_ && arriving.segment.payload.empty() &&
          !arriving.segment.has(packet::kSyn | packet::kFin) &&
          static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_ == snd_wnd_;
-}
-
-void Connection::duplicate_ack(Instant now, const Arriving& arriving) {
-  if (snd_wnd_ == 0) return;  // an answer to a probe
-  const bool new_information = !sack_permitted_ || arriving.segment.options.sack_count != 0;
-  switch (recovery_.on_duplicate(snd_una_, snd_nxt_, new_information)) {
-    case NewReno::OnDuplicate::kNothing:
-      break;
-    case NewReno::OnDuplicate::kInflate:
-      congestion_->duplicate_in_recovery();
-      break;
-    case NewReno::OnDuplicate::kEnterRecovery:  // RFC5681-3.2-3
-      congestion_->enter_recovery(now, flight());
-      retransmit_one_ = true;
-      restart_retransmission_timer(now);
-      break;
-  }
 }
 
 // RFC9293-3.8.6-L1; EM-ESTABLISHED-SEG-28, 29. The window of a segment without SYN is scaled.
@@ -169,7 +171,7 @@ void Connection::update_send_window(Instant now, const Arriving& arriving) {
   probe_pending_ = false;
   stop(kPersist);
   // What was probed or was in flight when the window closed goes out again now.
-  rtx_next_ = flight() != 0 ? snd_una_ : snd_nxt_;
+  if (recovery_ != nullptr && flight() != 0) recovery_->resend_all(sender(now));
   restart_user_timer(now);
 }
 

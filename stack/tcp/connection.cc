@@ -7,6 +7,8 @@
 #include "stack/tcp/check.h"
 #include "stack/tcp/initial_sequence.h"
 #include "stack/tcp/mss.h"
+#include "stack/tcp/recovery/newreno_recovery.h"
+#include "stack/tcp/recovery/sack_recovery.h"
 
 namespace tcproctor::tcp {
 
@@ -20,7 +22,6 @@ Connection::Connection(const ConnectionConfig& config)
       snd_una_(config.iss),
       snd_nxt_(config.iss),
       snd_up_(config.iss),
-      rtx_next_(config.iss),
       push_end_(config.iss),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
@@ -29,7 +30,6 @@ Connection::Connection(const ConnectionConfig& config)
   stop_all_timers();
   timestamps_.offset = config.timestamp_offset;
   send_buffer_.start(iss_ + 1);
-  recovery_.start(iss_);
 }
 
 Connection::Connection(const ConnectionConfig& config, const PassiveStart& start, Instant now)
@@ -47,7 +47,6 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);
   receive_buffer_.start(rcv_nxt_);
   snd_nxt_ = iss_ + 1;
-  rtx_next_ = snd_nxt_;
   snd_wnd_ = start.peer_window;
   max_snd_wnd_ = snd_wnd_;
   snd_wl1_ = irs_;
@@ -122,8 +121,8 @@ void Connection::enter_closed(Instant now, std::string_view cause, Outcome outco
 
 void Connection::flush() {
   send_buffer_.clear();
-  rtx_next_ = snd_nxt_;
-  retransmit_one_ = syn_pending_ = probe_pending_ = keepalive_pending_ = false;
+  recovery_.reset();
+  syn_pending_ = probe_pending_ = keepalive_pending_ = tail_loss_probe_pending_ = false;
   ack_now_ = false;
   extra_acks_ = 0;
   segments_unacknowledged_ = 0;
@@ -132,6 +131,7 @@ void Connection::flush() {
 // RFC9293-MUST-13: all other timers are turned off.
 void Connection::enter_time_wait(Instant now, std::string_view cause) {
   stop_all_timers();
+  recovery_.reset();
   set_state(now, State::kTimeWait, cause);
   time_wait_ = TimeWait(now,
                         {.snd_nxt = snd_nxt_,
@@ -175,6 +175,28 @@ void Connection::start_congestion_control() {
                       .handshake_retransmissions = syn_retransmissions_,
                       .initial_window = options_.initial_window,
                       .appropriate_byte_counting = options_.appropriate_byte_counting});
+}
+
+LossRecovery& Connection::recovery() {
+  if (recovery_ != nullptr) return *recovery_;
+  if (sack_permitted_) {  // RFC8985-4-1
+    recovery_ = std::make_unique<SackRecovery>(
+        SackRecovery::Options{.rack_tlp = settings_.rack_tlp, .frto = settings_.frto},
+        rtt_.measured());
+  } else {
+    recovery_ = std::make_unique<NewRenoRecovery>(iss_, snd_nxt_, settings_.frto);
+  }
+  return *recovery_;
+}
+
+LossRecovery::Sender Connection::sender(Instant now) const {
+  const uint32_t mss = payload_mss(false);
+  const uint32_t unsent = send_end().after(snd_nxt_) ? send_end() - snd_nxt_ : 0;
+  return {.now = now,
+          .una = snd_una_,
+          .snd_nxt = snd_nxt_,
+          .smss = mss,
+          .can_send_new = std::min(unsent, usable_window()) >= mss};
 }
 
 uint16_t Connection::announced_mss() const {

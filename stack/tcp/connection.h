@@ -30,7 +30,7 @@
 #include "stack/tcp/event.h"
 #include "stack/tcp/outcome.h"
 #include "stack/tcp/receive_buffer.h"
-#include "stack/tcp/recovery/newreno.h"
+#include "stack/tcp/recovery/loss_recovery.h"
 #include "stack/tcp/rtt.h"
 #include "stack/tcp/segment_out.h"
 #include "stack/tcp/send_buffer.h"
@@ -203,13 +203,14 @@ class Connection {
   void accept_syn(Instant now, const packet::TcpSegment& segment);
   void establish(Instant now, std::string_view cause);
   void unacceptable(Instant now, const Arriving& arriving, std::string_view cause);
+  void note_duplicate(SeqNum left, SeqNum right);
   void drop(Instant now, std::string_view cause);
 
   // acknowledgment.cc
   bool process_ack(Instant now, const Arriving& arriving);
-  void acknowledge_up_to(Instant now, const Arriving& arriving);
-  void duplicate_ack(Instant now, const Arriving& arriving);
-  bool is_duplicate_ack(const Arriving& arriving) const;
+  CongestionControl::AckSample acknowledge_up_to(Instant now, const Arriving& arriving);
+  bool repeats_last_ack(const Arriving& arriving) const;
+  void recover(Instant now, LossRecovery::Ack ack, const packet::TcpSegment& segment);
   void update_send_window(Instant now, const Arriving& arriving);
   // What this ACK tells about the round trip, 0 for nothing.
   Duration take_rtt_sample(Instant now, const packet::TcpSegment& segment);
@@ -221,6 +222,7 @@ class Connection {
   void start_queued_close(Instant now);
 
   // timeouts.cc
+  void recovery_deadline(Instant now);
   void retransmission_timeout(Instant now);
   void persist_timeout();
   void keepalive_timeout(Instant now);
@@ -244,14 +246,17 @@ class Connection {
   bool send_syn(Instant now, SegmentOut& out);
   bool send_pure_ack(Instant now, SegmentOut& out);
   bool send_retransmission(Instant now, SegmentOut& out);
+  bool send_tail_loss_probe(Instant now, SegmentOut& out);
   bool send_probe(Instant now, SegmentOut& out);
   bool send_new_data(Instant now, SegmentOut& out, uint32_t max_payload);
-  uint32_t sendable_now(uint32_t mss, uint32_t max_payload);
+  uint32_t sendable_now(Instant now, uint32_t mss, uint32_t max_payload);
   void fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack);
   void fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const;
   static void put_options(SegmentOut& out, packet::OptionWriter& writer);
   void attach_payload(SegmentOut& out, SeqNum seq, uint32_t length, uint32_t gso_size);
-  void note_sent(Instant now, SeqNum seq, SeqNum end);
+  void note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_probe = false);
+  LossRecovery& recovery();
+  LossRecovery::Sender sender(Instant now) const;
   void note_fin_sent(Instant now);
   void note_ack_sent();
   uint16_t advertise_window();
@@ -303,14 +308,13 @@ class Connection {
   uint32_t snd_wnd_ = 0;      // octets, scaled
   SeqNum snd_wl1_;
   SeqNum snd_wl2_;
-  uint32_t max_snd_wnd_ = 0;     // largest window the peer ever offered (RFC 5961 §5.2, SWS)
-  SeqNum rtx_next_;              // next octet to retransmit; == snd_nxt_ when nothing is
-  bool retransmit_one_ = false;  // fast retransmit: the segment at SND.UNA, outside cwnd
-  bool fin_queued_ = false;      // CLOSE was accepted: FIN follows the queued data
-  bool close_waits_ = false;     // CLOSE in SYN-RECEIVED with data, or CLOSE-WAIT with data unsent
+  uint32_t max_snd_wnd_ = 0;  // largest window the peer ever offered (RFC 5961 §5.2, SWS)
+  bool fin_queued_ = false;   // CLOSE was accepted: FIN follows the queued data
+  bool close_waits_ = false;  // CLOSE in SYN-RECEIVED with data, or CLOSE-WAIT with data unsent
   bool syn_pending_ = false;
   bool probe_pending_ = false;  // zero-window probe or override: send at least one octet
   bool keepalive_pending_ = false;
+  bool tail_loss_probe_pending_ = false;
   bool probed_ = false;         // the octet at SND.UNA went out as a probe into a zero window
   bool send_was_full_ = false;  // a SEND found no room: tell when there is some
   SendBuffer send_buffer_;
@@ -341,6 +345,7 @@ class Connection {
   bool ack_now_ = false;
   uint8_t segments_unacknowledged_ = 0;  // data segments since the last ACK (SHLD-19)
   uint8_t extra_acks_ = 0;               // ACKs that must not be merged
+  packet::SackBlock duplicate_;          // what the next ACK reports as D-SACK; empty: nothing
   ChallengeAckLimiter challenge_limiter_;
   ChallengeAckLimiter invalid_limiter_;
   struct PendingReset {
@@ -361,8 +366,8 @@ class Connection {
   bool syn_sent_before_ = false;
   uint32_t persist_backoff_ = 0;
   std::unique_ptr<CongestionControl> congestion_;
-  SeqNum cwnd_limited_until_;  // ACKs below this are for data that cwnd held back
-  NewReno recovery_;
+  SeqNum cwnd_limited_until_;               // ACKs below this are for data that cwnd held back
+  std::unique_ptr<LossRecovery> recovery_;  // null until something was sent
   Instant last_send_{};
 
   // Timers.

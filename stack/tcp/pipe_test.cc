@@ -298,11 +298,12 @@ std::vector<uint8_t> stream(size_t size, uint64_t seed) {
 }
 
 void transfer(const WireSettings& wire, size_t a_bytes, size_t b_bytes,
-              ConnectionOptions options = {}, bool simultaneous = false, bool slow = false) {
+              ConnectionOptions options = {}, bool simultaneous = false, bool slow = false,
+              const Settings& settings = {}) {
   SCOPED_TRACE(absl::StrCat("seed ", wire.seed));
   options.user_timeout = 1h;
   options.syn_timeout = 1h;
-  Pipe pipe(wire, options, Settings());
+  Pipe pipe(wire, options, settings);
   pipe.a().to_send = stream(a_bytes, wire.seed + 1);
   pipe.b().to_send = stream(b_bytes, wire.seed + 2);
   pipe.a().slow_reader = pipe.b().slow_reader = slow;
@@ -368,6 +369,19 @@ TEST(Pipe, WithoutOptions) {
   for (uint64_t seed = 200; seed < 220; ++seed) {
     transfer({.jitter = 15ms, .loss = 0.1, .duplication = 0.05, .seed = seed}, 50000, 50000,
              options);
+  }
+}
+
+TEST(Pipe, EveryKindOfLossRecovery) {
+  for (uint64_t seed = 400; seed < 440; ++seed) {
+    ConnectionOptions options;
+    options.sack_permitted = seed % 5 != 0;
+    options.timestamps = seed % 3 != 0;
+    Settings settings;
+    settings.rack_tlp = seed % 2 == 0;
+    settings.frto = seed % 4 < 2;
+    transfer({.jitter = 8ms, .loss = 0.1, .duplication = 0.05, .seed = seed}, 200000, 30000,
+             options, false, false, settings);
   }
 }
 

@@ -83,6 +83,16 @@ size_t ReceiveBuffer::read(std::span<uint8_t> buffer) {
   return count;
 }
 
+packet::SackBlock ReceiveBuffer::first_held(SeqNum seq, size_t length) const {
+  const SeqNum end = seq + static_cast<SeqLength>(length);
+  for (const Range& range : ranges_) {
+    if (!range.right.after(seq)) continue;
+    if (!range.left.before(end)) break;
+    return {later_of(range.left, seq).value(), earlier_of(range.right, end).value()};
+  }
+  return {};
+}
+
 size_t ReceiveBuffer::sack_blocks(std::span<packet::SackBlock> blocks) const {
   const size_t count = std::min(blocks.size(), ranges_.size());
   uint32_t below = 0;  // touched marks of the blocks already written are above this

@@ -49,6 +49,10 @@ class ReceiveBuffer {
   }
   bool fin_is_next() const { return fin_ == next(); }
 
+  // The first part of [seq, seq + length) that is held behind a gap already (RFC2883-4.2-1). Empty:
+  // none.
+  packet::SackBlock first_held(SeqNum seq, size_t length) const;
+
   // Ranges behind gaps, the one touched last first (RFC2018-4-5, 4-7); returns how many were
   // written.
   size_t sack_blocks(std::span<packet::SackBlock> blocks) const;

@@ -145,5 +145,17 @@ TEST(SendBufferTest, KeepsWhatIsNotAcknowledged) {
   EXPECT_EQ(buffer.begin(), SeqNum(kFirst) + 2050);
 }
 
+TEST(ReceiveBuffer, FirstHeldPartOfASegment) {  // RFC2883-4.2-1
+  ReceiveBuffer buffer;
+  buffer.start(SeqNum(0));
+  const std::vector<uint8_t> text(100, 1);
+  EXPECT_TRUE(buffer.insert(SeqNum(100), text));
+  EXPECT_TRUE(buffer.insert(SeqNum(300), text));
+  EXPECT_EQ(buffer.first_held(SeqNum(0), 100), (packet::SackBlock{}));
+  EXPECT_EQ(buffer.first_held(SeqNum(50), 400), (packet::SackBlock{100, 200}));
+  EXPECT_EQ(buffer.first_held(SeqNum(150), 20), (packet::SackBlock{150, 170}));
+  EXPECT_EQ(buffer.first_held(SeqNum(200), 150), (packet::SackBlock{300, 350}));
+}
+
 }  // namespace
 }  // namespace tcproctor::tcp

@@ -71,7 +71,19 @@ TEST_F(Recovery, AckDivisionGainsNothing) {  // RFC5681-3.1-6
   EXPECT_EQ(rig_.status().cwnd, 5 * kMss);
 }
 
-TEST_F(Recovery, TimeoutCollapsesTheWindow) {  // RFC5681-3.1-8..3.1-10; RFC 2525 2.2, 2.14
+// Conventional recovery after a timeout (RFC 5681): without F-RTO, which sends new data first.
+class RecoveryWithoutFRto : public Recovery {
+ protected:
+  static RigConfig conventional() {
+    RigConfig config = Recovery::config();
+    config.settings.frto = false;
+    return config;
+  }
+  RecoveryWithoutFRto() : Recovery(conventional()) {}
+};
+
+TEST_F(RecoveryWithoutFRto,
+       TimeoutCollapsesTheWindow) {  // RFC5681-3.1-8..3.1-10; RFC 2525 2.2, 2.14
   const uint32_t una = grow_to(8);
   EXPECT_THAT(rig_.advance(1s), ElementsAre("+1 " + data(una)));  // one segment only
   EXPECT_EQ(rig_.status().cwnd, kMss);
@@ -86,6 +98,40 @@ TEST_F(Recovery, TimeoutCollapsesTheWindow) {  // RFC5681-3.1-8..3.1-10; RFC 252
   ack(una + 8);  // the others had arrived: new data from here
   EXPECT_THAT(rig_.sent(),
               ElementsAre(data(una + 8), data(una + 9), data(una + 10), data(una + 11)));
+}
+
+TEST_F(Recovery, SpuriousTimeoutWithoutSack) {  // RFC5682-2.1-1, 2.1-2, 2.1-4
+  const uint32_t una = grow_to(8);
+  const uint32_t cwnd = rig_.status().cwnd;
+  const uint32_t next = una + 8;
+  EXPECT_THAT(rig_.advance(1s), ElementsAre("+1 " + data(una)));
+  ack(una + 1);  // of the original, late
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(next), data(next + 1)));
+  ack(una + 2);
+  EXPECT_EQ(rig_.status().spurious_timeouts, 1u);
+  EXPECT_GE(rig_.status().cwnd, cwnd);
+  EXPECT_THAT(rig_.sent(), ::testing::Not(Contains(data(una + 2))));
+  ack(una + 10);
+  EXPECT_EQ(rig_.status().total_retransmissions, 1u);
+}
+
+TEST_F(Recovery, RealTimeoutWithoutSack) {  // RFC5682-2.1-5
+  const uint32_t una = grow_to(8);
+  EXPECT_THAT(rig_.advance(1s), ElementsAre("+1 " + data(una)));
+  ack(una + 1);
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(una + 8), data(una + 9)));
+  ack(una + 1);  // of new data: nothing of the old has arrived
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(una + 1), data(una + 2)));
+  EXPECT_LE(rig_.status().cwnd, 3 * kMss);
+  EXPECT_EQ(rig_.status().spurious_timeouts, 0u);
+}
+
+TEST_F(Recovery, DuplicateRightAfterATimeoutIsConventional) {  // RFC5682-2.1-3
+  const uint32_t una = grow_to(8);
+  EXPECT_THAT(rig_.advance(1s), ElementsAre("+1 " + data(una)));
+  ack(una);
+  ack(una + 1);
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(una + 1), data(una + 2)));
 }
 
 TEST_F(Recovery, RetransmissionTimer) {  // RFC6298-5.1..5.3

@@ -41,6 +41,7 @@ class RttEstimator {
   // RFC6298-5.7-1: the timer of the SYN expired, data begins now.
   void after_lost_syn() { rto_ = clamp(std::max<Duration>(rto_, std::chrono::seconds(3))); }
 
+  bool measured() const { return measured_; }
   Duration rto() const { return rto_; }
   Duration srtt() const { return srtt_; }
   Duration rttvar() const { return rttvar_; }

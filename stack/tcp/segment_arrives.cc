@@ -127,7 +127,6 @@ void Connection::establish(Instant now, std::string_view cause) {
   retransmissions_ = 0;
   trouble_reported_ = false;
   syn_pending_ = false;
-  rtx_next_ = later_of(rtx_next_, snd_una_);
   if (flight() == 0) stop(kRetransmission);
   if (syn_retransmissions_ != 0) rtt_.after_lost_syn();  // RFC6298-5.7-1
   start_congestion_control();                            // RFC5681-3.1-2
@@ -242,6 +241,7 @@ bool Connection::check_sequence_number(Instant now, Arriving& arriving) {
   if (timestamps_.in_use) {
     timestamps_.update(now, arriving.seq, segment.options.timestamps->value);
   }
+  if (!arriving.text.empty()) note_duplicate(arriving.seq, rcv_nxt_);  // RFC2883-4.2-1
   trim_to_window(arriving);
   return true;
 }
@@ -276,7 +276,17 @@ void Connection::unacceptable(Instant now, const Arriving& arriving, std::string
                              settings_.challenge_ack_interval)) {
     ack_at_once_each();
   }
+  // RFC2883-4.3-1: also of segments that PAWS rejects.
+  if (!arriving.text.empty()) {
+    const SeqNum end = arriving.seq + static_cast<SeqLength>(arriving.text.size());
+    note_duplicate(arriving.seq, earlier_of(end, rcv_nxt_));
+  }
   drop(now, cause);
+}
+
+// [left, right) came before, if there is anything in it: the next ACK says so (RFC2883-4-1..4-3).
+void Connection::note_duplicate(SeqNum left, SeqNum right) {
+  if (sack_permitted_ && left.before(right)) duplicate_ = {left.value(), right.value()};
 }
 
 // Second check: RFC 5961 §3.2 (RFC9293-3.10.7.4-U1..U3). RFC9293-SHLD-2: data on it is no matter.
@@ -406,6 +416,10 @@ bool Connection::process_text(Instant now, Arriving& arriving) {
     return false;
   }
   const bool had_gaps = receive_buffer_.has_gaps();
+  if (had_gaps && arriving.seq == SeqNum(arriving.segment.header.sequence_number)) {
+    const packet::SackBlock held = receive_buffer_.first_held(arriving.seq, arriving.text.size());
+    note_duplicate(SeqNum(held.left), SeqNum(held.right));
+  }
   const bool stored = receive_buffer_.insert(arriving.seq, arriving.text);
   if (stored && arriving.segment.has(packet::kPsh)) {  // EM-ESTABLISHED-SEG-34
     const SeqNum end = arriving.seq + static_cast<SeqLength>(arriving.text.size());

@@ -96,6 +96,10 @@ struct Settings {
   uint32_t half_open_alarm = 256;
   // FIN-WAIT-2 of a connection its user has released (an orphan) ends after this.
   Duration orphan_fin_wait_2 = 60s;
+  // Loss recovery of connections with SACK: by time and with tail loss probes (RFC 8985), else by
+  // counting (RFC 6675).
+  bool rack_tlp = true;
+  bool frto = true;      // detect spurious timeouts (RFC 5682)
   bool rfc1337 = false;  // ignore RST in TIME-WAIT
   bool rfc6191 = true;   // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
   // Segments with MD5 or TCP-AO of a peer without a key: dropped, or taken as if the option were

@@ -13,6 +13,14 @@
 
 namespace tcproctor::tcp {
 
+// Where loss recovery stands.
+enum class RecoveryPhase : uint8_t {
+  kOpen,      // nothing is out of the ordinary
+  kDisorder,  // duplicate ACKs or SACKs, no loss found
+  kRecovery,  // fast recovery
+  kLoss,      // after a retransmission timeout
+};
+
 struct Status {
   State state = State::kClosed;
   bool passive = false;  // SYN-RECEIVED came from LISTEN (MUST-11)
@@ -41,9 +49,21 @@ struct Status {
   uint32_t retransmissions = 0;     // in a row, of the segment at SND.UNA
   uint64_t total_retransmissions = 0;
 
-  // Time left on each running timer.
+  // Loss recovery, in octets. The pipe is what is thought to be on its way (RFC 6675 §4).
+  RecoveryPhase recovery_phase = RecoveryPhase::kOpen;
+  uint32_t pipe_bytes = 0, sacked_bytes = 0, lost_bytes = 0, retransmission_out_bytes = 0;
+  // RACK-TLP (RFC 8985); 0 without it.
+  Duration reorder_window{0}, min_rtt{0};
+  bool reordering_seen = false;
+  uint32_t tail_loss_probes = 0;
+  uint32_t dsacks_received = 0;
+  // Recoveries found needless, and undone: by D-SACK; timeouts, by F-RTO (RFC 5682).
+  uint32_t spurious_recoveries = 0, spurious_timeouts = 0;
+
+  // Time left on each running timer. The probe timer is RACK's reordering timer or the tail loss
+  // probe's.
   std::optional<Duration> retransmission_timer, persist_timer, keepalive_timer, time_wait_timer,
-      delayed_ack_timer, user_timer;
+      delayed_ack_timer, user_timer, probe_timer;
   uint32_t keepalive_probes_sent = 0;
   AuthenticationKind authentication = AuthenticationKind::kNone;
   std::optional<AoKeyIds> ao_key_ids;  // with TCP-AO

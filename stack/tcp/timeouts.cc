@@ -8,7 +8,8 @@
 namespace tcproctor::tcp {
 
 std::optional<Instant> Connection::next_deadline() const {
-  const Instant earliest = *std::ranges::min_element(timers_);
+  Instant earliest = *std::ranges::min_element(timers_);
+  if (recovery_ != nullptr) earliest = std::min(earliest, recovery_->deadline().value_or(kOff));
   if (earliest == kOff) return std::nullopt;
   return earliest;
 }
@@ -28,6 +29,7 @@ void Connection::on_deadline(Instant now) {
     // Nobody will read what this peer may still send, and it may never close: S001-fw2.
     return enter_closed(now, "orphan in FIN-WAIT-2 timed out", Outcome::kOk);
   }
+  if (recovery_ != nullptr) recovery_deadline(now);
   if (expired(kRetransmission)) retransmission_timeout(now);
   if (expired(kPersist)) persist_timeout();
   if (expired(kDelayedAck)) ack_now();  // RFC9293-MUST-40
@@ -57,6 +59,14 @@ void Connection::restart_retransmission_timer(Instant now) {
   timers_[kRetransmission] = now + rtt_.rto();
 }
 
+// The timers of RACK-TLP. RFC8985-7.3-3, 8-1: after them the retransmission timer begins anew.
+void Connection::recovery_deadline(Instant now) {
+  const LossRecovery::Due due = recovery_->on_deadline(sender(now), *congestion_, rtt_);
+  if (due == LossRecovery::Due::kNothing || flight() == 0 || snd_wnd_ == 0) return;
+  tail_loss_probe_pending_ = due == LossRecovery::Due::kProbe;
+  restart_retransmission_timer(now);
+}
+
 // §3.10.8 RETRANSMISSION TIMEOUT: EM-*-RTO-01, RFC9293-3.10.8-L1, RFC6298-5.4..5.6.
 void Connection::retransmission_timeout(Instant now) {
   if (flight() == 0) return;  // EM-FIN-WAIT-2-RTO-01: the queue is empty
@@ -83,11 +93,8 @@ void Connection::retransmission_timeout(Instant now) {
     syn_pending_ = true;
     return;
   }
-  congestion_->on_timeout(now, flight(), first);
-  recovery_.on_timeout(snd_nxt_);
-  retransmit_one_ = false;
-  rtx_next_ =
-      snd_una_;  // the window of one segment lets the first go now, the others after its ACK
+  tail_loss_probe_pending_ = false;
+  recovery().on_timeout(sender(now), first, *congestion_, rtt_);
 }
 
 // Zero-window probes (§3.8.6.1) back off from the RTO: RFC9293-SHLD-29, SHLD-30. The override timer

@@ -32,7 +32,7 @@ bool Connection::make_segment(Instant now, SegmentOut& out, uint32_t max_payload
     fill(now, out, snd_nxt_, kAck, false);
     return true;
   }
-  if (send_retransmission(now, out) || send_probe(now, out) ||
+  if (send_tail_loss_probe(now, out) || send_retransmission(now, out) || send_probe(now, out) ||
       send_new_data(now, out, max_payload)) {
     return true;
   }
@@ -112,25 +112,19 @@ bool Connection::send_pure_ack(Instant now, SegmentOut& out) {
   return true;
 }
 
-// From the oldest octet on: after an RTO as cwnd allows, for a fast retransmit at once.
+// What loss recovery wants sent again.
 bool Connection::send_retransmission(Instant now, SegmentOut& out) {
-  if (!syn_acknowledged() || flight() == 0 || snd_wnd_ == 0) {
-    retransmit_one_ = false;
-    return false;
-  }
-  const SeqNum seq = retransmit_one_ ? snd_una_ : rtx_next_;
-  if (!seq.before(snd_nxt_)) return false;
-  const uint32_t mss = payload_mss(false);
-  // An octet that went out as a window probe is sent again with what follows it.
-  const SeqNum limit = probed_ ? send_end() : earlier_of(snd_nxt_, send_end());
-  uint32_t length = limit.after(seq) ? std::min(limit - seq, mss) : 0;
+  if (!syn_acknowledged() || flight() == 0 || snd_wnd_ == 0 || recovery_ == nullptr) return false;
+  const LossRecovery::Sender sender = this->sender(now);
+  const auto span = recovery_->next_retransmission(sender, congestion_->cwnd());
+  if (!span.has_value()) return false;
+  const SeqNum seq = span->begin;
   // RFC9293-SHLD-16: within the window as it is now, of which at least one octet is open.
   const SeqNum edge = snd_una_ + snd_wnd_;
-  if (!retransmit_one_ && !seq.before(edge)) return false;
-  length = std::min(length, edge - seq);
-  if (!retransmit_one_ && seq != snd_una_ && (seq - snd_una_) + length > congestion_->cwnd()) {
-    return false;
-  }
+  if (!seq.before(edge)) return false;
+  // An octet that went out as a window probe is sent again with what follows it.
+  const SeqNum limit = earlier_of(probed_ ? seq + sender.smss : span->end, send_end());
+  const uint32_t length = limit.after(seq) ? std::min(limit - seq, edge - seq) : 0;
   const SeqNum end = seq + length;
   const bool fin = fin_queued_ && end == send_end() && (fin_sent() || probed_);
   if (length == 0 && !fin) return false;
@@ -143,11 +137,37 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
   }
   ++total_retransmissions_;
   timing_ = false;  // Karn: RFC6298-3-1
-  const SeqNum sent_end = end + (fin ? 1u : 0u);
-  if (seq == rtx_next_) rtx_next_ = sent_end;
-  retransmit_one_ = false;
   probed_ = false;
-  note_sent(now, seq, sent_end);
+  note_sent(now, seq, end + (fin ? 1u : 0u));
+  return true;
+}
+
+// RFC8985-7.3-2: a segment of new data, whatever cwnd says, or the last one again.
+bool Connection::send_tail_loss_probe(Instant now, SegmentOut& out) {
+  if (!tail_loss_probe_pending_) return false;
+  tail_loss_probe_pending_ = false;
+  if (flight() == 0 || snd_wnd_ == 0 || probed_) return false;
+  const uint32_t mss = payload_mss(false);
+  const uint32_t unsent = send_end().after(snd_nxt_) ? send_end() - snd_nxt_ : 0;
+  const uint32_t fresh = std::min({unsent, usable_window(), mss});
+  SeqNum seq = snd_nxt_;
+  uint32_t length = fresh;
+  if (fresh == 0) {
+    const SeqNum last = earlier_of(snd_nxt_, send_end());
+    length = last.after(snd_una_) ? std::min(last - snd_una_, mss) : 0;
+    seq = last - length;
+  }
+  const SeqNum end = seq + length;
+  const bool fin = fresh == 0 && fin_sent();
+  if (length == 0 && !fin) return false;
+  if (fresh == 0) {
+    ++total_retransmissions_;
+    timing_ = false;  // Karn: RFC6298-3-1
+  }
+  fill(now, out, seq, kAck, false);
+  attach_payload(out, seq, length, 0);
+  if (fin) out.header.flags |= kFin;
+  note_sent(now, seq, end + (fin ? 1u : 0u), true);
   return true;
 }
 
@@ -175,7 +195,7 @@ bool Connection::send_probe(Instant now, SegmentOut& out) {
   }
   probed_ = true;
   const SeqNum end = snd_una_ + 1;
-  if (rtx_next_ == snd_nxt_) rtx_next_ = later_of(rtx_next_, end);
+  recovery().on_sent(sender(now), snd_una_, end, false);
   snd_nxt_ = later_of(snd_nxt_, end);
   last_send_ = now;
   timers_[kPersist] = now + persist_interval();
@@ -187,12 +207,12 @@ bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payloa
   if (!is_synchronized(state_) || snd_nxt_.after(send_end())) return false;
   const bool unsent = send_end().after(snd_nxt_);
   if (!unsent && !fin_queued_) return false;
-  if (rtx_next_.before(snd_nxt_) || probed_) return false;  // lost data first
+  if (probed_ || (recovery_ != nullptr && recovery_->lost_data_waits(sender(now)))) return false;
   if (unsent && flight() == 0) congestion_->after_idle(now, now - last_send_, rtt_.rto());
   // SACK blocks ride on data unless they would take most of the segment.
   const bool with_sack = payload_mss(false) >= 536;
   const uint32_t mss = payload_mss(with_sack);
-  const uint32_t length = sendable_now(mss, max_payload);
+  const uint32_t length = sendable_now(now, mss, max_payload);
   const SeqNum seq = snd_nxt_;
   const SeqNum end = seq + length;
   const bool fin = fin_queued_ && end == send_end() && usable_window() > length;
@@ -215,15 +235,12 @@ uint32_t Connection::usable_window() const {
 
 // RFC9293-3.8.6.2.1-L1 with §3.7.4: how many octets of new data may go in the next segment (or
 // super-segment). D: queued and unsent, U: usable window. RFC9293-SHLD-28, RFC5681-2-1.
-uint32_t Connection::sendable_now(uint32_t mss, uint32_t max_payload) {
+uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payload) {
   if (!send_end().after(snd_nxt_)) return 0;
   const uint32_t queued = send_end() - snd_nxt_;
   const uint32_t usable = usable_window();
-  // RFC5681-3.2-5, 3.2-6: limited transmit goes beyond cwnd without changing it.
-  const uint64_t cwnd =
-      uint64_t{congestion_->cwnd()} + uint64_t{recovery_.limited_transmit_segments()} * mss;
-  const uint32_t room =
-      cwnd > flight() ? static_cast<uint32_t>(std::min<uint64_t>(cwnd - flight(), 1u << 31)) : 0;
+  const uint32_t cwnd = congestion_->cwnd();
+  const uint32_t room = recovery_ != nullptr ? recovery_->room(sender(now), cwnd) : cwnd;
   if (room < std::min(queued, usable)) cwnd_limited_until_ = snd_nxt_;
   const uint32_t allowed = std::min({queued, usable, room});
   const bool small_may_go = snd_nxt_ == snd_una_ || options_.no_delay || urgent_mode_ ||
@@ -247,10 +264,10 @@ uint32_t Connection::sendable_now(uint32_t mss, uint32_t max_payload) {
 uint32_t Connection::payload_mss(bool with_sack) const {
   uint32_t options = timestamps_.in_use ? 12 : 0;
   if (authentication_ != nullptr) options += authentication_->option_bytes();  // RFC2385-4.3-1
-  if (with_sack && sack_permitted_ && receive_buffer_.has_gaps()) {
+  if (with_sack) {
     std::array<packet::SackBlock, packet::kMaxSackBlocks> storage;
-    const auto blocks = static_cast<uint32_t>(sack_blocks(storage).size());
-    if (blocks != 0) options += 4 + 8 * blocks;
+    const size_t blocks = sack_blocks(storage).size();
+    if (blocks != 0) options += 4 + 8 * static_cast<uint32_t>(blocks);
   }
   const uint32_t mss = effective_send_mss(peer_mss_, tuple_.remote.address.family(), mtu_);
   return mss > options ? mss - options : 1;
@@ -258,10 +275,18 @@ uint32_t Connection::payload_mss(bool with_sack) const {
 
 std::span<const packet::SackBlock> Connection::sack_blocks(
     std::array<packet::SackBlock, packet::kMaxSackBlocks>& storage) const {
-  if (!sack_permitted_ || !receive_buffer_.has_gaps()) return {};  // RFC2018-4-1
+  const bool duplicate = duplicate_ != packet::SackBlock{};
+  if (!sack_permitted_ || (!duplicate && !receive_buffer_.has_gaps())) return {};  // RFC2018-4-1
   // RFC2018-3-2: three beside timestamps; one beside them and TCP-AO, none beside them and MD5.
   const size_t most = (option_room() - (timestamps_.in_use ? 12 : 0) - 4) / 8;
-  return {storage.data(), receive_buffer_.sack_blocks(std::span(storage).first(most))};
+  if (most == 0) return {};
+  // RFC2883-4-1, 4-4, 4-5: the D-SACK is first. If it lies above RCV.NXT, the block that encloses
+  // it was touched last and comes next.
+  if (duplicate) storage[0] = duplicate_;
+  const size_t first = duplicate ? 1 : 0;
+  const size_t others =
+      receive_buffer_.sack_blocks(std::span(storage).subspan(first, most - first));
+  return {storage.data(), first + others};
 }
 
 void Connection::fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const {
@@ -305,6 +330,7 @@ void Connection::fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, 
   std::array<packet::SackBlock, packet::kMaxSackBlocks> storage;
   packet::write_segment_options(
       timestamps, with_sack ? sack_blocks(storage) : std::span<const packet::SackBlock>(), writer);
+  if (with_sack) duplicate_ = {};  // RFC2883-4-2
   put_options(out, writer);
   note_ack_sent();
 }
@@ -327,20 +353,24 @@ void Connection::attach_payload(SegmentOut& out, SeqNum seq, uint32_t length, ui
   }
 }
 
-void Connection::note_sent(Instant now, SeqNum seq, SeqNum end) {
-  if (end.after(snd_nxt_)) {
+void Connection::note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_probe) {
+  const bool fresh = end.after(snd_nxt_);
+  recovery().on_sent(sender(now), seq, end, tail_loss_probe);
+  if (fresh) {
     if (seq == snd_nxt_ && !timing_) {  // RFC6298-3-2
       timing_ = true;
       timed_end_ = end;
       timed_at_ = now;
     }
-    if (rtx_next_ == snd_nxt_) rtx_next_ = end;
     snd_nxt_ = end;
   }
   last_send_ = now;
   stop(kPersist);
   if (!timer_runs(kRetransmission)) restart_retransmission_timer(now);  // RFC6298-5.1-1
   if (!timer_runs(kUser)) restart_user_timer(now);
+  if (fresh && !tail_loss_probe) {
+    recovery_->schedule_probe(sender(now), rtt_, timers_[kRetransmission]);
+  }
 }
 
 // EM-CLOSE-WAIT-CLOSE-01: LAST-ACK begins when the SENDs before the CLOSE are segmentized.

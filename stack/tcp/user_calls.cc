@@ -18,7 +18,6 @@ Outcome Connection::open_active(Instant now) {
   if (last_error_ != Outcome::kOk || snd_nxt_ != iss_) return Outcome::kConnectionDoesNotExist;
   // EM-CLOSED-OPEN-02: SND.UNA = ISS, SND.NXT = ISS+1.
   snd_nxt_ = iss_ + 1;
-  rtx_next_ = snd_nxt_;
   syn_pending_ = true;
   timers_[kUser] = now + options_.syn_timeout;  // RFC9293-MUST-23
   set_state(now, State::kSynSent, "RFC 9293 §3.10.1: OPEN active");
@@ -187,54 +186,62 @@ Status Connection::status(Instant now) const {
     if (!timer_runs(timer)) return std::nullopt;
     return std::max(timers_[timer] - now, Duration{0});
   };
-  return {.state = state_,
-          .passive = passive_,
-          .released = released_,
-          .local = tuple_.local,
-          .remote = tuple_.remote,
-          .last_error = last_error_,
-          .soft_error_type = soft_error_type_,
-          .soft_error_code = soft_error_code_,
-          .end_of_stream = fin_received_,
-          .iss = iss_.value(),
-          .irs = irs_.value(),
-          .snd_una = snd_una_.value(),
-          .snd_nxt = snd_nxt_.value(),
-          .snd_up = snd_up_.value(),
-          .snd_wl1 = snd_wl1_.value(),
-          .snd_wl2 = snd_wl2_.value(),
-          .snd_wnd = snd_wnd_,
-          .max_snd_wnd = max_snd_wnd_,
-          .rcv_nxt = rcv_nxt_.value(),
-          .rcv_wnd = state_ == State::kSynSent ? options_.receive_buffer_bytes : rcv_wnd(),
-          .rcv_up = rcv_up_.value(),
-          .snd_wind_shift = snd_wind_shift_,
-          .rcv_wind_shift = rcv_wind_shift_,
-          .timestamps = timestamps_.in_use,
-          .sack_permitted = sack_permitted_,
-          .send_mss = static_cast<uint16_t>(payload_mss(false)),
-          .receive_mss = announced_mss(),
-          .send_queue_bytes = static_cast<uint32_t>(send_buffer_.size()),
-          .receive_queue_bytes = static_cast<uint32_t>(receive_buffer_.readable()),
-          .reassembly_bytes = static_cast<uint32_t>(receive_buffer_.out_of_order()),
-          .srtt = rtt_.srtt(),
-          .rttvar = rtt_.rttvar(),
-          .rto = rtt_.rto(),
-          .cwnd = congestion_->cwnd(),
-          .ssthresh = congestion_->ssthresh(),
-          .retransmissions = retransmissions_,
-          .total_retransmissions = total_retransmissions_,
-          .retransmission_timer = left(kRetransmission),
-          .persist_timer = left(kPersist),
-          .keepalive_timer = left(kKeepAlive),
-          .time_wait_timer = left(kTimeWaitEnd),
-          .delayed_ack_timer = left(kDelayedAck),
-          .user_timer = left(kUser),
-          .keepalive_probes_sent = keepalive_probes_sent_,
-          .authentication =
-              authentication_ == nullptr ? AuthenticationKind::kNone : authentication_->kind(),
-          .ao_key_ids = authentication_ == nullptr ? std::nullopt : authentication_->key_ids(),
-          .signature_failures = signature_failures_};
+  Status status{
+      .state = state_,
+      .passive = passive_,
+      .released = released_,
+      .local = tuple_.local,
+      .remote = tuple_.remote,
+      .last_error = last_error_,
+      .soft_error_type = soft_error_type_,
+      .soft_error_code = soft_error_code_,
+      .end_of_stream = fin_received_,
+      .iss = iss_.value(),
+      .irs = irs_.value(),
+      .snd_una = snd_una_.value(),
+      .snd_nxt = snd_nxt_.value(),
+      .snd_up = snd_up_.value(),
+      .snd_wl1 = snd_wl1_.value(),
+      .snd_wl2 = snd_wl2_.value(),
+      .snd_wnd = snd_wnd_,
+      .max_snd_wnd = max_snd_wnd_,
+      .rcv_nxt = rcv_nxt_.value(),
+      .rcv_wnd = state_ == State::kSynSent ? options_.receive_buffer_bytes : rcv_wnd(),
+      .rcv_up = rcv_up_.value(),
+      .snd_wind_shift = snd_wind_shift_,
+      .rcv_wind_shift = rcv_wind_shift_,
+      .timestamps = timestamps_.in_use,
+      .sack_permitted = sack_permitted_,
+      .send_mss = static_cast<uint16_t>(payload_mss(false)),
+      .receive_mss = announced_mss(),
+      .send_queue_bytes = static_cast<uint32_t>(send_buffer_.size()),
+      .receive_queue_bytes = static_cast<uint32_t>(receive_buffer_.readable()),
+      .reassembly_bytes = static_cast<uint32_t>(receive_buffer_.out_of_order()),
+      .srtt = rtt_.srtt(),
+      .rttvar = rtt_.rttvar(),
+      .rto = rtt_.rto(),
+      .cwnd = congestion_->cwnd(),
+      .ssthresh = congestion_->ssthresh(),
+      .retransmissions = retransmissions_,
+      .total_retransmissions = total_retransmissions_,
+      .pipe_bytes = flight(),
+      .retransmission_timer = left(kRetransmission),
+      .persist_timer = left(kPersist),
+      .keepalive_timer = left(kKeepAlive),
+      .time_wait_timer = left(kTimeWaitEnd),
+      .delayed_ack_timer = left(kDelayedAck),
+      .user_timer = left(kUser),
+      .keepalive_probes_sent = keepalive_probes_sent_,
+      .authentication =
+          authentication_ == nullptr ? AuthenticationKind::kNone : authentication_->kind(),
+      .ao_key_ids = authentication_ == nullptr ? std::nullopt : authentication_->key_ids(),
+      .signature_failures = signature_failures_};
+  if (recovery_ == nullptr) return status;
+  recovery_->report(status);
+  if (const auto deadline = recovery_->deadline()) {
+    status.probe_timer = std::max(*deadline - now, Duration{0});
+  }
+  return status;
 }
 
 absl::Status Connection::set_options(Instant now, const ConnectionOptions& options) {

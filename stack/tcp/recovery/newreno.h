@@ -20,6 +20,7 @@ class NewReno {
 
   bool in_recovery() const { return in_recovery_; }
   SeqNum recover() const { return recover_; }
+  uint32_t duplicates() const { return duplicates_; }
 
   // Segments of new data that the first two duplicates allow beyond cwnd (RFC5681-3.2-5).
   uint32_t limited_transmit_segments() const { return in_recovery_ ? 0 : allowance_; }
@@ -68,6 +69,9 @@ class NewReno {
     allowance_ = 0;
     recover_ = snd_nxt - 1;
   }
+
+  // The timeout was spurious (RFC 5682 §2.1, step 3b): duplicates of `una` count again.
+  void allow_fast_retransmit(SeqNum una) { recover_ = una - 1; }
 
  private:
   explicit NewReno(SeqNum iss) : recover_(iss) {}
