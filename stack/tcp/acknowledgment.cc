@@ -158,8 +158,10 @@ bool Connection::repeats_last_ack(const Arriving& arriving) const {
 // RFC9293-3.8.6-L1; EM-ESTABLISHED-SEG-28, 29. The window of a segment without SYN is scaled.
 void Connection::update_send_window(Instant now, const Arriving& arriving) {
   const SeqNum seq(arriving.segment.header.sequence_number);
-  const bool newer =
-      snd_wl1_.before(seq) || (snd_wl1_ == seq && snd_wl2_.at_or_before(arriving.ack));
+  // A retransmission of the peer has an old SEQ, but an ACK that advances is never old: were its
+  // window not taken, the right edge would move with SND.UNA to where the peer has never put it.
+  const bool newer = snd_wl1_.before(seq) || snd_wl2_.before(arriving.ack) ||
+                     (snd_wl1_ == seq && snd_wl2_ == arriving.ack);
   if (!newer) return;
   const bool was_zero = snd_wnd_ == 0;
   snd_wnd_ = static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_;
