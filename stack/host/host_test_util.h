@@ -187,9 +187,11 @@ struct Crafted {
                          .destination = packet::IpAddress::v4(192, 0, 2, 2)};
   packet::TcpHeader header = {.source_port = 1025, .destination_port = 80, .window = 65535};
   std::vector<uint8_t> payload = {};
+  std::vector<uint8_t> options = {};  // a multiple of 4
 
   Frame frame() const {
-    const packet::TcpPacketParts parts = {.ip = ip, .header = header, .payload = payload};
+    const packet::TcpPacketParts parts = {
+        .ip = ip, .header = header, .options = options, .payload = payload};
     Frame out{.bytes = std::vector<uint8_t>(packet::tcp_packet_size(parts))};
     EXPECT_EQ(packet::build_tcp_packet(parts, out.bytes), out.bytes.size());
     return out;

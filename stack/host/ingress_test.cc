@@ -56,6 +56,22 @@ TEST_F(IngressTest, SynToNobodyIsAnsweredWithReset) {
   EXPECT_EQ(reset.source, ip("192.0.2.2"));
 }
 
+// RFC7323-5.2-3: a reset has a timestamp because the segment that provoked it has, negotiated or
+// not. (Linux gives it none where it has no connection.)
+TEST_F(IngressTest, ResetForNobodyEchoesATimestamp) {
+  Crafted packet = syn();
+  packet.options = {1, 1, 8, 10, 0, 0, 16, 0, 0, 0, 0, 0};
+  auto out = give(packet.frame());
+  ASSERT_EQ(out.size(), 1u);
+  const packet::TcpSegment reset = tcp_of(out[0], LinkLayer::kRawIp);
+  ASSERT_TRUE(reset.options.timestamps.has_value());
+  EXPECT_EQ(reset.options.timestamps->value, 0u);
+  EXPECT_EQ(reset.options.timestamps->echo_reply, 4096u);
+  out = give(syn().frame());
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_FALSE(tcp_of(out[0], LinkLayer::kRawIp).options.timestamps.has_value());
+}
+
 TEST_F(IngressTest, SynToAListenerIsAnsweredWithSynAck) {
   listen();
   const auto out = give(syn().frame());
