@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -139,6 +140,34 @@ TEST_F(DaemonProcessTest, EndsWithItsParent) {
   waitpid(parent, &status, 0);
   EXPECT_EQ(status, 0);
   EXPECT_TRUE(testing::eventually([&] { return !std::filesystem::exists(folder_ + "/d.sock"); }));
+}
+
+TEST_F(DaemonProcessTest, DoesNotOutliveAParentThatEndedBeforeItCouldAsk) {
+  int report[2];
+  ASSERT_EQ(pipe(report), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const std::string parent_pid = "--parent-pid=" + std::to_string(getpid());
+    const pid_t self = getpid();
+    const pid_t daemon = fork();
+    if (daemon != 0) _exit(write(report[1], &daemon, sizeof daemon) == sizeof daemon ? 0 : 1);
+    while (getppid() == self) usleep(1000);
+    const std::string listen = "--listen=" + listen_;
+    execl(TCPROCTORD, TCPROCTORD, listen.c_str(), "--exit-with-parent", parent_pid.c_str(),
+          nullptr);
+    _exit(127);
+  }
+  close(report[1]);
+  pid_t daemon = 0;
+  ASSERT_EQ(read(report[0], &daemon, sizeof daemon), static_cast<ssize_t>(sizeof daemon));
+  waitpid(parent, nullptr, 0);
+  // The daemon holds the other end of the pipe: end of file is its end.
+  pollfd end{.fd = report[0], .events = POLLIN, .revents = 0};
+  const bool ended = poll(&end, 1, 10'000) == 1;
+  EXPECT_TRUE(ended) << "it lives on";
+  if (!ended) kill(daemon, SIGKILL);
+  close(report[0]);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/d.sock"));
 }
 
 // --- kill -9 ---

@@ -38,6 +38,10 @@ ABSL_FLAG(
     "When the daemon serves, the line \"listening on ADDRESS[, ADDRESS…]\" is written to this "
     "descriptor as well, which is then closed.");
 ABSL_FLAG(bool, exit_with_parent, false, "End when the process that started this one ends.");
+ABSL_FLAG(
+    int32_t, parent_pid, 0,
+    "With --exit-with-parent: the process id of that process, so that its end is noticed even when "
+    "it came before this one could ask for it. Default: who is the parent at the start.");
 
 namespace tcproctor::server {
 namespace {
@@ -79,6 +83,16 @@ void raise_descriptor_limit() {
 int fail(const absl::Status& status) {
   std::fprintf(stderr, "tcproctord: %s\n", std::string(status.message()).c_str());
   return absl::IsInvalidArgument(status) ? kExitUsage : 1;
+}
+
+// The kernel signals the end of a parent that has yet to come, not one that has been.
+// `parent_at_start`: getppid() in the first moment. False: the parent is gone.
+bool tie_to_parent(pid_t parent_at_start) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  const pid_t named = absl::GetFlag(FLAGS_parent_pid);
+  const pid_t parent = getppid();
+  // 0: the parent is outside of our process id namespace and cannot be compared.
+  return parent == 0 || parent == (named != 0 ? named : parent_at_start);
 }
 
 void tell_ready(const Daemon& daemon) {
@@ -126,6 +140,7 @@ int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
 
 int main(int argc, char** argv) {
   const uid_t uid = geteuid();
+  const pid_t parent = getppid();
   // Before anything can start a thread.
   const auto privilege = tcproctor::server::enter_user_namespace_if_needed();
   absl::SetProgramUsageMessage(
@@ -136,6 +151,9 @@ int main(int argc, char** argv) {
   tcproctor::server::allow_dashes(argc, argv);
   absl::ParseCommandLine(argc, argv);
   // After the namespace: a change of credentials clears it.
-  if (absl::GetFlag(FLAGS_exit_with_parent)) prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (absl::GetFlag(FLAGS_exit_with_parent) && !tcproctor::server::tie_to_parent(parent)) {
+    std::fputs("tcproctord: the process that started this one has ended\n", stderr);
+    return 1;
+  }
   return tcproctor::server::serve(uid, privilege);
 }

@@ -64,7 +64,7 @@ absl::StatusOr<std::string> find_program(const std::string& program) {
 }
 
 // Between fork and exec only calls that are safe after a fork of a threaded process.
-[[noreturn]] void exec_daemon(char* const* arguments, int log, pid_t parent) {
+[[noreturn]] void exec_daemon(char* const* arguments, int log) {
   // Ctrl-C is for the command, which ends the daemon when it has said what was done.
   setpgid(0, 0);
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -73,7 +73,7 @@ absl::StatusOr<std::string> find_program(const std::string& program) {
   dup2(log, STDERR_FILENO);
   // An ignored SIGPIPE would be inherited.
   signal(SIGPIPE, SIG_DFL);
-  if (getppid() == parent) execv(arguments[0], arguments);
+  execv(arguments[0], arguments);
   _exit(127);
 }
 
@@ -105,10 +105,10 @@ absl::Status PrivateDaemon::spawn(const std::string& program) {
   std::string listen = absl::StrCat("--listen=", address());
   std::string name = program;
   std::string die = "--exit_with_parent";
-  char* const arguments[] = {name.data(), listen.data(), die.data(), nullptr};
-  const pid_t parent = getpid();
+  std::string with = absl::StrCat("--parent_pid=", getpid());
+  char* const arguments[] = {name.data(), listen.data(), die.data(), with.data(), nullptr};
   pid_ = fork();
-  if (pid_ == 0) exec_daemon(arguments, log, parent);
+  if (pid_ == 0) exec_daemon(arguments, log);
   const int error = errno;
   ::close(log);
   if (pid_ < 0) return absl::ResourceExhaustedError(absl::StrCat("fork: ", std::strerror(error)));
