@@ -6,6 +6,7 @@
 #include "server/end/capabilities.h"
 #include "server/end/kernel_end.h"
 #include "server/end/translate.h"
+#include "server/time_proto.h"
 
 namespace tcproctor::server {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 // gives it.
 constexpr uint32_t kKernelRequestBytes = 320;
 constexpr absl::Duration kAlarmInterval = absl::Milliseconds(50);
-
-void set_duration(google::protobuf::Duration& proto, absl::Duration duration) {
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-}
 
 v1::TimerKind to_proto(KernelTimer timer) {
   switch (timer) {
@@ -60,9 +56,9 @@ void fill_from_tcp_info(const TcpInfo& info, v1::ConnectionStatus& status) {
   if (info.tcpi_rcv_wnd != 0) status.set_rcv_wnd(info.tcpi_rcv_wnd);
   status.set_send_mss(info.tcpi_snd_mss);
   status.set_receive_mss(info.tcpi_advmss);
-  set_duration(*status.mutable_srtt(), absl::Microseconds(info.tcpi_rtt));
-  set_duration(*status.mutable_rttvar(), absl::Microseconds(info.tcpi_rttvar));
-  set_duration(*status.mutable_rto(), absl::Microseconds(info.tcpi_rto));
+  *status.mutable_srtt() = server::to_proto(std::chrono::microseconds(info.tcpi_rtt));
+  *status.mutable_rttvar() = server::to_proto(std::chrono::microseconds(info.tcpi_rttvar));
+  *status.mutable_rto() = server::to_proto(std::chrono::microseconds(info.tcpi_rto));
   status.set_cwnd_bytes(info.tcpi_snd_cwnd * info.tcpi_snd_mss);
   // The kernel counts in segments and has "infinite" as 2^31 - 1.
   const uint64_t ssthresh = uint64_t{info.tcpi_snd_ssthresh} * info.tcpi_snd_mss;
@@ -129,7 +125,7 @@ v1::HalfOpen KernelEnd::half_open(const Connection& listener) {
     oldest = std::max(oldest, age_of_half_open(socket));
   }
   summary.set_distinct_sources(static_cast<uint32_t>(sources.size()));
-  set_duration(*summary.mutable_oldest_age(), oldest);
+  *summary.mutable_oldest_age() = server::to_proto(absl::ToChronoNanoseconds(oldest));
   summary.set_bytes_per_entry(kKernelRequestBytes);
   return summary;
 }
@@ -145,7 +141,7 @@ void KernelEnd::fill_from_diagnosis(const DiagnosedSocket& socket,
   if (socket.timer != KernelTimer::kNone) {
     v1::Timer* timer = status.add_timers();
     timer->set_kind(to_proto(socket.timer));
-    set_duration(*timer->mutable_remaining(), absl::Milliseconds(socket.expires_ms));
+    *timer->mutable_remaining() = server::to_proto(std::chrono::milliseconds(socket.expires_ms));
   }
   if (socket.info.length != 0) {
     fill_from_tcp_info(socket.info, status);
@@ -231,7 +227,7 @@ v1::TcpState KernelEnd::observe(const v1::FourTuple& wanted) {
 
 v1::ConnectionEvent& KernelEnd::push_event(const Connection& connection) {
   v1::ConnectionEvent& event = events_.emplace_back();
-  set_duration(*event.mutable_time(), now_());
+  *event.mutable_time() = server::to_proto(absl::ToChronoNanoseconds(now_()));
   event.set_end(config_.side);
   event.set_connection(connection.id);
   event.set_listener(connection.listener_id);

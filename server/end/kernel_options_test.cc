@@ -37,6 +37,16 @@ TEST(KernelOptions, RangesAreChecked) {
             "options.ttl: 0 is out of range; 1..255");
 }
 
+TEST(KernelOptions, AMalformedDurationIsRefused) {
+  v1::ConnectionOptions options;
+  options.mutable_user_timeout()->set_nanos(2'000'000'000);
+  EXPECT_EQ(socket_options_from_proto(options).status().code(), absl::StatusCode::kInvalidArgument);
+  options.mutable_user_timeout()->set_nanos(0);
+  EXPECT_TRUE(socket_options_from_proto(options).ok());
+  options.mutable_syn_timeout()->set_seconds(-1);
+  EXPECT_EQ(socket_options_from_proto(options).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(KernelOptions, RoundTrip) {
   v1::ConnectionOptions options;
   options.set_no_delay(true);
