@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -143,8 +144,24 @@ KernelEnd::Connection& KernelEnd::add(packet::FourTuple pair, bool passive) {
   return connection;
 }
 
-// The kernel has one errno for "in use" and "in TIME-WAIT"; its diagnosis tells which.
+std::vector<packet::IpAddress> KernelEnd::addresses() const {
+  std::vector<packet::IpAddress> all;
+  for (const host::InterfaceAddress& own : config_.addresses) all.push_back(own.address);
+  return all;
+}
+
+bool KernelEnd::is_directed_broadcast(const packet::IpAddress& address) const {
+  return std::ranges::any_of(config_.addresses, [&](const host::InterfaceAddress& own) {
+    return address.is_broadcast_of(own.address, own.prefix_length);
+  });
+}
+
+// What the kernel has one errno for. "In use" and "in TIME-WAIT": its diagnosis tells which.
 tcp::Outcome KernelEnd::tell_apart(tcp::Outcome outcome, const packet::FourTuple& pair) {
+  // Refused it was; why, the kernel does not say of a directed broadcast (RFC9293-MUST-46).
+  if (outcome == tcp::Outcome::kUnreachable && is_directed_broadcast(pair.remote.address)) {
+    return tcp::Outcome::kInvalidRemote;
+  }
   if (outcome != tcp::Outcome::kAddressInUse && outcome != tcp::Outcome::kSocketPairInTimeWait) {
     return outcome;
   }
@@ -203,9 +220,9 @@ absl::StatusOr<v1::OpenResponse> KernelEnd::open_active(const v1::OpenRequest& r
     return failed(tcp::Outcome::kRemoteUnspecified, {*local, *remote});
   }
   if (local->address.is_unspecified()) {
-    for (const packet::IpAddress& address : config_.addresses) {
-      if (address.is_v4() == remote->address.is_v4()) {
-        local->address = address;
+    for (const host::InterfaceAddress& own : config_.addresses) {
+      if (own.address.is_v4() == remote->address.is_v4()) {
+        local->address = own.address;
         break;
       }
     }

@@ -16,6 +16,7 @@
 #include "server/host/inet_diag.h"
 #include "server/host/namespace.h"
 #include "server/host/unique_fd.h"
+#include "stack/host/host.h"
 #include "stack/run/event_loop.h"
 
 namespace tcproctor::server {
@@ -24,7 +25,7 @@ struct KernelEndConfig {
   v1::End side = v1::END_A;
   // Address and prefix of the end's device, e.g. "192.0.2.1/24"; the device is already set up.
   std::vector<std::string> prefixes;
-  std::vector<packet::IpAddress> addresses;
+  std::vector<host::InterfaceAddress> addresses;
   std::string interface;
   std::string mac;
   std::string user_namespace_path;
@@ -44,7 +45,7 @@ class KernelEnd : public End {
   ~KernelEnd() override;
 
   v1::EndInfo info() const override;
-  std::vector<packet::IpAddress> addresses() const override { return config_.addresses; }
+  std::vector<packet::IpAddress> addresses() const override;
   absl::StatusOr<v1::OpenResponse> open(const v1::OpenRequest& request) override;
   absl::StatusOr<v1::AcceptResponse> accept(uint64_t listener) override;
   absl::StatusOr<v1::SendResponse> send(uint64_t connection, std::string_view data, bool push,
@@ -97,6 +98,7 @@ class KernelEnd : public End {
 
   absl::StatusOr<v1::OpenResponse> open_passive(const v1::OpenRequest& request);
   absl::StatusOr<v1::OpenResponse> open_active(const v1::OpenRequest& request);
+  bool is_directed_broadcast(const packet::IpAddress& address) const;
   tcp::Outcome tell_apart(tcp::Outcome outcome, const packet::FourTuple& pair);
   tcp::State state_of(Connection& connection);
   std::optional<DiagnosedSocket> diagnose(const Connection& connection);

@@ -33,7 +33,7 @@ class KernelEndTest : public ::testing::Test {
     for (int i = 0; i < 2; ++i) {
       KernelEndConfig config;
       config.side = i == 0 ? v1::END_A : v1::END_B;
-      config.addresses = {spec[i].addresses[0].address};
+      config.addresses = spec[i].addresses;
       auto end = KernelEnd::create(
           ns_[i], *loop_, config, [this] { return next_id_++; },
           [this] { return absl::Now() - start_; });
@@ -155,6 +155,21 @@ TEST_F(KernelEndTest, RefusedAndTimeWaitAreTold) {
   v1::OpenRequest again;
   again.mutable_local()->set_port(8080);
   EXPECT_EQ(end_[1]->open(again)->outcome(), v1::OUTCOME_ADDRESS_IN_USE);
+}
+
+// RFC9293-MUST-46; as our stack answers it: HostTest.OpenRefusesWhatCannotBe.
+TEST_F(KernelEndTest, BroadcastAndMulticastRemotesAreInvalid) {
+  v1::OpenRequest request;
+  request.set_active(true);
+  request.mutable_remote()->set_port(80);
+  for (const char* remote : {"255.255.255.255", "192.0.2.255", "224.0.0.1", "ff02::1"}) {
+    request.mutable_remote()->set_address(remote);
+    const absl::StatusOr<v1::OpenResponse> response = end_[0]->open(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(response->outcome(), v1::OUTCOME_INVALID_REMOTE) << remote;
+  }
+  request.mutable_remote()->set_address("198.51.100.255");  // a host, for all that is known here
+  EXPECT_EQ(end_[0]->open(request)->outcome(), v1::OUTCOME_UNREACHABLE);
 }
 
 TEST_F(KernelEndTest, WhatTheKernelCannotDoIsNamed) {

@@ -153,7 +153,7 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_kernel_end(const SessionPlan& p
   KernelEndConfig config;
   config.side = mine.side;
   config.prefixes = mine.address_texts;
-  config.addresses = addresses_of(mine);
+  config.addresses = mine.addresses;
   config.interface = plant.interface;
   if (plan.link == v1::LINK_KIND_VETH) config.mac = mine.mac.to_string();
   config.user_namespace_path = user_namespace_path();
