@@ -103,7 +103,9 @@ absl::AnyInvocable<void()> Bench::dismantle() {
   };
   return [rest = Rest{std::move(port_a_), std::move(port_b_), std::move(plant_)}]() mutable {
     // Devices before the namespaces they are in.
-    rest = Rest();
+    rest.port_a.reset();
+    rest.port_b.reset();
+    give_back(std::move(rest.plant));
   };
 }
 

@@ -3,8 +3,11 @@
 
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/host/inet_diag.h"
 #include "server/host/interface.h"
 #include "server/host/sysctl.h"
 #include "stack/link/memory_link.h"
@@ -195,6 +198,19 @@ bool needs_namespace(const SessionPlan& plan, const EndPlan& end) {
 }
 
 }  // namespace
+
+void give_back(Plant plant) {
+  for (const EndPlant* end : {&plant.a, &plant.b}) {
+    if (end->ns == nullptr) continue;
+    const absl::StatusOr<std::unique_ptr<InetDiag>> diag = InetDiag::open(*end->ns);
+    const absl::Status status = diag.ok() ? (*diag)->destroy_all().status() : diag.status();
+    if (!status.ok()) {
+      spdlog::warn("what is left of end {} may live on for two minutes: {}",
+                   std::string(name_of(end == &plant.a ? v1::END_A : v1::END_B)),
+                   std::string(status.message()));
+    }
+  }
+}
 
 bool needs_machine(const SessionPlan& plan) {
   return plan.link != v1::LINK_KIND_MEMORY;

@@ -33,6 +33,10 @@ struct Plant {
 // when it fails.
 absl::StatusOr<Plant> build_plant(const SessionPlan& plan);
 
+// Gives it all back. Connections that the kernel was left with (released, their FIN unanswered) are
+// destroyed: each would keep its namespace alive until its last retransmission, about 100 s.
+void give_back(Plant plant);
+
 // Whether building it may take the kernel's time.
 bool needs_machine(const SessionPlan& plan);
 
