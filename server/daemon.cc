@@ -14,6 +14,7 @@
 #include "server/host/user_namespace.h"
 #include "server/service/drive_service.h"
 #include "server/service/endpoint_service.h"
+#include "server/service/running_calls.h"
 #include "server/service/sessions_service.h"
 #include "server/service/suite_service.h"
 #include "server/service/wire_service.h"
@@ -29,7 +30,6 @@ constexpr size_t kMaxSessionLimit = 10'000;
 constexpr size_t kWorkers = 4;
 // A client whose machine died is noticed after this long without a sign of life.
 constexpr int kKeepaliveMs = 20'000;
-constexpr auto kShutdownGrace = std::chrono::seconds(2);
 
 absl::Status check_options(const DaemonOptions& options) {
   if (options.max_sessions < 1 || options.max_sessions > kMaxSessionLimit) {
@@ -78,6 +78,7 @@ struct Daemon::Parts {
   std::unique_ptr<DriveService> drive;
   std::unique_ptr<SuiteService> suite;
   std::vector<SocketPathClaim> claims;
+  const std::shared_ptr<RunningCalls> running = std::make_shared<RunningCalls>();
   std::unique_ptr<grpc::Server> server;
   std::vector<std::string> addresses;
   bool shut_down = false;
@@ -126,6 +127,9 @@ absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
            sessions.get(), endpoint.get(), wire.get(), drive.get(), suite.get()}) {
     builder.RegisterService(service);
   }
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<CallCounter>(running));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   // A Unix socket must not be open to others even for a moment.
   const mode_t mask = umask(0177);
   server = builder.BuildAndStart();
@@ -166,7 +170,12 @@ void Daemon::shut_down() {
   if (parts_->registry) parts_->registry->shut_down();
   // Its runs wait for answers of this very server.
   if (parts_->suite) parts_->suite->shut_down();
-  if (parts_->server) parts_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  // Whatever waited in a session was answered by its end: what still runs makes a session, or is
+  // being read. gRPC's own grace would be spent on every client that holds a channel and idles.
+  if (parts_->server) {
+    parts_->running->wait_for_none(kShutdownGrace);
+    parts_->server->Shutdown(std::chrono::system_clock::now());
+  }
   // What is being made is posted to the loops, which run it before they stop.
   if (parts_->worker) parts_->worker->stop();
   if (parts_->pool) parts_->pool->stop();

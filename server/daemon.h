@@ -2,6 +2,7 @@
 // The daemon: loops, sessions and the gRPC server with all services.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ struct DaemonOptions {
 
 class Daemon {
  public:
+  // What still runs when the daemon ends has so long to come to its end.
+  static constexpr std::chrono::milliseconds kShutdownGrace{2000};
+
   // Serves on return. ALREADY_EXISTS: another daemon has the socket; PERMISSION_DENIED,
   // INVALID_ARGUMENT: an address that cannot be listened on, and why.
   static absl::StatusOr<std::unique_ptr<Daemon>> start(const DaemonOptions& options);
