@@ -130,7 +130,19 @@ absl::StatusOr<KernelEnd::Connection*> KernelEnd::lookup_with_socket(uint64_t id
   return connection;
 }
 
+// Looks at the oldest few only: those in TIME-WAIT must stay, and cost a question to the kernel.
+void KernelEnd::forget_ended() {
+  int questions = 16;
+  for (auto it = connections_.begin();
+       it != connections_.end() && connections_.size() >= config_.max_connections;) {
+    if (!it->second.socket && questions-- == 0) return;
+    const bool over = !it->second.socket && state_of(it->second) == tcp::State::kClosed;
+    it = over ? connections_.erase(it) : std::next(it);
+  }
+}
+
 KernelEnd::Connection& KernelEnd::add(packet::FourTuple pair, bool passive) {
+  forget_ended();
   const uint64_t id = allocate_id_();
   Connection& connection = connections_[id];
   connection.id = id;

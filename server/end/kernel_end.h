@@ -31,6 +31,8 @@ struct KernelEndConfig {
   std::string user_namespace_path;
   // A listener's half-open connections raise an alarm from this many on.
   uint32_t half_open_alarm = 256;
+  // From so many connections on, the oldest that are over are forgotten.
+  size_t max_connections = 65536;
 };
 
 class KernelEnd : public End {
@@ -92,6 +94,7 @@ class KernelEnd : public End {
   absl::StatusOr<Connection*> lookup(uint64_t id);
   absl::StatusOr<Connection*> lookup_with_socket(uint64_t id, std::string_view capability);
   Connection& add(packet::FourTuple pair, bool passive);
+  void forget_ended();
   absl::Status watch(Connection& connection);
   void forget_socket(Connection& connection);
   void drain_epoll();

@@ -34,6 +34,7 @@ class KernelEndTest : public ::testing::Test {
       KernelEndConfig config;
       config.side = i == 0 ? v1::END_A : v1::END_B;
       config.addresses = spec[i].addresses;
+      config.max_connections = 20;
       auto end = KernelEnd::create(
           ns_[i], *loop_, config, [this] { return next_id_++; },
           [this] { return absl::Now() - start_; });
@@ -155,6 +156,24 @@ TEST_F(KernelEndTest, RefusedAndTimeWaitAreTold) {
   v1::OpenRequest again;
   again.mutable_local()->set_port(8080);
   EXPECT_EQ(end_[1]->open(again)->outcome(), v1::OUTCOME_ADDRESS_IN_USE);
+}
+
+TEST_F(KernelEndTest, TheOldestThatAreOverAreForgotten) {
+  const uint64_t listener = listen();
+  std::vector<uint64_t> ended;
+  for (int i = 0; i < 50; ++i) {
+    const uint64_t client = connect(0).connection();
+    ended.push_back(client);
+    EXPECT_EQ(wait_state(0, client, v1::TCP_STATE_ESTABLISHED), v1::TCP_STATE_ESTABLISHED);
+    const absl::StatusOr<v1::AcceptResponse> accepted = end_[1]->accept(listener);
+    ASSERT_TRUE(accepted.ok() && accepted->outcome() == v1::OUTCOME_OK);
+    EXPECT_TRUE(end_[0]->abort(client).ok());
+    EXPECT_TRUE(end_[1]->abort(accepted->connection()).ok());
+  }
+  EXPECT_EQ(end_[0]->list().size(), 20u);
+  EXPECT_FALSE(end_[0]->owns(ended.front()));
+  EXPECT_TRUE(end_[0]->owns(ended.back()));
+  EXPECT_TRUE(end_[1]->owns(listener)) << "it is older than all, and alive";
 }
 
 // RFC9293-MUST-46; as our stack answers it: HostTest.OpenRefusesWhatCannotBe.
