@@ -10,9 +10,12 @@ DelayLine::~DelayLine() {
   if (timer_) scheduler_.cancel(*timer_);
 }
 
-void DelayLine::add(tcp::Instant due, HeldPacket packet) {
+bool DelayLine::add(tcp::Instant due, HeldPacket packet) {
+  if (bytes_ + packet.octets.size() > kMaxBytes) return false;
+  bytes_ += packet.octets.size();
   packets_.emplace(std::pair(due, ++sequence_), std::move(packet));
   arm();
+  return true;
 }
 
 void DelayLine::arm() {
@@ -30,6 +33,7 @@ void DelayLine::run() {
   // What arrives may make an end answer, which adds packets: taken out first, one by one.
   while (!packets_.empty() && packets_.begin()->first.first <= now) {
     const HeldPacket packet = std::move(packets_.extract(packets_.begin()).mapped());
+    bytes_ -= packet.octets.size();
     arrived_(packet);
   }
   arm();

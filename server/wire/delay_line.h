@@ -19,13 +19,16 @@ namespace tcproctor::server {
 class DelayLine {
  public:
   using Arrived = std::function<void(const HeldPacket&)>;
+  // Octets under way at a time: a second of 500 Mbit/s.
+  static constexpr size_t kMaxBytes = size_t{64} << 20;
 
   DelayLine(run::Scheduler& scheduler, Arrived arrived);
   ~DelayLine();
   DelayLine(const DelayLine&) = delete;
   DelayLine& operator=(const DelayLine&) = delete;
 
-  void add(tcp::Instant due, HeldPacket packet);
+  // False: too much is under way already; the packet is lost.
+  bool add(tcp::Instant due, HeldPacket packet);
   size_t size() const { return packets_.size(); }
 
  private:
@@ -35,6 +38,7 @@ class DelayLine {
   run::Scheduler& scheduler_;
   Arrived arrived_;
   std::map<std::pair<tcp::Instant, uint64_t>, HeldPacket> packets_;
+  size_t bytes_ = 0;
   uint64_t sequence_ = 0;
   std::optional<run::TimerId> timer_;
   tcp::Instant timer_time_{};

@@ -102,8 +102,10 @@ void Wire::forward(const Passage& passage, std::span<const uint8_t> packet,
     }
   } else if (passage.due > scheduler_.now()) {
     const uint64_t number = log_as(v1::FATE_DELAYED);
-    delay_line_.add(passage.due,
-                    HeldPacket{number, passage.from, meta, {packet.begin(), packet.end()}});
+    HeldPacket on_its_way{number, passage.from, meta, {packet.begin(), packet.end()}};
+    if (!delay_line_.add(passage.due, std::move(on_its_way))) {
+      log_->set_fate(number, v1::FATE_DROPPED);
+    }
   } else {
     log_as(fate_on_arrival(passage.from));
     deliver(other(passage.from), packet, meta);

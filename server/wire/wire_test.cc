@@ -303,6 +303,20 @@ TEST_F(WireTest, DelayAndJitterKeepTheOrder) {
   EXPECT_EQ(wire_->in_flight(), 0u);
 }
 
+TEST_F(WireTest, WhatIsUnderWayIsBounded) {
+  ASSERT_TRUE(impair("delay { seconds: 1 }").ok());
+  const std::string packet(65000, 'x');
+  const size_t fit = DelayLine::kMaxBytes / packet.size();
+  for (size_t i = 0; i < fit + 10; ++i) send(v1::END_A, packet);
+  EXPECT_EQ(wire_->in_flight(), fit);
+  EXPECT_EQ(entry(fit).fate(), v1::FATE_DELAYED);
+  EXPECT_EQ(entry(fit + 1).fate(), v1::FATE_DROPPED);
+  run_for(seconds(1));
+  EXPECT_EQ(arrivals_.size(), fit);
+  send(v1::END_A, packet);
+  EXPECT_EQ(wire_->in_flight(), 1u);
+}
+
 TEST_F(WireTest, ReorderedOnesComeLater) {
   ASSERT_TRUE(impair("reorder: 0.2 seed: 3").ok());
   for (int i = 0; i < 100; ++i) send(v1::END_A, i);
