@@ -64,6 +64,7 @@ void DriveStream::start(uint64_t operation) {
 void DriveStream::stop() {
   report_ = nullptr;
   queue_.clear();
+  queued_bytes_ = 0;
   if (!session_->alive()) return;
   if (subscription_ != 0) session_->unsubscribe(subscription_);
   subscription_ = 0;
@@ -94,17 +95,27 @@ void DriveStream::report_registered(uint64_t operation) {
 
 void DriveStream::on_command(v1::Command command) {
   if (!report_) return;
-  if (blocked_by_ != 0 && !command.has_cancel()) {
-    queue_.push_back(std::move(command));
-    return;
-  }
+  if (blocked_by_ != 0 && !command.has_cancel()) return wait_in_line(std::move(command));
   carry_out(command);
+}
+
+void DriveStream::wait_in_line(v1::Command command) {
+  const size_t octets = command.ByteSizeLong();
+  if (queue_.size() >= kMaxBacklog || queued_bytes_ + octets > kMaxBacklogBytes) {
+    return report_error(command.operation(),
+                        absl::ResourceExhaustedError(absl::StrCat(
+                            "operation ", blocked_by_, " is not over, and ", queue_.size(),
+                            " commands of ", queued_bytes_, " octets wait for it already")));
+  }
+  queued_bytes_ += octets;
+  queue_.push_back(std::move(command));
 }
 
 void DriveStream::work_off() {
   while (blocked_by_ == 0 && !queue_.empty()) {
     const v1::Command command = std::move(queue_.front());
     queue_.pop_front();
+    queued_bytes_ -= command.ByteSizeLong();
     carry_out(command);
   }
 }

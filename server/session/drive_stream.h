@@ -30,12 +30,14 @@ class DriveStream : public std::enable_shared_from_this<DriveStream> {
   // The client is gone: what it waits for is given up. Nothing is reported any more.
   void stop();
 
-  // Commands that wait for their turn.
-  size_t backlog() const { return queue_.size(); }
+  // Commands that may wait for their turn, and their octets; more are RESOURCE_EXHAUSTED.
+  static constexpr size_t kMaxBacklog = 10'000;
+  static constexpr size_t kMaxBacklogBytes = size_t{128} << 20;
 
  private:
   void carry_out(const v1::Command& command);
   void dispatch(const v1::Command& command);
+  void wait_in_line(v1::Command command);
   void work_off();
   template <class Request, class Response, class SetResult>
   void call(const v1::Command& command, const Request& request,
@@ -61,6 +63,7 @@ class DriveStream : public std::enable_shared_from_this<DriveStream> {
   std::map<uint64_t, OperationId> waiting_;
   uint64_t blocked_by_ = 0;  // the command that holds the queue up, 0 = none
   std::deque<v1::Command> queue_;
+  size_t queued_bytes_ = 0;
 };
 
 }  // namespace tcproctor::server

@@ -249,6 +249,41 @@ TEST_F(SessionTest, ARunCanBeCancelledWhileItRuns) {
   EXPECT_LT(to_seconds(client->await(running).run_until().now()), 3e9);
 }
 
+TEST_F(SessionTest, SessionTimeEndsBeforeItOverflows) {
+  const auto client = drive(virtual_pair());
+  v1::Command run;
+  *run.mutable_run_until()->mutable_duration() = seconds_proto(2e9);
+  EXPECT_EQ(to_seconds(client->good(run).run_until().now()), 2e9);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(client->call(run).error_code(), static_cast<int>(absl::StatusCode::kOutOfRange));
+  }
+  *run.mutable_run_until()->mutable_duration() = seconds_proto(1e9);
+  EXPECT_EQ(to_seconds(client->good(run).run_until().now()), 3e9);
+}
+
+TEST_F(SessionTest, CommandsThatWaitForARunAreBounded) {
+  const auto client = drive(virtual_pair());
+  const Established pair = establish(*client);
+  v1::Command options;
+  options.mutable_set_options()->mutable_connection()->set_id(pair.a);
+  options.mutable_set_options()->mutable_options()->set_keepalive(true);
+  *options.mutable_set_options()->mutable_options()->mutable_keepalive_idle() =
+      seconds_proto(0.001);
+  client->good(options);
+  v1::Command run;
+  *run.mutable_run_until()->mutable_duration() = seconds_proto(3e9);
+  const uint64_t running = client->start(run);
+  v1::Command list;
+  list.mutable_list();
+  for (size_t i = 0; i < DriveStream::kMaxBacklog; ++i) client->start(list);
+  EXPECT_EQ(client->call(list).error_code(),
+            static_cast<int>(absl::StatusCode::kResourceExhausted));
+  v1::Command cancel;
+  cancel.mutable_cancel()->set_operation(running);
+  EXPECT_TRUE(client->good(cancel).cancelled());
+  EXPECT_EQ(client->good(list).error_code(), 0);
+}
+
 TEST_F(SessionTest, ResetMakesEverythingFresh) {
   const auto client = drive(virtual_pair());
   const uint64_t listener = client->listen(v1::END_B, 80).connection();

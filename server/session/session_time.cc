@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How session time passes: RunUntil, and the virtual clock that only it moves.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,9 @@ constexpr int kEventsPerTurn = 4096;
 // Tasks at one moment of the virtual clock before the ends are declared restless: two TCPs that
 // answer each other for ever (an ACK war) need no time for it on a wire in memory.
 constexpr int kMaxTasksAtOnce = 200'000;
+
+// Times that a request names are added to the present: here it ends before they could overflow.
+constexpr tcp::Instant kEndOfTime{kMaxRequestTime};
 
 absl::StatusOr<std::optional<tcp::Instant>> end_of_run(const v1::RunUntilRequest& request,
                                                        tcp::Instant now) {
@@ -97,6 +101,14 @@ bool Session::advance_virtual_run() {
   if (!task && (virtual_run_->idle || !deadline)) {
     virtual_run_->at_rest = true;
     operations_.poll_all();
+    return false;
+  }
+  const tcp::Instant next =
+      std::min(task.value_or(tcp::Instant::max()), deadline.value_or(tcp::Instant::max()));
+  if (next > kEndOfTime) {
+    operations_.cancel(run, absl::OutOfRangeError(absl::StrCat(
+                                "run_until: session time ends at ",
+                                std::chrono::duration<double>(kMaxRequestTime).count(), " s")));
     return false;
   }
   if (task && (!deadline || *task <= *deadline)) {
