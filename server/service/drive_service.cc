@@ -14,8 +14,10 @@
 namespace tcproctor::server {
 namespace {
 
-// Reports that wait for a client that does not read, before the stream is given up.
+// What waits for a client that does not read, before the stream is given up. One report more may
+// come on top, and that may be a log.
 constexpr size_t kMaxQueuedReports = 1'000'000;
+constexpr size_t kMaxQueuedBytes = size_t{64} << 20;
 
 // Between the gRPC stream and the session's loop. Commands are read one at a time: the next when
 // the loop has taken the last, so that order needs no care.
@@ -41,9 +43,11 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
 
   void OnWriteDone(bool ok) override {
     const std::lock_guard lock(mutex_);
+    queued_bytes_ -= queue_.front().ByteSizeLong();
     queue_.pop_front();
     if (!ok) {
       queue_.clear();
+      queued_bytes_ = 0;
       if (!finishing_) finishing_ = grpc::Status::CANCELLED;
     }
     if (!queue_.empty()) {
@@ -74,12 +78,13 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
   void push(const v1::Report& report) {
     const std::lock_guard lock(mutex_);
     if (finishing_) return;
-    if (queue_.size() >= kMaxQueuedReports) {
-      finishing_ = to_grpc(absl::ResourceExhaustedError(
-          absl::StrCat("more than ", kMaxQueuedReports, " reports wait to be read")));
+    if (queue_.size() >= kMaxQueuedReports || queued_bytes_ >= kMaxQueuedBytes) {
+      finishing_ = to_grpc(absl::ResourceExhaustedError(absl::StrCat(
+          queue_.size(), " reports of ", queued_bytes_, " octets wait to be read: too many")));
       return;
     }
     queue_.push_back(report);
+    queued_bytes_ += report.ByteSizeLong();
     if (queue_.size() == 1) StartWrite(&queue_.front());
   }
 
@@ -160,6 +165,7 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
   std::mutex mutex_;
   std::shared_ptr<Session> session_;  // set once, before the second command is read
   std::deque<v1::Report> queue_ ABSL_GUARDED_BY(mutex_);  // the first is being written
+  size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<grpc::Status> finishing_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<DriveCall> self_;

@@ -132,6 +132,7 @@ grpc::ServerWriteReactor<v1::ConnectionEvent>* EndpointService::Watch(
   writer->set_on_cancelled(unsubscribe);
   (*session)->post([writer, request = *request, subscription, unsubscribe](Session& self) {
     absl::Status status = self.begin_call();
+    if (status.ok()) status = self.check_side(request.end());
     if (status.ok() && request.connection() != 0) {
       status = self.check_connection(request.connection());
     }

@@ -141,6 +141,8 @@ class Session : public std::enable_shared_from_this<Session> {
   SubscriptionId subscribe(Subscriber subscriber);
   void unsubscribe(SubscriptionId id) { subscribers_.erase(id); }
 
+  // INVALID_ARGUMENT: neither an end nor END_UNSPECIFIED, which stands for both.
+  absl::Status check_side(v1::End side) const;
   // INVALID_ARGUMENT: such a connection cannot be of this session (Watch).
   absl::Status check_connection(uint64_t connection) const;
 

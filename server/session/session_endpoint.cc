@@ -42,6 +42,11 @@ absl::StatusOr<End*> Session::end_named(v1::End side, const char* field) const {
   return &bench_->end(side);
 }
 
+absl::Status Session::check_side(v1::End side) const {
+  if (side == v1::END_UNSPECIFIED) return absl::OkStatus();
+  return end_named(side, "end").status();
+}
+
 absl::Status Session::unknown_connection(uint64_t connection) const {
   const uint64_t serial = (connection - 1) / kIdsPerSession;
   if (connection != 0 && serial != serial_) {
@@ -293,6 +298,8 @@ OperationId Session::status(const v1::StatusRequest& request, Done<v1::Connectio
 }
 
 OperationId Session::list(const v1::ListRequest& request, Done<v1::ListResponse> done) {
+  const absl::Status checked = check_side(request.end());
+  if (!checked.ok()) return answer<v1::ListResponse>(done, checked);
   v1::ListResponse response;
   for (const v1::End side : {v1::END_A, v1::END_B}) {
     if (request.end() != v1::END_UNSPECIFIED && request.end() != side) continue;
