@@ -318,6 +318,20 @@ TEST(Transfer, EachSegmentBehindAGapIsAnswered) {  // RFC5681-3.2-1, 4.2-4; RFC2
   EXPECT_EQ(rig.received(), Rig::peer_bytes(1, 900));
 }
 
+TEST(Transfer, WindowOfAnAckThatAdvancesIsTaken) {  // RFC9293-3.8.6-L1
+  RigConfig config;
+  config.peer_window = 100;
+  config.options.no_delay = true;
+  Rig rig(config);
+  rig.reach(State::kEstablished);
+  (void)rig.send(300);
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1(100) ack 1"));
+  rig.recv(". 11(0) ack 51 win 50");    // the peer's highest SEQ so far
+  rig.recv("P. 1(10) ack 101 win 0");   // sent again: an old SEQ, a new ACK
+  EXPECT_EQ(rig.status().snd_wnd, 0u);  // else up to 150 would seem open
+  EXPECT_THAT(rig.sent(), ElementsAre(". 101(0) ack 11"));
+}
+
 TEST(Transfer, NoSackBlocksUnlessPermitted) {  // RFC2018-4-1
   Rig rig;
   rig.reach(State::kEstablished);
