@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/script/lexer.h"
 
+#include <algorithm>
+
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
@@ -20,7 +22,20 @@ int hex_digit(char c) {
   return -1;
 }
 
+// Behind the last character that is no blank.
+Position end_of(std::string_view source) {
+  const size_t last = source.find_last_not_of(" \t\r\n");
+  if (last == std::string_view::npos) return {1, 1};
+  source = source.substr(0, last + 1);
+  const size_t newline = source.rfind('\n');
+  const size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+  return {static_cast<int>(std::count(source.begin(), source.end(), '\n')) + 1,
+          static_cast<int>(source.size() - begin) + 1};
+}
+
 }  // namespace
+
+Lexer::Lexer(std::string_view source) : source_(source), end_(end_of(source)) {}
 
 void Lexer::advance() {
   if (source_[offset_] == '\n') {

@@ -37,7 +37,7 @@ struct Token {
 
 class Lexer {
  public:
-  explicit Lexer(std::string_view source) : source_(source) {}
+  explicit Lexer(std::string_view source);
 
   // The next token, left where it is.
   const Token& peek();
@@ -64,9 +64,12 @@ class Lexer {
   char at(size_t ahead) const {
     return offset_ + ahead < source_.size() ? source_[offset_ + ahead] : '\0';
   }
-  Position here() const { return {line_, column_}; }
+  // At the end of the file it is the end of the last line that has something in it: a line that can
+  // be shown.
+  Position here() const { return offset_ < source_.size() ? Position{line_, column_} : end_; }
 
   std::string_view source_;
+  Position end_;  // behind the last character that is no blank
   size_t offset_ = 0;
   int line_ = 1;
   int column_ = 1;

@@ -283,7 +283,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"SEND(C, \"abc", "4:9: this text is never closed"},
         Wrong{"SEND(C, \"\\q\")", "4:10: unknown escape \"\\q\""},
         Wrong{"SEND(C, \"\\x1\")", "4:10: \\x needs two hexadecimal digits"},
-        Wrong{"SEND(C", "5:1: expected \",\" after an argument"},
+        Wrong{"SEND(C", "4:7: expected \",\" after an argument"},
         Wrong{"STATE(C) = ", "4:12: expected a value, found the end of the line"},
         Wrong{"STATUS(C) = {a 1}", "4:16: expected \":\" after \"a\""},
         Wrong{"connect(3, [1", "this call is never closed"},
@@ -307,6 +307,14 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"clause \"a\" later", "4:12: expected fresh, slow, requires or targets"},
         Wrong{"%{ assert x }%", "4:1: not supported yet: %{ } assertions"},
         Wrong{"`ls`", "4:1: not supported yet: shell commands"}));
+
+TEST(ParserErrors, AtTheEndOfTheFileTheLastLineIsShown) {
+  EXPECT_THAT(
+      error_of(cat(kHead, "wait 1s\nSTATUS(C) = {a: 1\n\n  \n")),
+      HasSubstr("t.pkt:5:18: expected \",\" after an entry (or \"}\" to end), found the end "
+                "of the file\n  STATUS(C) = {a: 1\n                   ^"));
+  EXPECT_THAT(error_of(cat(kHead, "SEND(C")), HasSubstr("t.pkt:4:7: "));
+}
 
 TEST(ParserErrors, HeadWithoutIdIsRefused) {
   EXPECT_THAT(error_of("wait 1s\n"), HasSubstr("t.pkt:1:1: the head lacks \"//: id: …\""));
