@@ -31,8 +31,7 @@ void Operations::expire(tcp::Instant now) {
       ++it;
       continue;
     }
-    it->second->expire();
-    it = operations_.erase(it);
+    it = it->second->expire() ? operations_.erase(it) : std::next(it);
   }
 }
 

@@ -22,8 +22,8 @@ class Operation {
   virtual ~Operation() = default;
   // True: its time has come, the caller was answered.
   virtual bool poll() = 0;
-  // The deadline passed.
-  virtual void expire() = 0;
+  // The deadline passed. False: it has not yet looked at all that came before, and is asked again.
+  virtual bool expire() = 0;
   // The caller or the session gives up. CANCELLED: becomes OUTCOME_CANCELLED where the answer has
   // an outcome; any other status is the answer.
   virtual void give_up(const absl::Status& why) = 0;

@@ -24,7 +24,10 @@ class Probe : public Operation {
     if (ready_) story_.push_back(name_ + " done");
     return ready_;
   }
-  void expire() override { story_.push_back(name_ + " expired"); }
+  bool expire() override {
+    story_.push_back(name_ + " expired");
+    return true;
+  }
   void give_up(const absl::Status& why) override {
     story_.push_back(name_ + " " + std::string(why.message()));
   }

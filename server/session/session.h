@@ -153,7 +153,8 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   // Something a waiting call is asked at.
   enum class Moment { kActivity, kDeadline, kCancelled };
-  // Nothing: go on waiting (only at kActivity).
+  // Nothing: go on waiting (at kActivity), or ask again soon (at kDeadline, while what came before
+  // it has not all been looked at).
   template <class Response>
   using Step = absl::AnyInvocable<std::optional<absl::StatusOr<Response>>(Moment)>;
   template <class Response>

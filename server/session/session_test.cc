@@ -371,6 +371,33 @@ TEST_F(SessionTest, AScriptExaminesTheStack) {
   EXPECT_EQ(answer.entry().state_a(), v1::TCP_STATE_UNSPECIFIED);
 }
 
+TEST_F(SessionTest, AnExpectOverALongLogGoesOnByItself) {
+  v1::CreateSessionRequest request = virtual_pair();
+  request.mutable_a()->mutable_scripted();
+  const auto client = drive(request);
+  // Nobody listens: each SYN is answered by an RST.
+  v1::Command inject;
+  inject.mutable_inject()->set_from(v1::END_A);
+  for (uint32_t port = 1; port <= 6000; ++port) {
+    v1::Segment& syn = *inject.mutable_inject()->add_train()->mutable_segment();
+    syn.mutable_ipv4();
+    syn.mutable_tcp()->set_source_port(port);
+    syn.mutable_tcp()->set_destination_port(80);
+    syn.mutable_tcp()->set_flags(0x02);
+  }
+  client->good(inject);
+  v1::Command expect;
+  v1::ExpectRequest& asked = *expect.mutable_expect();
+  asked.set_from(v1::END_B);
+  asked.set_mode(v1::EXPECT_MODE_SKIP);
+  asked.set_after(0);
+  *asked.mutable_timeout() = seconds_proto(0);
+  asked.mutable_pattern()->mutable_fields()->mutable_tcp()->set_destination_port(6000);
+  EXPECT_EQ(client->good(expect).expect().entry().number(), 12000u);
+  asked.mutable_pattern()->mutable_fields()->mutable_tcp()->set_destination_port(6001);
+  EXPECT_EQ(client->good(expect).expect().result(), v1::ExpectResponse::RESULT_TIMED_OUT);
+}
+
 TEST_F(SessionTest, SilenceLastsInSessionTime) {
   const auto client = drive(virtual_pair());
   v1::Command silence;

@@ -87,7 +87,9 @@ OperationId Session::expect(const v1::ExpectRequest& request, Done<v1::ExpectRes
       [this, expectation = *std::move(expectation)](
           Moment moment) -> std::optional<absl::StatusOr<v1::ExpectResponse>> {
         if (moment == Moment::kCancelled) return expectation->cancelled();
-        return expectation->poll(now());
+        std::optional<absl::StatusOr<v1::ExpectResponse>> answer = expectation->poll(now());
+        if (!answer && expectation->more_now()) note_activity();
+        return answer;
       },
       std::move(done));
 }

@@ -20,7 +20,12 @@ class Session::WaitingCall final : public Operation {
     done_(*std::move(answer));
     return true;
   }
-  void expire() override { done_(*step_(Moment::kDeadline)); }
+  bool expire() override {
+    std::optional<absl::StatusOr<Response>> answer = step_(Moment::kDeadline);
+    if (!answer) return false;
+    done_(*std::move(answer));
+    return true;
+  }
   void give_up(const absl::Status& why) override {
     if (absl::IsCancelled(why)) {
       done_(*step_(Moment::kCancelled));

@@ -23,9 +23,12 @@ std::optional<absl::StatusOr<v1::ExpectResponse>> Expectation::poll(tcp::Instant
   }
   if (absl::Status status = log_->check_readable(position_); !status.ok()) return status;
   std::optional<v1::ExpectResponse> response;
-  while (!response) {
+  more_now_ = false;
+  for (int judged = 0; !response; ++judged) {
     const LogRecord* record = log_->find(position_ + 1);
     if (record == nullptr || (plan_.deadline && record->time > *plan_.deadline)) break;
+    more_now_ = judged == kRecordsPerPoll;
+    if (more_now_) return std::nullopt;
     position_ = record->number;
     if (record->from == plan_.from && record->origin == v1::ORIGIN_END && record->examined) {
       response = judge(*record);

@@ -49,10 +49,17 @@ class Expectation {
   Expectation(std::shared_ptr<const WireLog> log, std::shared_ptr<ExpectCursors> cursors,
               ExpectPlan plan, std::function<uint64_t()> capture_drops);
 
-  // Nothing: still waiting; ask again after activity of the wire, and at deadline(). A status:
+  // Records judged in one poll, so that a long log leaves the loop its turns.
+  static constexpr int kRecordsPerPoll = 2048;
+
+  // Nothing: still waiting; ask again after activity of the wire, and at deadline(), and soon when
+  // more_now(): the answer, even the deadline's, comes after all that is in the log. A status:
   // DATA_LOSS, when what should have been read was dropped from the log or lost by the capture.
   // Must not be called again after it answered.
   std::optional<absl::StatusOr<v1::ExpectResponse>> poll(tcp::Instant now);
+
+  // The last poll() stopped before the end of the log.
+  bool more_now() const { return more_now_; }
 
   // When poll() will answer at the latest; nothing: the RPC's deadline bounds it.
   std::optional<tcp::Instant> deadline() const { return plan_.deadline; }
@@ -73,6 +80,7 @@ class Expectation {
   const std::function<uint64_t()> capture_drops_;
   std::optional<uint64_t> start_;  // the cursor it began with
   uint64_t position_ = 0;          // records up to this one were judged
+  bool more_now_ = false;
   // SKIP: the last segment that did not match, evidence for a timeout.
   uint64_t skipped_ = 0;
   std::vector<std::string> skipped_differences_;

@@ -149,6 +149,28 @@ TEST_F(ExpectTest, SkipThatTimedOutShowsWhatCame) {
   EXPECT_EQ(response.cursor(), 0u);
 }
 
+TEST_F(ExpectTest, ALongLogIsReadInTurns) {
+  log_ = std::make_shared<WireLog>(10'000'000);
+  for (int i = 0; i < 2 * Expectation::kRecordsPerPoll; ++i) log("tcp { flags: 16 }");
+  log("tcp { flags: 2 }", 100);
+  for (const v1::ExpectMode mode : {v1::EXPECT_MODE_SKIP, v1::EXPECT_MODE_SILENCE}) {
+    Expectation expectation = expect(syn_, mode, 100, 0);
+    // Its deadline has passed, but what came before it counts.
+    for (int turn = 0; turn < 2; ++turn) {
+      EXPECT_FALSE(expectation.poll(at(120)));
+      EXPECT_TRUE(expectation.more_now());
+    }
+    EXPECT_EQ(answer(expectation, 120).entry().number(), log_->last());
+    EXPECT_FALSE(expectation.more_now());
+  }
+  Expectation none = expect("fields { tcp { flags: 4 } }", v1::EXPECT_MODE_SKIP, 100, 0);
+  EXPECT_FALSE(none.poll(at(0)));
+  EXPECT_FALSE(none.poll(at(0)));
+  EXPECT_FALSE(none.poll(at(0)));
+  EXPECT_FALSE(none.more_now()) << "now it waits";
+  EXPECT_EQ(answer(none, 100).result(), v1::ExpectResponse::RESULT_TIMED_OUT);
+}
+
 TEST_F(ExpectTest, SilenceLastsToTheEnd) {
   Expectation expectation = expect("any", v1::EXPECT_MODE_SILENCE);
   EXPECT_FALSE(expectation.poll(at(99)));
