@@ -31,6 +31,17 @@ std::string padded(const std::string& text, size_t width) {
   return text.size() >= width ? text : text + std::string(width - text.size(), ' ');
 }
 
+// " (late and repeated: FAIL, FAIL)"
+std::string repeats(const CaseOutcome& outcome) {
+  if (outcome.attempts.empty()) return "";
+  return cat(" (late and repeated: ",
+             join(outcome.attempts, ", ",
+                  [](std::string& out, const Attempt& attempt) {
+                    append(out, verdict_name(attempt.verdict));
+                  }),
+             ")");
+}
+
 void tell_failure(const CaseOutcome& outcome, const ClauseOutcome& clause, std::string& out) {
   const Failure& failure = clause.failure;
   append(out, "  clause \"", clause.name, "\": ", clause.reason, "\n");
@@ -61,7 +72,7 @@ void tell_failure(const CaseOutcome& outcome, const ClauseOutcome& clause, std::
 std::string console_line(const CaseOutcome& outcome, const ConsoleStyle& style) {
   return cat(coloured(outcome.verdict, style, kVerdictWidth), padded(outcome.target, 14),
              padded(outcome.id, 24), absl::StrFormat("%6.2f s  ", outcome.seconds), outcome.title,
-             "\n");
+             repeats(outcome), "\n");
 }
 
 std::string console_failure(const CaseOutcome& outcome, const ConsoleStyle& style) {
@@ -121,6 +132,10 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
     out += '\n';
   }
   for (const std::string& complaint : report.complaints) append(out, "! ", complaint, "\n");
+  const auto repeated =
+      std::count_if(report.results.begin(), report.results.end(),
+                    [](const CaseOutcome& result) { return !result.attempts.empty(); });
+  if (repeated > 0) append(out, "late and repeated: ", repeated, " results\n");
   append(out, report.results.size(), " results in ", absl::StrFormat("%.1f", report.seconds),
          " s, seed ", report.seed, ", kernel ", report.kernel_release, ", exit status ",
          report.exit_status, "\n");

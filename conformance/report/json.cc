@@ -123,6 +123,17 @@ void write_clause(JsonWriter& json, const ClauseOutcome& clause) {
   json.close('}');
 }
 
+void write_attempt(JsonWriter& json, const Attempt& attempt) {
+  json.element();
+  json.open('{');
+  json.text("clause", attempt.clause);
+  json.text("verdict", verdict_name(attempt.verdict));
+  json.text("reason", attempt.reason);
+  json.text("location", attempt.location);
+  json.seconds("late", attempt.late);
+  json.close('}');
+}
+
 void write_segment(JsonWriter& json, const v1::LogEntry& entry, size_t session) {
   json.element();
   json.open('{');
@@ -149,6 +160,10 @@ void write_result(JsonWriter& json, const CaseOutcome& result) {
   json.key("clauses");
   json.open('[');
   for (const ClauseOutcome& clause : result.clauses) write_clause(json, clause);
+  json.close(']');
+  json.key("attempts");
+  json.open('[');
+  for (const Attempt& attempt : result.attempts) write_attempt(json, attempt);
   json.close(']');
   json.key("segments");
   json.open('[');

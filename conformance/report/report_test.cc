@@ -11,6 +11,7 @@
 
 #include "conformance/runner/verdict.h"
 
+#include "conformance/script/names.h"
 namespace tcproctor::conformance {
 namespace {
 
@@ -118,6 +119,16 @@ TEST(Console, CleanResultsHaveNoFailure) {
 }
 
 TEST(Console, LineAndColours) {
+TEST(Console, ARepeatedResultSaysSo) {
+  CaseOutcome repeated = outcome("C1", "stack", v1::VERDICT_PASS);
+  repeated.attempts = {{"handshake", v1::VERDICT_FAIL, "why", "x.pkt:7:1", 0.083},
+                       {"handshake", v1::VERDICT_XPASS, "why", "x.pkt:7:1", 0.083}};
+  EXPECT_THAT(console_line(repeated, {}), HasSubstr(" (late and repeated: FAIL, XPASS)\n"));
+  RunReport report = full_report();
+  report.results.push_back(repeated);
+  EXPECT_THAT(console_matrix(report, {}), HasSubstr("\nlate and repeated: 1 results\n"));
+}
+
   EXPECT_EQ(console_line(outcome("C1", "stack", v1::VERDICT_PASS), {}),
             "PASS         stack         C1                        0.25 s  "
             "Title of <C1> & \"more\"\n");
@@ -139,8 +150,9 @@ void expect_keys(const google::protobuf::Struct& object,
 TEST(Json, HasTheDocumentedShape) {
   using Value = google::protobuf::Value;
   google::protobuf::Struct root;
-  const auto status =
-      google::protobuf::util::JsonStringToMessage(json_report(full_report()), &root);
+  RunReport report = full_report();
+  report.results[1].attempts = {{"handshake", v1::VERDICT_FAIL, "why", "x.pkt:7:1", 0.083}};
+  const auto status = google::protobuf::util::JsonStringToMessage(json_report(report), &root);
   ASSERT_TRUE(status.ok()) << status.ToString();
   expect_keys(root, {{"schema", Value::kStringValue},
                      {"environment", Value::kStructValue},
@@ -213,6 +225,7 @@ TEST(Json, HasTheDocumentedShape) {
                         {"from", Value::kStringValue},
                         {"origin", Value::kStringValue},
                         {"fate", Value::kStringValue},
+                       {"attempts", Value::kListValue},
                         {"raw", Value::kStringValue}});
   EXPECT_EQ(segment.fields().at("raw").string_value(), "4501");
   EXPECT_EQ(segment.fields().at("time").number_value(), 0.5);
@@ -221,6 +234,14 @@ TEST(Json, HasTheDocumentedShape) {
 TEST(Json, EveryKeyIsDocumented) {
   std::ifstream in(TCPROCTOR_SCHEMA_MD);
   const std::string schema((std::istreambuf_iterator<char>(in)), {});
+  const google::protobuf::Struct& attempt =
+      failed.fields().at("attempts").list_value().values(0).struct_value();
+  expect_keys(attempt, {{"clause", Value::kStringValue},
+                        {"verdict", Value::kStringValue},
+                        {"reason", Value::kStringValue},
+                        {"location", Value::kStringValue},
+                        {"late", Value::kNumberValue}});
+  EXPECT_EQ(attempt.fields().at("late").number_value(), 0.083);
   ASSERT_FALSE(schema.empty());
   const std::string json = json_report(full_report());
   for (size_t at = json.find("\": "); at != std::string::npos; at = json.find("\": ", at + 1)) {

@@ -27,6 +27,15 @@ bool applies(const Clause& clause, const std::string& target) {
          std::find(clause.targets.begin(), clause.targets.end(), target) != clause.targets.end();
 }
 
+// How often the clauses of one session are tried when the harness was late.
+constexpr size_t kAttempts = 3;
+
+// Whether it is the same that went wrong in another attempt.
+bool same_failure(const ClauseOutcome& a, const ClauseOutcome& b) {
+  return a.name == b.name && a.verdict == b.verdict && a.reason == b.reason &&
+         a.failure.location == b.failure.location;
+}
+
 class CaseRun {
  public:
   CaseRun(const Case& test_case, const CaseRunOptions& options)
@@ -37,12 +46,27 @@ class CaseRun {
   // How what came before bears on a clause that is not fresh.
   enum class Past { kSound, kFailed, kDeviated, kCancelled };
 
-  void run_clause(const Clause& clause);
-  void judge_clause(const Clause& clause, ClauseOutcome& outcome);
+  // A clause and how far the lateness of the harness may be the reason of its verdict.
+  struct Judged {
+    ClauseOutcome outcome;
+    std::optional<Problem> problem;
+    Doubt doubt = Doubt::kNone;
+    double late_seconds = 0;
+    std::string late;
+  };
+  using Judgement = std::vector<Judged>;  // of the clauses of one session
+
+  void run_session(const std::vector<Clause>& clauses);
+  Judgement attempt(const std::vector<Clause>& clauses);
+  Judged run_clause(const Clause& clause);
+  void judge_clause(const Clause& clause, Judged& judged);
+  void weigh(Judged& judged) const;
+  void put_aside(const Judgement& judgement);
+  static void settle(Judgement& judgement, const std::vector<Judgement>& earlier);
   bool begin_stage(ClauseOutcome& outcome);
   void end_stage();
   std::string lacking(const Clause& clause) const;
-  void record(const Problem& problem, const Statement* statement, ClauseOutcome& outcome);
+  void record(const Problem& problem, const Statement* statement, Judged& judged);
   void save_pcap(CasePart& part);
   bool cancelled() const { return options_.cancelled && options_.cancelled(); }
 
@@ -55,7 +79,6 @@ class CaseRun {
 };
 
 bool CaseRun::begin_stage(ClauseOutcome& outcome) {
-  end_stage();
   StageOptions stage;
   stage.channel = options_.channel;
   stage.target = options_.target;
@@ -114,7 +137,8 @@ std::string CaseRun::lacking(const Clause& clause) const {
   return "";
 }
 
-void CaseRun::record(const Problem& problem, const Statement* statement, ClauseOutcome& outcome) {
+void CaseRun::record(const Problem& problem, const Statement* statement, Judged& judged) {
+  ClauseOutcome& outcome = judged.outcome;
   outcome.verdict = problem.verdict;
   outcome.reason = problem.reason;
   outcome.failure = problem.failure;
@@ -125,13 +149,11 @@ void CaseRun::record(const Problem& problem, const Statement* statement, ClauseO
     outcome.failure.statement = std::string(trim(source_line(case_.source, at.line)));
     outcome.failure.location = cat(case_.file, ":", at.line, ":", at.column);
   }
-  if (outcome.verdict == v1::VERDICT_FAIL && !stage_->lateness().empty()) {
-    outcome.verdict = v1::VERDICT_INCONCLUSIVE;
-    outcome.reason = cat(stage_->lateness(), ", so this proves nothing: ", outcome.reason);
-  }
+  judged.problem = problem;
 }
 
-void CaseRun::judge_clause(const Clause& clause, ClauseOutcome& outcome) {
+void CaseRun::judge_clause(const Clause& clause, Judged& judged) {
+  ClauseOutcome& outcome = judged.outcome;
   const bool runs = !clause.slow || options_.slow;
   if (!runs) {
     outcome.verdict = v1::VERDICT_SKIP;
@@ -139,7 +161,7 @@ void CaseRun::judge_clause(const Clause& clause, ClauseOutcome& outcome) {
     outcome.reason = "slow: runs under --slow";
     return;
   }
-  if ((clause.fresh || !stage_) && !begin_stage(outcome)) return;
+  if (!stage_ && !begin_stage(outcome)) return;
   const std::string capability = lacking(clause);
   if (!capability.empty()) {
     outcome.verdict = v1::VERDICT_SKIP;
@@ -154,22 +176,36 @@ void CaseRun::judge_clause(const Clause& clause, ClauseOutcome& outcome) {
       return;
     }
     const Result result = stage_->run(statement);
-    if (result.has_value()) return record(*result, &statement, outcome);
+    if (result.has_value()) return record(*result, &statement, judged);
   }
   const Result result = stage_->close_clause();
-  if (result.has_value()) return record(*result, nullptr, outcome);
+  if (result.has_value()) return record(*result, nullptr, judged);
   outcome.verdict = v1::VERDICT_PASS;
 }
 
-void CaseRun::run_clause(const Clause& clause) {
-  ClauseOutcome outcome;
+// Whether the lateness of the harness may be the reason of a verdict that turns the run red. The
+// ledger has been asked before: a deviation whose signature was observed is one, late or not.
+void CaseRun::weigh(Judged& judged) const {
+  const v1::Verdict verdict = judged.outcome.verdict;
+  const bool red = verdict == v1::VERDICT_FAIL || verdict == v1::VERDICT_XPASS ||
+                   (verdict == v1::VERDICT_ERROR && judged.problem.has_value());
+  if (!red || !stage_) return;
+  const Lateness& lateness = stage_->lateness();
+  judged.doubt = lateness.doubt(judged.problem.value_or(Problem{}), stage_->patience());
+  judged.late_seconds = absl::ToDoubleSeconds(lateness.longest());
+  judged.late = lateness.text();
+}
+
+CaseRun::Judged CaseRun::run_clause(const Clause& clause) {
+  Judged judged;
+  ClauseOutcome& outcome = judged.outcome;
   outcome.name = clause.name;
-  if (clause.fresh && past_ != Past::kCancelled) past_ = Past::kSound;
   if (past_ == Past::kSound) {
-    judge_clause(clause, outcome);
+    judge_clause(clause, judged);
     if (options_.ledger != nullptr) {
       options_.ledger->apply(case_.head.id, options_.target, options_.kernel_release, outcome);
     }
+    weigh(judged);
     switch (outcome.verdict) {
       case v1::VERDICT_PASS:
       case v1::VERDICT_XPASS:
@@ -198,7 +234,66 @@ void CaseRun::run_clause(const Clause& clause) {
                          ? "the run was interrupted"
                          : cat("not reached: \"", past_clause_, "\" ended the session");
   }
-  outcome_.clauses.push_back(std::move(outcome));
+  return judged;
+}
+
+CaseRun::Judgement CaseRun::attempt(const std::vector<Clause>& clauses) {
+  stage_.reset();
+  if (past_ != Past::kCancelled) past_ = Past::kSound;
+  Judgement judgement;
+  for (const Clause& clause : clauses) judgement.push_back(run_clause(clause));
+  return judgement;
+}
+
+void CaseRun::put_aside(const Judgement& judgement) {
+  for (const Judged& judged : judgement) {
+    if (judged.doubt == Doubt::kNone) continue;
+    outcome_.attempts.push_back({judged.outcome.name, judged.outcome.verdict, judged.outcome.reason,
+                                 judged.outcome.failure.location, judged.late_seconds});
+  }
+}
+
+// After the last attempt: what went wrong in the same way each time, once at least without being
+// what lateness brings about, is the candidate's doing.
+void CaseRun::settle(Judgement& judgement, const std::vector<Judgement>& earlier) {
+  for (Judged& judged : judgement) {
+    if (judged.doubt == Doubt::kNone) continue;
+    size_t same = 1;
+    bool explained = judged.doubt == Doubt::kExplained;
+    for (const Judgement& before : earlier) {
+      for (const Judged& other : before) {
+        if (other.doubt == Doubt::kNone || !same_failure(judged.outcome, other.outcome)) continue;
+        ++same;
+        explained &= other.doubt == Doubt::kExplained;
+      }
+    }
+    ClauseOutcome& outcome = judged.outcome;
+    if (same == kAttempts && !explained) {
+      append(outcome.reason, " (in each of ", kAttempts, " attempts, though ", judged.late, ")");
+    } else {
+      outcome.reason = cat(judged.late, " in the last of ", earlier.size() + 1,
+                           " attempts, so this proves nothing: ", verdict_name(outcome.verdict),
+                           ": ", outcome.reason);
+      outcome.verdict = v1::VERDICT_INCONCLUSIVE;
+    }
+  }
+}
+
+void CaseRun::run_session(const std::vector<Clause>& clauses) {
+  std::vector<Judgement> earlier;
+  Judgement judgement = attempt(clauses);
+  const auto doubtful = [&] {
+    return std::any_of(judgement.begin(), judgement.end(),
+                       [](const Judged& judged) { return judged.doubt != Doubt::kNone; });
+  };
+  while (doubtful() && earlier.size() + 1 < kAttempts && !cancelled()) {
+    put_aside(judgement);
+    earlier.push_back(std::move(judgement));
+    judgement = attempt(clauses);
+  }
+  settle(judgement, earlier);
+  end_stage();
+  for (Judged& judged : judgement) outcome_.clauses.push_back(std::move(judged.outcome));
 }
 
 CaseOutcome CaseRun::run() {
@@ -211,13 +306,18 @@ CaseOutcome CaseRun::run() {
   outcome_.seed = options_.seed;
   outcome_.reproduce = cat("tcproctor run --target ", options_.target, " --filter ", case_.head.id,
                            " --seed ", options_.seed, options_.slow ? " --slow" : "");
+  std::vector<Clause> session;
   for (const Clause& clause : case_.clauses) {
     if (!applies(clause, options_.target)) continue;
     Clause asked = clause;
     asked.slow |= case_.head.slow;
-    run_clause(asked);
+    // A clause that is left out begins no session.
+    if (asked.fresh && (!asked.slow || options_.slow) && !session.empty()) {
+      run_session(std::exchange(session, {}));
+    }
+    session.push_back(std::move(asked));
   }
-  end_stage();
+  run_session(session);
   outcome_.seconds = absl::ToDoubleSeconds(absl::Now() - start);
   judge_case(outcome_);
   return std::move(outcome_);

@@ -73,8 +73,10 @@ absl::Status Drive::read_one() {
       events_.push_back(report.event());
       if (report.event().has_state_change()) state_changes_.push_back(report.event());
     }
+    if (report.has_stalled()) stalls_.push_back({now_ - from_proto(report.stalled()), now_});
     return absl::OkStatus();
   }
+  if (report.operation() == marked_ && !began_.has_value()) began_ = now_;
   if (report.result_case() == v1::Report::kRegistered) {
     registered_.insert(report.operation());
     return absl::OkStatus();
@@ -106,6 +108,11 @@ absl::StatusOr<v1::Report> Drive::finish(uint64_t operation) {
     if (!status.ok()) return status;
   }
   return take(operation);
+}
+
+void Drive::mark() {
+  marked_ = next_operation_;
+  began_.reset();
 }
 
 absl::StatusOr<v1::Report> Drive::call(v1::Command command) {

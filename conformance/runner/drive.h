@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -58,6 +59,18 @@ class Drive {
   absl::Status run_for(absl::Duration duration);
   absl::Status run_to(absl::Duration time);
 
+  // Session time at which the first command after mark() reached the session; nothing before that.
+  void mark();
+  std::optional<absl::Duration> began() const { return began_; }
+
+  // Spans of session time for which the daemon says that what was due had to wait for the
+  // processor; the caller removes what it uses.
+  struct Stall {
+    absl::Duration from;
+    absl::Duration to;
+  };
+  std::vector<Stall>& stalls() { return stalls_; }
+
   // Events reported so far that nobody has taken; the caller removes what it uses.
   std::deque<v1::ConnectionEvent>& events() { return events_; }
 
@@ -85,6 +98,9 @@ class Drive {
   std::set<uint64_t> forgotten_;
   std::deque<v1::ConnectionEvent> events_;
   std::vector<v1::ConnectionEvent> state_changes_;
+  uint64_t marked_ = 0;  // the operation that began() is about
+  std::optional<absl::Duration> began_;
+  std::vector<Stall> stalls_;
   absl::Status broken_;
 };
 

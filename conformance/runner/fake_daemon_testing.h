@@ -33,6 +33,7 @@ class FakeSession {
   std::vector<v1::LogEntry> log;
   std::vector<v1::ConnectionStatus> connections;
   std::vector<v1::ConnectionEvent> events;  // reported with the next command
+  std::vector<absl::Duration> stalls;       // up to now; reported with the next command
   std::set<v1::End> held;
 
   // Puts a segment of `from` on the wire. `at`: its time; default now.
@@ -80,9 +81,9 @@ struct FakeCandidate {
   std::function<void(FakeSession&, const v1::Segment&)> on_segment;
   // Any other command; nothing = the answer below.
   std::function<std::optional<v1::Report>(FakeSession&, const v1::Command&)> on_command;
-  // The clock of the sessions, and the lateness told with every injected segment.
-  v1::Clock clock = v1::CLOCK_VIRTUAL;
-  absl::Duration lateness = absl::ZeroDuration();
+  v1::Clock clock = v1::CLOCK_VIRTUAL;  // of the sessions
+  // Session time that passes before the command is carried out: a late runner. May be empty.
+  std::function<absl::Duration(FakeSession&, const v1::Command&)> delay;
   // The stream breaks at the command of that number.
   uint64_t breaks_at = 0;
 };
@@ -195,6 +196,12 @@ class FakeDaemon final : public v1::Drive::Service {
 
   void carry_out(FakeSession& session, const v1::Command& command,
                  std::map<uint64_t, v1::Command>& waiting, Stream& stream) {
+    if (candidate_.delay) session.now += candidate_.delay(session, command);
+    for (const absl::Duration stall : std::exchange(session.stalls, {})) {
+      v1::Report told = report_of(session, 0);
+      to_proto(stall, *told.mutable_stalled());
+      stream.Write(told);
+    }
     v1::Report report = report_of(session, command.operation());
     if (candidate_.on_command) {
       std::optional<v1::Report> own = candidate_.on_command(session, command);
@@ -302,7 +309,6 @@ class FakeDaemon final : public v1::Drive::Service {
       if (candidate_.on_segment) candidate_.on_segment(session, one.segment());
     }
     response.set_sent(request.train_size() + request.flood().count());
-    to_proto(candidate_.lateness, *response.mutable_lateness());
   }
 
   static bool expect(FakeSession& session, const v1::ExpectRequest& request, v1::Report& report,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "conformance/runner/result.h"
 #include "conformance/script/text.h"
 
@@ -17,6 +18,10 @@ struct Problem {
   v1::Verdict verdict = v1::VERDICT_ERROR;
   std::string reason;  // one line
   Failure failure;     // evidence; statement and location are filled in by the caller
+  // When the segment came that was not expected, in session time.
+  std::optional<absl::Duration> came_at;
+  // By how much a time was missed; nothing: what was waited for did not come at all.
+  std::optional<absl::Duration> missed_by;
 };
 
 using Result = std::optional<Problem>;  // nothing: it held

@@ -55,6 +55,16 @@ struct CasePart {
 };
 
 struct CaseOutcome {
+// A verdict that does not count, because the harness was late: the clauses of that session were run
+// again. What counts is the last attempt.
+struct Attempt {
+  std::string clause;
+  v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
+  std::string reason;
+  std::string location;  // file:line:column
+  double late = 0;       // seconds, the longest lateness in that session
+};
+
   std::string id;
   std::string title;
   std::string level;
@@ -64,6 +74,7 @@ struct CaseOutcome {
   std::string reason;
   std::vector<ClauseOutcome> clauses;
   std::vector<CasePart> parts;
+  std::vector<Attempt> attempts;  // earlier ones, in order
   double seconds = 0;
   uint64_t seed = 0;
   std::string ladder;     // of all parts

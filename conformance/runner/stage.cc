@@ -25,10 +25,6 @@ constexpr uint32_t kDefaultPortB = 8080;
 // On a virtual clock everything happens at exact moments; this only absorbs rounding.
 constexpr absl::Duration kVirtualTolerance = absl::Milliseconds(1);
 
-// A pause of the harness between two statements from which on a failure proves nothing: shorter
-// than any retransmission timer (Linux: 200 ms).
-constexpr absl::Duration kStall = absl::Milliseconds(150);
-
 constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
 
 const v1::EndInfo& info_of(const v1::Session& session, v1::End end) {
@@ -54,6 +50,16 @@ std::string ladder_text(const Flow& flow, const v1::LogEntry& entry) {
 }
 
 }  // namespace
+// Whether the statement does something to the candidate.
+bool acts(const Statement& statement) {
+  const auto* call = std::get_if<CallStatement>(&statement.body);
+  if (call != nullptr) {
+    return call->name != "STATE" && call->name != "STATUS" && call->name != "EVENT" &&
+           call->name != "EMBRYONIC";
+  }
+  return !std::holds_alternative<PendingStatement>(statement.body);
+}
+
 
 absl::StatusOr<std::unique_ptr<Stage>> Stage::begin(const Head& head, const StageOptions& options) {
   const absl::StatusOr<v1::CreateSessionRequest> request =
@@ -70,7 +76,7 @@ Stage::Stage(const Head& head, StageOptions options, std::unique_ptr<Drive> driv
       options_(std::move(options)),
       drive_(std::move(drive)),
       flows_(options_.seed, head.isn) {
-  start_ = event_time_ = drive_->now();
+  start_ = event_time_ = due_ = drive_->now();
   define_flow("main", {"", kDefaultPortA}, {"", kDefaultPortB});
 }
 
@@ -138,50 +144,60 @@ bool Stage::has_capability(const std::string& name) const {
 }
 
 void Stage::open_clause(const std::string& name) {
-  lateness_.clear();
   LadderItem item;
   item.kind = LadderItem::Kind::kClause;
   item.text = name;
   add_item(std::move(item));
 }
 
-// A pause between statements that the script did not ask for: the machine is overloaded.
-void Stage::note_stall() {
-  if (drive_->virtual_clock() || !last_reply_.has_value()) return;
-  const absl::Duration pause = absl::Now() - *last_reply_;
-  if (pause > kStall) {
-    lateness_ =
-        cat("the harness paused for ", print_duration(absl::Trunc(pause, absl::Milliseconds(1))),
-            " between two statements");
-  }
-}
-
+// Waits for the time of a statement.
 Result Stage::reach(const TimeSpec& time) {
   if (time.kind != TimeSpec::Kind::kRelative && time.kind != TimeSpec::Kind::kAbsolute) return {};
   const absl::Duration base = time.kind == TimeSpec::Kind::kAbsolute ? start_ : event_time_;
   const absl::Duration target = base + time.at;
   const absl::Status status = drive_->run_to(target);
-  if (!status.ok()) return refused(status);
-  const absl::Duration late = drive_->now() - target;
-  if (!drive_->virtual_clock() && late > tolerance()) {
-    lateness_ = cat("the harness was ", print_duration(absl::Trunc(late, absl::Milliseconds(1))),
-                    " late with a timed statement");
+  due_ = std::max(due_, target);
+  return status.ok() ? Result() : Result(refused(status));
+}
+
+void Stage::take_stalls() {
+  for (const Drive::Stall& stall : std::exchange(drive_->stalls(), {})) {
+    lateness_.note(stall.from, stall.to, "the daemon had to wait for the processor");
   }
-  return {};
+}
+
+// Notes by how much the statement that was carried out was late, and when the next one is due. What
+// is awaited or read in the log may be read at any time; what only looks at the candidate lets the
+// time pass that it took, and no more.
+void Stage::keep_pace(const Statement& statement) {
+  if (drive_->virtual_clock()) {
+    due_ = drive_->now();
+    return;
+  }
+  take_stalls();
+  if (std::holds_alternative<ExpectStatement>(statement.body) ||
+      std::holds_alternative<SilenceStatement>(statement.body)) {
+    due_ = std::max(due_, event_time_);
+    return;
+  }
+  const std::optional<absl::Duration> began = drive_->began();
+  if (!began.has_value()) return;
+  lateness_.note(due_, *began, "between two statements");
+  due_ = acts(statement) ? drive_->now() : due_ + (drive_->now() - *began);
 }
 
 Result Stage::run(const Statement& statement) {
-  note_stall();
   Result result = settle_timed_tasks(false);
   if (!result.has_value()) result = resolve_names(statement);
   const bool awaits = std::holds_alternative<ExpectStatement>(statement.body);
   if (!result.has_value() && !awaits) result = reach(statement.time);
   if (!result.has_value()) result = dispatch(statement);
+  drive_->mark();
   if (!drive_->broken().ok()) {
     return result.has_value() ? result : Result(broken(drive_->broken().ToString()));
   }
   Result observed = observe();
-  last_reply_ = absl::Now();
+  keep_pace(statement);
   return result.has_value() ? result : observed;
 }
 
@@ -314,7 +330,9 @@ void Stage::observe_states(const v1::ListResponse& list) {
 }
 
 Result Stage::close_clause() {
-  return settle_timed_tasks(true);
+  Result result = settle_timed_tasks(true);
+  take_stalls();
+  return result;
 }
 
 std::vector<StateEdge> Stage::edges() const {

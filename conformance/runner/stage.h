@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "conformance/report/ladder.h"
 #include "conformance/runner/drive.h"
+#include "conformance/runner/lateness.h"
 #include "conformance/runner/numbers.h"
 #include "conformance/runner/problem.h"
 #include "conformance/runner/result.h"
@@ -53,8 +54,9 @@ class Stage {
   const std::vector<v1::LogEntry>& segments() const { return entries_; }
   const std::vector<LadderItem>& ladder() const { return ladder_; }
   std::string end_description(v1::End end) const;
-  // Empty unless the harness itself was late in this clause: then a failure proves nothing.
-  const std::string& lateness() const { return lateness_; }
+  // How late the harness was so far.
+  const Lateness& lateness() const { return lateness_; }
+  absl::Duration patience() const { return head_.patience; }
 
  private:
   struct Connection {
@@ -94,7 +96,8 @@ class Stage {
   // stage.cc: time, flows, observation
   Result dispatch(const Statement& statement);
   Result reach(const TimeSpec& time);
-  void note_stall();
+  void keep_pace(const Statement& statement);
+  void take_stalls();
   Result observe();
   void observe_states(const v1::ListResponse& list);
   void log_entry(const v1::LogEntry& entry);
@@ -104,7 +107,6 @@ class Stage {
   Flow& flow_of(const Statement& statement);
   Flow& flow(const std::string& name) { return *flows_.find(name.empty() ? "main" : name); }
   v1::End end_or_examined(v1::End end) const;
-  absl::Duration patience() const { return head_.patience; }
   absl::Duration tolerance() const;
   void add_item(LadderItem item) { ladder_.push_back(std::move(item)); }
   v1::ConnectionRef reference(const Connection& connection) const;
@@ -128,6 +130,9 @@ class Stage {
                                                 const std::vector<Packet>& alternatives);
   absl::StatusOr<bool> consume_maybe(Flow& flow, v1::End end, const v1::LogEntry& entry);
   void consume(Flow& flow, v1::End end, const v1::LogEntry& entry);
+  std::optional<absl::Duration> came_late(Flow& flow, v1::End end,
+                                          const v1::SegmentPattern& pattern,
+                                          absl::Duration deadline);
   Problem unexpected(Flow& flow, v1::End end, const std::vector<Packet>& alternatives,
                      const Sight& sight);
 
@@ -189,8 +194,9 @@ class Stage {
   bool flooded_ = false;
   absl::Duration start_ = absl::ZeroDuration();       // session time at which the case began
   absl::Duration event_time_ = absl::ZeroDuration();  // of the previous event
-  std::string lateness_;
-  std::optional<absl::Time> last_reply_;
+  // When the next statement can be carried out: the script lets no time pass from then on.
+  absl::Duration due_ = absl::ZeroDuration();
+  Lateness lateness_;
   int anonymous_tasks_ = 0;
 };
 

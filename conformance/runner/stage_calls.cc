@@ -360,8 +360,11 @@ Result Stage::finish_task(const std::string& name) {
   if (result.has_value() || !task.ends.has_value()) return result;
   const absl::Duration off = from_proto(report->now()) - *task.ends;
   if (absl::AbsDuration(off) <= tolerance()) return {};
-  return wrong_result(task.call, {cat("it ends at ", print_duration(*task.ends - start_))},
-                      cat("it ended at ", print_duration(*task.ends - start_ + off)));
+  Problem problem =
+      wrong_result(task.call, {cat("it ends at ", print_duration(*task.ends - start_))},
+                   cat("it ended at ", print_duration(*task.ends - start_ + off)));
+  problem.missed_by = absl::AbsDuration(off) - tolerance();
+  return problem;
 }
 
 Result Stage::join_task(const JoinStatement& join) {
@@ -440,6 +443,7 @@ Result Stage::resolve_names(const Statement& statement) {
     const absl::StatusOr<bool> there =
         drive_->run_until_finished(task.operation, *task.ends + tolerance() - drive_->now());
     if (!there.ok()) return refused(there.status());
+    due_ = std::max(due_, drive_->now());
     return *there ? finish_task(awaited) : settle_timed_tasks(true);
   }
   return {};

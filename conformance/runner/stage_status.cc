@@ -88,10 +88,14 @@ absl::StatusOr<bool> Stage::poll(const std::function<absl::StatusOr<bool>()>& at
   const absl::Duration deadline = drive_->now() + patience();
   const absl::Duration step = drive_->virtual_clock() ? kVirtualStep : kRealStep;
   while (true) {
+    const absl::Duration begun = drive_->now();
     const absl::StatusOr<bool> done = attempt();
-    if (!done.ok() || *done || drive_->now() >= deadline) return done;
+    if (!done.ok() || *done || begun >= deadline) return done;
     const absl::Status status = drive_->run_for(step);
     if (!status.ok()) return status;
+    if (!drive_->virtual_clock()) {
+      lateness_.note(begun + step, drive_->now(), "between two looks at the candidate");
+    }
   }
 }
 

@@ -43,10 +43,6 @@ Result Stage::inject(const Statement& statement, const InjectStatement& inject) 
   if (!report.ok()) return refused(report.status());
   event_time_ = from_proto(report->now());
   if (!report->inject().numbers().empty()) last_injected_ = report->inject().numbers(0);
-  const absl::Duration late = from_proto(report->inject().lateness());
-  if (!drive_->virtual_clock() && late > tolerance()) {
-    lateness_ = cat("an injected segment was ", print_duration(late), " late");
-  }
   return {};
 }
 
@@ -150,9 +146,24 @@ Problem Stage::unexpected(Flow& flow, v1::End end, const std::vector<Packet>& al
           cat("against \"", print_packet(packet), "\": ", join(one->differences, "; ")));
     }
   }
-  return violation(cat("end ", end_name(end), " sent another segment than expected"),
-                   printed(alternatives), describe_segment(&flow, sight.entry),
-                   sight.entry.number(), std::move(differences));
+  Problem problem = violation(cat("end ", end_name(end), " sent another segment than expected"),
+                              printed(alternatives), describe_segment(&flow, sight.entry),
+                              sight.entry.number(), std::move(differences));
+  problem.came_at = from_proto(sight.entry.time());
+  return problem;
+}
+
+// By how much a segment missed its deadline that comes after all, as far as the lateness of the
+// harness can account for it; nothing if none comes.
+std::optional<absl::Duration> Stage::came_late(Flow& flow, v1::End end,
+                                               const v1::SegmentPattern& pattern,
+                                               absl::Duration deadline) {
+  take_stalls();
+  const absl::Duration slack = Lateness::kStretch * lateness_.longest();
+  if (slack <= absl::ZeroDuration()) return std::nullopt;
+  const absl::StatusOr<Sight> sight = next_segment(flow, end, pattern, deadline + slack);
+  if (!sight.ok() || sight->kind != Sight::Kind::kMatched) return std::nullopt;
+  return from_proto(sight->entry.time()) - deadline;
 }
 
 Result Stage::expect(const Statement& statement, const ExpectStatement& expect) {
@@ -170,10 +181,12 @@ Result Stage::expect(const Statement& statement, const ExpectStatement& expect) 
     const absl::StatusOr<Sight> sight = next_segment(on, end, *pattern, when.deadline);
     if (!sight.ok()) return refused(sight.status());
     if (sight->kind == Sight::Kind::kNothing) {
-      return violation(
+      Problem problem = violation(
           cat("end ", end_name(end), " sent nothing"), printed(expect.alternatives),
           cat("nothing until ", print_duration(when.deadline - start_), " after the start (",
               print_duration(when.deadline - event_time_), " after the previous event)"));
+      problem.missed_by = came_late(on, end, *pattern, when.deadline);
+      return problem;
     }
     if (sight->kind == Sight::Kind::kMismatched) {
       const absl::StatusOr<bool> maybe = consume_maybe(on, end, sight->entry);
@@ -188,17 +201,20 @@ Result Stage::expect(const Statement& statement, const ExpectStatement& expect) 
     const absl::Duration time = from_proto(sight->entry.time());
     const absl::Duration previous = std::exchange(event_time_, time);
     if (!when.earliest.has_value() || time >= *when.earliest) return {};
-    return violation(cat("end ", end_name(end), " sent the segment too early"),
-                     {cat("not before ", print_duration(*when.earliest - previous),
-                          " after the previous event")},
-                     cat("it came ", print_duration(time - previous), " after it"),
-                     sight->entry.number());
+    Problem problem = violation(cat("end ", end_name(end), " sent the segment too early"),
+                                {cat("not before ", print_duration(*when.earliest - previous),
+                                     " after the previous event")},
+                                cat("it came ", print_duration(time - previous), " after it"),
+                                sight->entry.number());
+    problem.missed_by = *when.earliest - time;
+    return problem;
   }
 }
 
 Result Stage::silence(const SilenceStatement& silence) {
   const v1::End end = end_or_examined(silence.from);
-  const absl::Duration deadline = drive_->now() + silence.duration;
+  // From when it was due: what a late harness sees after that time does not break it.
+  const absl::Duration deadline = due_ + silence.duration;
   uint64_t after = 0;
   for (Flow* one : flows_.all()) after = std::max(after, one->side(end).cursor);
   while (true) {
@@ -206,6 +222,8 @@ Result Stage::silence(const SilenceStatement& silence) {
         look(flow(""), end, {}, v1::EXPECT_MODE_SILENCE, after, deadline);
     if (!sight.ok()) return refused(sight.status());
     if (sight->kind != Sight::Kind::kMismatched) break;
+    const absl::Duration time = from_proto(sight->entry.time());
+    if (time > deadline) break;
     after = sight->entry.number();
     if (consumed_.count(after) != 0) continue;
     Flow* owner = flows_.owner(sight->entry);
@@ -216,11 +234,13 @@ Result Stage::silence(const SilenceStatement& silence) {
       if (!maybe.ok()) return refused(maybe.status());
       if (*maybe) continue;
     }
-    return violation(cat("end ", end_name(end), " was not silent"),
-                     {cat("no segment for ", print_duration(silence.duration))},
-                     describe_segment(owner, sight->entry), after);
+    Problem problem = violation(cat("end ", end_name(end), " was not silent"),
+                                {cat("no segment for ", print_duration(silence.duration))},
+                                describe_segment(owner, sight->entry), after);
+    problem.came_at = time;
+    return problem;
   }
-  event_time_ = drive_->now();
+  event_time_ = deadline;
   return {};
 }
 
@@ -262,6 +282,7 @@ Result Stage::release(const HoldStatement& hold) {
     numbers = {there ? awaited : held.back()};
   }
   const bool drop = hold.verb == HoldStatement::Verb::kDrop;
+  const absl::Duration found = drive_->now();
   v1::Command command;
   v1::ReleaseHeldRequest& request = *command.mutable_release_held();
   request.set_session(session().id());
@@ -269,6 +290,9 @@ Result Stage::release(const HoldStatement& hold) {
   request.set_drop(drop);
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
   if (!report.ok()) return refused(report.status());
+  if (!drive_->virtual_clock()) {
+    lateness_.note(found, from_proto(report->now()), "with releasing a segment");
+  }
   for (const uint64_t number : numbers) {
     std::erase(held, number);
     LadderItem item;

@@ -74,9 +74,9 @@ class Run {
  private:
   absl::Status prepare();
   CaseRunOptions case_options(const std::string& target) const;
-  // Runs the sanity case. False: nothing can be examined there. A violation of the target is a
-  // result like any other, listed once, and no reason to stop: the harness has just shown that it
-  // works.
+  // Runs the sanity case. False: nothing can be examined there. A violation of the target, or that
+  // the harness was late, is a result like any other, listed once, and no reason to stop: the
+  // harness has just shown that it works.
   bool examine_harness(const std::string& target, const char* when,
                        const std::function<void(const CaseOutcome&)>& sink);
   std::vector<std::function<CaseOutcome()>> items();
@@ -86,8 +86,8 @@ class Run {
   const RunOptions& options_;
   std::vector<std::string> targets_;
   std::vector<const Case*> cases_;
-  std::set<std::string> unfit_;     // targets on which the sanity case could not be judged
-  std::set<std::string> violated_;  // targets that broke a rule in it
+  std::set<std::string> unfit_;  // targets on which the sanity case could not be judged
+  std::set<std::pair<std::string, v1::Verdict>> told_;  // what it came to instead of PASS
   RunFacts facts_;
   RunReport report_;
 };
@@ -145,8 +145,10 @@ bool Run::examine_harness(const std::string& target, const char* when,
   options.ledger = nullptr;
   CaseOutcome outcome = run_case(library_.sanity, options);
   if (outcome.verdict == v1::VERDICT_PASS) return true;
-  if (outcome.verdict == v1::VERDICT_FAIL) {
-    if (!violated_.insert(target).second) return true;
+  // On a machine that is too busy every case finds out for itself whether it can be judged.
+  const bool late = outcome.verdict == v1::VERDICT_INCONCLUSIVE && !cancelled();
+  if (outcome.verdict == v1::VERDICT_FAIL || late) {
+    if (!told_.insert({target, outcome.verdict}).second) return true;
     if (sink) sink(outcome);
     report_.results.push_back(std::move(outcome));
     return true;

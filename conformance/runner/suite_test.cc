@@ -113,6 +113,22 @@ TEST_F(SuiteTest, AViolationInTheSanityCaseIsOneResultAndTheRestIsExamined) {
   EXPECT_EQ(report.results.at(1).verdict, v1::VERDICT_PASS);
 }
 
+TEST_F(SuiteTest, ALateSanityCaseIsOneResultAndTheRestIsExamined) {
+  write("sanity", "< S 0:0(0)\n> S. 0:0(0) ack 1\n", "//: patience: 20ms\n");
+  write("a", "wait 1ms\n");
+  FakeCandidate late;
+  late.clock = v1::CLOCK_REAL;
+  late.delay = [](FakeSession&, const v1::Command& command) {
+    return absl::Milliseconds(command.has_inject() ? 500 : 0);
+  };
+  const RunReport report = run({}, late);
+  EXPECT_EQ(report.exit_status, 2);
+  EXPECT_THAT(report.complaints, IsEmpty());
+  EXPECT_THAT(sunk_, ElementsAre("sanity/stack-virtual", "a/stack-virtual"));
+  EXPECT_EQ(report.results.at(0).verdict, v1::VERDICT_INCONCLUSIVE);
+  EXPECT_EQ(report.results.at(1).verdict, v1::VERDICT_PASS);
+}
+
 TEST_F(SuiteTest, ASkipThatNobodyNamesIsThree) {
   write("a", "wait 1ms\n", "//: requires: syn_cookies\n");
   EXPECT_EQ(run({}).exit_status, 3);

@@ -11,6 +11,9 @@
 namespace tcproctor::server {
 namespace {
 
+// Stalls that are remembered until somebody asks something.
+constexpr size_t kMaxStalls = 1000;
+
 // Requests of a stream need not name the session; if they do, it must be the stream's.
 absl::Status check_session(const std::string& named, const Session& session) {
   if (named.empty() || named == session.id()) return absl::OkStatus();
@@ -38,7 +41,14 @@ const std::string& session_of(const Request& request) {
 DriveStream::DriveStream(std::shared_ptr<Session> session,
                          std::function<void(const v1::Report&)> report,
                          std::function<void(const absl::Status&)> on_end)
-    : session_(std::move(session)), report_(std::move(report)), on_end_(std::move(on_end)) {}
+    : session_(std::move(session)),
+      report_([this, report = std::move(report)](const v1::Report& answer) {
+        if (answer.operation() != 0) {
+          for (const v1::Report& stall : std::exchange(stalls_, {})) report(stall);
+        }
+        report(answer);
+      }),
+      on_end_(std::move(on_end)) {}
 
 void DriveStream::start(uint64_t operation) {
   last_operation_ = operation;
@@ -56,13 +66,24 @@ void DriveStream::start(uint64_t operation) {
                                              subscription_ = 0;
                                              if (report_) on_end_(why);
                                            }});
+  if (!session_->virtual_clock()) {
+    probe_ = std::make_unique<StallProbe>(session_->loop(),
+                                          [this](tcp::Duration waited) { note_stall(waited); });
+  }
   v1::Report report = report_for(operation);
   *report.mutable_session() = session_->describe();
   report_(report);
 }
 
+void DriveStream::note_stall(tcp::Duration waited) {
+  if (!session_->alive() || stalls_.size() == kMaxStalls) return;
+  v1::Report& report = stalls_.emplace_back(report_for(0));
+  *report.mutable_stalled() = to_proto(waited);
+}
+
 void DriveStream::stop() {
   report_ = nullptr;
+  probe_.reset();
   queue_.clear();
   queued_bytes_ = 0;
   if (!session_->alive()) return;

@@ -8,9 +8,11 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "server/session/session.h"
+#include "server/session/stall_probe.h"
 #include "tcproctor/v1/drive.pb.h"
 
 namespace tcproctor::server {
@@ -53,6 +55,7 @@ class DriveStream : public std::enable_shared_from_this<DriveStream> {
   // The first of these that is over, 0 if none is.
   uint64_t first_completed(const v1::RunUntilRequest& request) const;
   void unblock();
+  void note_stall(tcp::Duration waited);
 
   const std::shared_ptr<Session> session_;
   std::function<void(const v1::Report&)> report_;
@@ -64,6 +67,9 @@ class DriveStream : public std::enable_shared_from_this<DriveStream> {
   uint64_t blocked_by_ = 0;  // the command that holds the queue up, 0 = none
   std::deque<v1::Command> queue_;
   size_t queued_bytes_ = 0;
+  // Real clock. Stalls are told with the next answer: who asks nothing is told nothing.
+  std::unique_ptr<StallProbe> probe_;
+  std::vector<v1::Report> stalls_;
 };
 
 }  // namespace tcproctor::server

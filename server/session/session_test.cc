@@ -531,6 +531,20 @@ TEST_F(SessionTest, ALeaseThatRunsOutEndsWhatWaits) {
   EXPECT_THAT(std::string(found.status().message()), ::testing::HasSubstr("lease ran out"));
 }
 
+TEST(StallProbeTest, TellsHowLongALoopWasBusy) {
+  const std::unique_ptr<run::EventLoop> loop = *run::EventLoop::create();
+  tcp::Duration longest{0};
+  StallProbe probe(*loop, [&](tcp::Duration waited) { longest = std::max(longest, waited); });
+  const run::SteadyTime start = run::steady_now();
+  loop->schedule(start + std::chrono::milliseconds(12), [&] {
+    while (run::steady_now() < start + std::chrono::milliseconds(62)) {
+    }
+  });
+  loop->schedule(start + std::chrono::milliseconds(80), [&] { loop->stop(); });
+  loop->run();
+  EXPECT_GE(longest, std::chrono::milliseconds(45));
+}
+
 TEST(LeaseTest, IsRenewedAndRunsOut) {
   const run::SteadyTime start{};
   Lease lease(std::chrono::seconds(10), start);

@@ -16,6 +16,8 @@ namespace tcproctor::server {
 namespace {
 
 constexpr tcp::Duration kMaxGap = std::chrono::hours(24);
+// A packet that seems to have waited longer for us was stamped before somebody set the clock.
+constexpr tcp::Duration kMaxWait = std::chrono::seconds(30);
 
 v1::End other(v1::End end) {
   return end == v1::END_A ? v1::END_B : v1::END_A;
@@ -131,8 +133,17 @@ uint64_t Wire::append(v1::End from, v1::Origin origin, v1::Fate fate,
   LogRecord record;
   record.time = scheduler_.now();
   record.wall_time_ns = meta.wall_time_ns;
-  if (record.wall_time_ns == 0 && hooks_->wall_time_ns)
-    record.wall_time_ns = hooks_->wall_time_ns();
+  if (hooks_->wall_time_ns) {
+    const int64_t wall_time_ns = hooks_->wall_time_ns();
+    if (record.wall_time_ns == 0) record.wall_time_ns = wall_time_ns;
+    // It has waited for us since the kernel stamped it. Times grow with the numbers all the same: a
+    // packet that we sent meanwhile came first.
+    const std::chrono::nanoseconds waited(wall_time_ns - record.wall_time_ns);
+    if (waited > tcp::Duration::zero() && waited < kMaxWait) {
+      record.time = std::max(record.time - waited, last_time_);
+    }
+  }
+  last_time_ = record.time;
   record.packet = packet;
   record.from = from;
   record.origin = origin;

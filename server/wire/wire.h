@@ -142,7 +142,8 @@ class Wire {
   std::vector<std::shared_ptr<Player>> players_;
   uint64_t unlogged_ = 0;
   uint16_t identification_ = 0;
-  uint64_t draws_ = 0;  // default seeds handed out
+  uint64_t draws_ = 0;        // default seeds handed out
+  tcp::Instant last_time_{};  // of the log
 };
 
 }  // namespace tcproctor::server

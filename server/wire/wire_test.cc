@@ -46,6 +46,7 @@ class WireTest : public testing::Test {
       return end == v1::END_A ? v1::TCP_STATE_SYN_SENT : v1::TCP_STATE_LISTEN;
     };
     hooks.activity = [this] { ++activity_; };
+    if (wall_time_ns_ != 0) hooks.wall_time_ns = [this] { return wall_time_ns_; };
     hooks.capture_drops = [this] {
       ++drop_questions_;
       return drops_;
@@ -98,6 +99,7 @@ class WireTest : public testing::Test {
   std::vector<std::string> observed_;
   std::function<void()> on_delivery_;
   int activity_ = 0;
+  int64_t wall_time_ns_ = 0;
   int drop_questions_ = 0;
   uint64_t drops_ = 0;
   std::unique_ptr<Wire> wire_;
@@ -116,6 +118,28 @@ TEST_F(WireTest, DeliversAndLogs) {
   EXPECT_EQ(entry(1).time().nanos(), 3'000'000);
   EXPECT_FALSE(entry(1).has_wall_time());
   EXPECT_EQ(activity_, 2);
+}
+
+TEST_F(WireTest, TimeIsWhenTheKernelSawIt) {
+  constexpr int64_t kMillisecond = 1'000'000;
+  wall_time_ns_ = 1'000'000 * kMillisecond;
+  make(true);
+  run_for(seconds(100));
+  const auto receive = [&](int64_t waited_ms) {
+    PacketMeta meta;
+    meta.wall_time_ns = wall_time_ns_ - waited_ms * kMillisecond;
+    wire_->on_packet(v1::END_B, octets(packet_of("tcp {}")), meta);
+    const v1::LogEntry logged = entry(wire_->log().last());
+    return logged.time().seconds() * 1000 + logged.time().nanos() / kMillisecond;
+  };
+  EXPECT_EQ(receive(50), 99'950);
+  EXPECT_EQ(receive(60), 99'950) << "times grow with the numbers";
+  EXPECT_EQ(receive(20), 99'980);
+  EXPECT_EQ(receive(-5), 100'000) << "the clock was set";
+  EXPECT_EQ(receive(60'000), 100'000) << "the clock was set";
+  run_for(seconds(1));
+  EXPECT_TRUE(inject("from: END_A train { segment { tcp {} } }").ok());
+  EXPECT_EQ(receive(30), 101'000) << "the injected one came first";
 }
 
 TEST_F(WireTest, ScriptedEndGetsNothing) {
