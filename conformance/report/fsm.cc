@@ -51,20 +51,42 @@ constexpr std::array<Edge, 29> kEdges = {{
     {v1::TCP_STATE_SYN_RECEIVED, v1::TCP_STATE_TIME_WAIT, "RST (MAY-2)"},
 }};
 
+// The reasons why the ledger names a SKIP of what would have taken the edge.
+void name_unsupported(const RunReport& report, EdgeCoverage& edge) {
+  const std::string name = cat(state_name(edge.from), " to ", state_name(edge.to));
+  for (const CaseOutcome& result : report.results) {
+    if (edge.cases.count(result.target) != 0) continue;
+    for (const ClauseOutcome& clause : result.clauses) {
+      const bool named = clause.verdict == v1::VERDICT_SKIP && !clause.reference.empty();
+      if (named && clause.name.find(name) != std::string::npos) {
+        edge.not_supported[result.target] = cat(clause.reason, ": ", clause.reference);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<EdgeCoverage> fsm_coverage(const RunReport& report) {
-  std::map<std::pair<int, int>, std::map<std::string, uint32_t>> taken;
-  for (const CaseOutcome& result : report.results) {
-    std::set<std::pair<std::string, std::pair<int, int>>> here;  // once for each result
-    for (const CasePart& part : result.parts) {
-      for (const StateEdge& edge : part.edges) here.insert({edge.tcp, {edge.from, edge.to}});
-    }
-    for (const auto& [tcp, edge] : here) ++taken[edge][tcp];
-  }
   std::vector<EdgeCoverage> coverage;
   for (const Edge& edge : kEdges) {
-    coverage.push_back({edge.from, edge.to, edge.cause, taken[{edge.from, edge.to}]});
+    EdgeCoverage& covered = coverage.emplace_back(EdgeCoverage{edge.from, edge.to, edge.cause});
+    std::set<std::string> directly;
+    for (const CaseOutcome& result : report.results) {
+      std::set<std::string> here;  // once for each result
+      for (const CasePart& part : result.parts) {
+        for (const StateEdge& taken : part.edges) {
+          if (taken.from != edge.from || taken.to != edge.to) continue;
+          here.insert(taken.tcp);
+          if (!taken.through) directly.insert(taken.tcp);
+        }
+      }
+      for (const std::string& tcp : here) ++covered.cases[tcp];
+    }
+    for (const auto& [tcp, count] : covered.cases) {
+      if (directly.count(tcp) == 0) covered.through.insert(tcp);
+    }
+    name_unsupported(report, covered);
   }
   return coverage;
 }
@@ -80,25 +102,34 @@ std::string console_fsm(const RunReport& report) {
     if (seen.count(target) != 0) tcps.push_back(target);
   }
   std::string out = absl::StrFormat("%-58s", "edges of the state diagram, results that took them");
-  for (const std::string& tcp : tcps) out += absl::StrFormat("%14s", tcp);
+  for (const std::string& tcp : tcps) out += absl::StrFormat("%15s", tcp);
   out += '\n';
-  std::map<std::string, uint32_t> covered;
+  std::map<std::string, uint32_t> covered, possibly;
+  bool by_way = false;
   for (const EdgeCoverage& edge : coverage) {
     out += absl::StrFormat("%-13s-> %-13s%-29s", state_name(edge.from), state_name(edge.to),
                            std::string(edge.cause));
     for (const std::string& tcp : tcps) {
       const auto found = edge.cases.find(tcp);
       const bool taken = found != edge.cases.end();
+      const bool possible = edge.not_supported.count(tcp) == 0;
+      const bool through = edge.through.count(tcp) != 0;
       covered[tcp] += taken ? 1 : 0;
-      out += absl::StrFormat("%14s", taken ? cat(found->second) : std::string("-"));
+      possibly[tcp] += possible ? 1 : 0;
+      by_way = by_way || through;
+      out += absl::StrFormat("%15s", taken      ? cat(found->second, through ? "*" : "")
+                                     : possible ? std::string("-")
+                                                : std::string("not supported"));
     }
     out += '\n';
   }
   out += absl::StrFormat("%-58s", "taken");
   for (const std::string& tcp : tcps) {
-    out += absl::StrFormat("%14s", cat(covered[tcp], " of ", coverage.size()));
+    out += absl::StrFormat("%15s", cat(covered[tcp], " of ", possibly[tcp]));
   }
-  return out + "\n\n";
+  out += '\n';
+  if (by_way) out += "* by way of the state between, within one segment\n";
+  return out + "\n";
 }
 
 }  // namespace tcproctor::conformance

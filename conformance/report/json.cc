@@ -193,6 +193,11 @@ void write_edge(JsonWriter& json, const EdgeCoverage& edge) {
   json.open('{');
   for (const auto& [tcp, count] : edge.cases) json.number(tcp, count);
   json.close('}');
+  json.texts("through", {edge.through.begin(), edge.through.end()});
+  json.key("not_supported");
+  json.open('{');
+  for (const auto& [tcp, reason] : edge.not_supported) json.text(tcp, reason);
+  json.close('}');
   json.close('}');
 }
 

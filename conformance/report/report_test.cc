@@ -9,9 +9,10 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include "conformance/report/fsm.h"
 #include "conformance/runner/verdict.h"
-
 #include "conformance/script/names.h"
+
 namespace tcproctor::conformance {
 namespace {
 
@@ -118,7 +119,6 @@ TEST(Console, CleanResultsHaveNoFailure) {
   EXPECT_EQ(console_failure(outcome("C1", "stack", v1::VERDICT_XFAIL), {}), "");
 }
 
-TEST(Console, LineAndColours) {
 TEST(Console, ARepeatedResultSaysSo) {
   CaseOutcome repeated = outcome("C1", "stack", v1::VERDICT_PASS);
   repeated.attempts = {{"handshake", v1::VERDICT_FAIL, "why", "x.pkt:7:1", 0.083},
@@ -129,6 +129,7 @@ TEST(Console, ARepeatedResultSaysSo) {
   EXPECT_THAT(console_matrix(report, {}), HasSubstr("\nlate and repeated: 1 results\n"));
 }
 
+TEST(Console, LineAndColours) {
   EXPECT_EQ(console_line(outcome("C1", "stack", v1::VERDICT_PASS), {}),
             "PASS         stack         C1                        0.25 s  "
             "Title of <C1> & \"more\"\n");
@@ -145,6 +146,34 @@ void expect_keys(const google::protobuf::Struct& object,
     EXPECT_EQ(found->second.kind_case(), kind) << name;
   }
   EXPECT_EQ(object.fields().size(), keys.size());
+}
+
+TEST(Fsm, TellsWhatWasTakenHowAndWhatCannotBe) {
+  RunReport report;
+  CaseOutcome one = outcome("C1", "kernel", v1::VERDICT_SKIP);
+  one.clauses[0].name = "LISTEN to SYN-SENT by OPEN";
+  one.clauses[0].reference = "af_inet.c";
+  one.clauses[0].reason = "refused";
+  one.parts[0].edges = {{"kernel", v1::TCP_STATE_CLOSED, v1::TCP_STATE_LISTEN}};
+  CaseOutcome unnamed = outcome("C2", "kernel", v1::VERDICT_SKIP);
+  unnamed.clauses[0].name = "SYN-RECEIVED to FIN-WAIT-1 by CLOSE";
+  CaseOutcome two = outcome("C1", "stack", v1::VERDICT_PASS);
+  two.parts[0].edges = {{"stack", v1::TCP_STATE_FIN_WAIT_1, v1::TCP_STATE_TIME_WAIT, true}};
+  report.results = {one, unnamed, two};
+  for (const EdgeCoverage& edge : fsm_coverage(report)) {
+    const std::string name = state_name(edge.from) + " " + state_name(edge.to);
+    EXPECT_EQ(edge.not_supported.count("kernel"), name == "LISTEN SYN-SENT" ? 1u : 0u) << name;
+    EXPECT_EQ(edge.through.count("stack"), name == "FIN-WAIT-1 TIME-WAIT" ? 1u : 0u) << name;
+    if (name == "LISTEN SYN-SENT") {
+      EXPECT_EQ(edge.not_supported.at("kernel"), "refused: af_inet.c");
+    }
+  }
+  // outcome() gives C2 an edge of the stack.
+  const std::string text = console_fsm(report);
+  EXPECT_THAT(text, HasSubstr("not supported"));
+  EXPECT_THAT(text, HasSubstr("1*"));
+  EXPECT_THAT(text, HasSubstr("1 of 28        2 of 29"));
+  EXPECT_THAT(text, HasSubstr("* by way of the state between, within one segment"));
 }
 
 TEST(Json, HasTheDocumentedShape) {
@@ -179,7 +208,9 @@ TEST(Json, HasTheDocumentedShape) {
   expect_keys(edge, {{"from", Value::kStringValue},
                      {"to", Value::kStringValue},
                      {"cause", Value::kStringValue},
-                     {"results", Value::kStructValue}});
+                     {"results", Value::kStructValue},
+                     {"through", Value::kListValue},
+                     {"not_supported", Value::kStructValue}});
   EXPECT_EQ(edge.fields().at("to").string_value(), "SYN-SENT");
   // Seven results took it, each twice: counted once each.
   EXPECT_EQ(edge.fields().at("results").struct_value().fields().at("stack").number_value(), 7);
@@ -194,6 +225,7 @@ TEST(Json, HasTheDocumentedShape) {
                        {"verdict", Value::kStringValue},
                        {"reason", Value::kStringValue},
                        {"clauses", Value::kListValue},
+                       {"attempts", Value::kListValue},
                        {"segments", Value::kListValue},
                        {"captures", Value::kListValue},
                        {"seconds", Value::kNumberValue},
@@ -202,6 +234,14 @@ TEST(Json, HasTheDocumentedShape) {
                        {"ladder", Value::kStringValue}});
   EXPECT_EQ(failed.fields().at("title").string_value(), "Title of <C2> & \"more\"");
   EXPECT_EQ(failed.fields().at("verdict").string_value(), "FAIL");
+  const google::protobuf::Struct& attempt =
+      failed.fields().at("attempts").list_value().values(0).struct_value();
+  expect_keys(attempt, {{"clause", Value::kStringValue},
+                        {"verdict", Value::kStringValue},
+                        {"reason", Value::kStringValue},
+                        {"location", Value::kStringValue},
+                        {"late", Value::kNumberValue}});
+  EXPECT_EQ(attempt.fields().at("late").number_value(), 0.083);
   const google::protobuf::Struct& clause =
       failed.fields().at("clauses").list_value().values(0).struct_value();
   expect_keys(clause, {{"name", Value::kStringValue},
@@ -225,7 +265,6 @@ TEST(Json, HasTheDocumentedShape) {
                         {"from", Value::kStringValue},
                         {"origin", Value::kStringValue},
                         {"fate", Value::kStringValue},
-                       {"attempts", Value::kListValue},
                         {"raw", Value::kStringValue}});
   EXPECT_EQ(segment.fields().at("raw").string_value(), "4501");
   EXPECT_EQ(segment.fields().at("time").number_value(), 0.5);
@@ -234,14 +273,6 @@ TEST(Json, HasTheDocumentedShape) {
 TEST(Json, EveryKeyIsDocumented) {
   std::ifstream in(TCPROCTOR_SCHEMA_MD);
   const std::string schema((std::istreambuf_iterator<char>(in)), {});
-  const google::protobuf::Struct& attempt =
-      failed.fields().at("attempts").list_value().values(0).struct_value();
-  expect_keys(attempt, {{"clause", Value::kStringValue},
-                        {"verdict", Value::kStringValue},
-                        {"reason", Value::kStringValue},
-                        {"location", Value::kStringValue},
-                        {"late", Value::kNumberValue}});
-  EXPECT_EQ(attempt.fields().at("late").number_value(), 0.083);
   ASSERT_FALSE(schema.empty());
   const std::string json = json_report(full_report());
   for (size_t at = json.find("\": "); at != std::string::npos; at = json.find("\": ", at + 1)) {

@@ -44,6 +44,7 @@ struct StateEdge {
   std::string tcp;  // whose: kernel, stack or stack-virtual
   v1::TcpState from = v1::TCP_STATE_UNSPECIFIED;
   v1::TcpState to = v1::TCP_STATE_UNSPECIFIED;
+  bool through = false;  // by way of the state that lies between, within one segment
 };
 
 // One session of a case: a case has more than one when clauses start fresh.
@@ -54,7 +55,6 @@ struct CasePart {
   std::string pcap_file;         // empty unless captures were asked for
 };
 
-struct CaseOutcome {
 // A verdict that does not count, because the harness was late: the clauses of that session were run
 // again. What counts is the last attempt.
 struct Attempt {
@@ -65,6 +65,7 @@ struct Attempt {
   double late = 0;       // seconds, the longest lateness in that session
 };
 
+struct CaseOutcome {
   std::string id;
   std::string title;
   std::string level;
@@ -73,8 +74,8 @@ struct Attempt {
   v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
   std::string reason;
   std::vector<ClauseOutcome> clauses;
-  std::vector<CasePart> parts;
   std::vector<Attempt> attempts;  // earlier ones, in order
+  std::vector<CasePart> parts;
   double seconds = 0;
   uint64_t seed = 0;
   std::string ladder;     // of all parts

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "conformance/runner/segments.h"
+#include "conformance/runner/state_edges.h"
 #include "conformance/runner/target.h"
 #include "conformance/script/flags.h"
 #include "conformance/script/names.h"
@@ -49,7 +50,6 @@ std::string ladder_text(const Flow& flow, const v1::LogEntry& entry) {
   return out;
 }
 
-}  // namespace
 // Whether the statement does something to the candidate.
 bool acts(const Statement& statement) {
   const auto* call = std::get_if<CallStatement>(&statement.body);
@@ -60,6 +60,7 @@ bool acts(const Statement& statement) {
   return !std::holds_alternative<PendingStatement>(statement.body);
 }
 
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Stage>> Stage::begin(const Head& head, const StageOptions& options) {
   const absl::StatusOr<v1::CreateSessionRequest> request =
@@ -155,8 +156,8 @@ Result Stage::reach(const TimeSpec& time) {
   if (time.kind != TimeSpec::Kind::kRelative && time.kind != TimeSpec::Kind::kAbsolute) return {};
   const absl::Duration base = time.kind == TimeSpec::Kind::kAbsolute ? start_ : event_time_;
   const absl::Duration target = base + time.at;
-  const absl::Status status = drive_->run_to(target);
   due_ = std::max(due_, target);
+  const absl::Status status = drive_->run_to(target);
   return status.ok() ? Result() : Result(refused(status));
 }
 
@@ -191,13 +192,13 @@ Result Stage::run(const Statement& statement) {
   if (!result.has_value()) result = resolve_names(statement);
   const bool awaits = std::holds_alternative<ExpectStatement>(statement.body);
   if (!result.has_value() && !awaits) result = reach(statement.time);
-  if (!result.has_value()) result = dispatch(statement);
   drive_->mark();
+  if (!result.has_value()) result = dispatch(statement);
   if (!drive_->broken().ok()) {
     return result.has_value() ? result : Result(broken(drive_->broken().ToString()));
   }
-  Result observed = observe();
   keep_pace(statement);
+  Result observed = observe();
   return result.has_value() ? result : observed;
 }
 
@@ -314,6 +315,11 @@ v1::TcpState Stage::resolve_state(const Flow& flow, v1::End end, const v1::ListR
 }
 
 void Stage::observe_states(const v1::ListResponse& list) {
+  for (const v1::ConnectionStatus& status : list.connections()) {
+    if (status.state() == v1::TCP_STATE_LISTEN || pairs_.count(status.connection()) != 0) continue;
+    pairs_.emplace(status.connection(),
+                   cat(end_name(status.end()), " ", status.pair().ShortDebugString()));
+  }
   for (const Flow* flow : flows_.all()) {
     for (const v1::End end : kEnds) {
       if (!is_real(head_, end)) continue;
@@ -336,14 +342,11 @@ Result Stage::close_clause() {
 }
 
 std::vector<StateEdge> Stage::edges() const {
-  std::vector<StateEdge> edges;
-  const std::string ours(drive_->virtual_clock() ? kTargetVirtual : kTargetStack);
-  for (const v1::ConnectionEvent& event : drive_->state_changes()) {
-    const bool kernel = info_of(session(), event.end()).kind() == v1::END_KIND_KERNEL;
-    edges.push_back({kernel ? std::string(kTargetKernel) : ours, event.state_change().from(),
-                     event.state_change().to()});
-  }
-  return edges;
+  return state_edges(drive_->state_changes(), pairs_, [&](v1::End end) {
+    const bool kernel = info_of(session(), end).kind() == v1::END_KIND_KERNEL;
+    if (kernel) return std::string(kTargetKernel);
+    return std::string(drive_->virtual_clock() ? kTargetVirtual : kTargetStack);
+  });
 }
 
 }  // namespace tcproctor::conformance

@@ -187,6 +187,7 @@ class Stage {
   std::map<v1::End, uint64_t> last_awaited_;  // number of the segment that > or maybe took last
   std::map<v1::End, uint64_t> last_segment_;  // newest segment that the end itself sent
   std::map<std::pair<std::string, v1::End>, v1::TcpState> last_state_;
+  std::map<uint64_t, std::string> pairs_;  // sockets of the connections listed so far, by id
   std::vector<v1::LogEntry> entries_;
   std::vector<LadderItem> ladder_;
   uint64_t log_position_ = 0;

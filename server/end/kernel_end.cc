@@ -109,6 +109,7 @@ absl::Status KernelEnd::watch(Connection& connection) {
 // Closing a descriptor takes it out of the epoll set.
 void KernelEnd::forget_socket(Connection& connection) {
   connection.socket.reset();
+  if (connection.listener) follow_state(connection);
 }
 
 absl::StatusOr<KernelEnd::Connection*> KernelEnd::lookup(uint64_t id) {
@@ -217,6 +218,7 @@ absl::StatusOr<v1::OpenResponse> KernelEnd::open_passive(const v1::OpenRequest& 
   connection.cookie = socket->cookie();
   connection.socket = *std::move(socket);
   if (absl::Status status = watch(connection); !status.ok()) return status;
+  follow_state(connection);
   v1::OpenResponse response = failed(tcp::Outcome::kOk, pair);
   response.set_connection(connection.id);
   return response;

@@ -104,6 +104,10 @@ class KernelEnd : public End {
   bool is_directed_broadcast(const packet::IpAddress& address) const;
   tcp::Outcome tell_apart(tcp::Outcome outcome, const packet::FourTuple& pair);
   tcp::State state_of(Connection& connection);
+  tcp::State listener_state(const Connection& connection);
+  tcp::State follow_state(Connection& connection);
+  void note_change(Connection& connection, tcp::State to);
+  uint64_t listener_of(const packet::SocketAddress& local) const;
   std::optional<DiagnosedSocket> diagnose(const Connection& connection);
   void note_error(Connection& connection);
   v1::HalfOpen half_open(const Connection& listener);

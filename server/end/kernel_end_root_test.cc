@@ -121,6 +121,22 @@ TEST_F(KernelEndTest, LifeOfAConnection) {
   EXPECT_EQ(status->last_error(), v1::OUTCOME_OK);
 }
 
+TEST_F(KernelEndTest, AListenerTellsItsStates) {
+  const auto changes = [](const std::vector<v1::ConnectionEvent>& told, uint64_t id) {
+    std::string all;
+    for (const v1::ConnectionEvent& event : told) {
+      if (event.connection() != id || !event.has_state_change()) continue;
+      all += v1::TcpState_Name(event.state_change().from()).substr(10) + ">" +
+             v1::TcpState_Name(event.state_change().to()).substr(10) + " ";
+    }
+    return all;
+  };
+  const uint64_t listener = listen();
+  EXPECT_EQ(changes(events(1), listener), "CLOSED>LISTEN ");
+  EXPECT_EQ(*end_[1]->close(listener), v1::OUTCOME_OK);
+  EXPECT_EQ(changes(events(1), listener), "LISTEN>CLOSED ");
+}
+
 TEST_F(KernelEndTest, AbortIsToldAsReset) {
   const uint64_t listener = listen();
   const uint64_t client = connect(40000).connection();

@@ -15,6 +15,8 @@ namespace {
 // gives it.
 constexpr uint32_t kKernelRequestBytes = 320;
 constexpr absl::Duration kAlarmInterval = absl::Milliseconds(50);
+// Up to so many connections a half-open one is followed from its first segment on.
+constexpr size_t kMaxFollowed = 64;
 
 v1::TimerKind to_proto(KernelTimer timer) {
   switch (timer) {
@@ -89,10 +91,17 @@ std::optional<DiagnosedSocket> KernelEnd::diagnose(const Connection& connection)
   absl::StatusOr<std::optional<DiagnosedSocket>> found =
       diag_->find(connection.pair.local, connection.pair.remote);
   if (!found.ok() || !*found) return std::nullopt;
-  // TIME-WAIT is another kernel object than its connection; anything else must be ours.
+  // TIME-WAIT (and FIN-WAIT-2 of an orphan) is another kernel object than its connection; anything
+  // else must be ours. A half-open one has had its cookie from the beginning.
+  const bool small = (*found)->inode == 0 && (*found)->state != tcp::State::kSynReceived;
   const bool same = connection.cookie == 0 || (*found)->cookie == connection.cookie ||
-                    (*found)->state == tcp::State::kTimeWait || (*found)->inode == 0;
+                    (*found)->state == tcp::State::kTimeWait || small;
   return same ? *found : std::nullopt;
+}
+
+tcp::State KernelEnd::listener_state(const Connection& connection) {
+  const std::optional<DiagnosedSocket> found = diagnose(connection);
+  return found ? found->state : tcp::State::kClosed;
 }
 
 tcp::State KernelEnd::state_of(Connection& connection) {
@@ -214,13 +223,38 @@ std::optional<uint64_t> KernelEnd::find(const v1::FourTuple& wanted, uint32_t in
   Connection& connection = add(*pair, true);
   connection.cookie = live->cookie;
   connection.seen_state = live->state;
+  if (live->embryonic()) {
+    // It was born of the listener that is there (RFC 9293 §3.10.7.2).
+    connection.listener_id = listener_of(pair->local);
+    if (connection.listener_id != 0) {
+      connection.seen_state = tcp::State::kListen;
+      note_change(connection, live->state);
+    }
+  }
   return connection.id;
+}
+
+uint64_t KernelEnd::listener_of(const packet::SocketAddress& local) const {
+  for (const auto& [id, connection] : connections_) {
+    if (!connection.listener || !connection.socket) continue;
+    const packet::SocketAddress& at = connection.pair.local;
+    if (at.port != local.port) continue;
+    if (at.address.is_unspecified() || at.address == local.address) return id;
+  }
+  return 0;
 }
 
 v1::TcpState KernelEnd::observe(const v1::FourTuple& wanted) {
   absl::StatusOr<packet::FourTuple> pair = from_proto(wanted, "pair");
   if (!pair.ok()) return v1::TCP_STATE_UNSPECIFIED;
   absl::StatusOr<std::optional<DiagnosedSocket>> found = diag_->find(pair->local, pair->remote);
+  // Each segment is an occasion to see a state that does not last until the next poll. What a flood
+  // leaves behind is counted, not followed.
+  const bool embryonic = found.ok() && *found && (*found)->embryonic();
+  if (embryonic && connections_.size() < kMaxFollowed) find(wanted, 0);
+  for (auto& [id, connection] : connections_) {
+    if (!connection.listener && connection.pair == *pair) follow_state(connection);
+  }
   if (!found.ok() || !*found) return v1::TCP_STATE_UNSPECIFIED;
   return server::to_proto((*found)->state);
 }
@@ -232,6 +266,29 @@ v1::ConnectionEvent& KernelEnd::push_event(const Connection& connection) {
   event.set_connection(connection.id);
   event.set_listener(connection.listener_id);
   return event;
+}
+
+void KernelEnd::note_change(Connection& connection, tcp::State to) {
+  v1::StateChange* change = push_event(connection).mutable_state_change();
+  change->set_from(server::to_proto(connection.seen_state));
+  change->set_to(server::to_proto(to));
+  change->set_cause("observed");
+  connection.seen_state = to;
+}
+
+// Tells a change of state since it was looked at last.
+tcp::State KernelEnd::follow_state(Connection& connection) {
+  const bool idle = !connection.socket && connection.seen_state == tcp::State::kClosed;
+  if (idle) return tcp::State::kClosed;
+  const tcp::State state = connection.listener ? listener_state(connection) : state_of(connection);
+  if (state == connection.seen_state) return state;
+  // A half-open connection that went is LISTEN again where its listener is left (RFC 9293 §3.5.3).
+  const bool returns = state == tcp::State::kClosed && !connection.socket &&
+                       connection.seen_state == tcp::State::kSynReceived &&
+                       connection.listener_id != 0 && listener_of(connection.pair.local) != 0;
+  note_change(connection, returns ? tcp::State::kListen : state);
+  connection.seen_state = state;
+  return state;
 }
 
 void KernelEnd::refresh_listener(Connection& connection) {
@@ -254,14 +311,7 @@ void KernelEnd::refresh_listener(Connection& connection) {
 }
 
 void KernelEnd::refresh_connection(Connection& connection) {
-  const tcp::State state = state_of(connection);
-  if (state != connection.seen_state) {
-    v1::StateChange* change = push_event(connection).mutable_state_change();
-    change->set_from(server::to_proto(connection.seen_state));
-    change->set_to(server::to_proto(state));
-    change->set_cause("observed");
-    connection.seen_state = state;
-  }
+  const tcp::State state = follow_state(connection);
   if (state == tcp::State::kClosed) note_error(connection);
   if (connection.last_error != tcp::Outcome::kOk && !connection.error_told) {
     connection.error_told = true;

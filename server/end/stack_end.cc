@@ -348,6 +348,7 @@ void StackEnd::on_host_event(const host::HostEvent& host_event) {
   v1::ConnectionEvent event;
   if (event_to_proto(host_event.event, event)) {
     event.set_end(config_.side);
+    if (event.has_state_change()) event.mutable_state_change()->set_step(host_event.step);
     if (host_event.id != 0) event.set_connection(id_of(host_event.id));
     if (host_event.listener != 0) event.set_listener(id_of(host_event.listener));
     if (event.has_half_open_alarm()) {

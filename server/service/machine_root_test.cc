@@ -206,6 +206,56 @@ TEST_F(MachineTest, AScriptExaminesTheKernelFromAForgedAddress) {
   EXPECT_EQ(answer.entry().state_b(), v1::TCP_STATE_SYN_RECEIVED);
 }
 
+TEST_F(MachineTest, TheKernelTellsWhatBecomesOfAHalfOpenConnection) {
+  Call call;
+  const auto stream = stubs_.drive->Drive(&call);
+  uint64_t operation = 0;
+  std::vector<std::string> changes;
+  // Sends a command and takes what is reported up to its answer.
+  const auto carry_out = [&](v1::Command command) {
+    command.set_operation(++operation);
+    stream->Write(command);
+    v1::Report report;
+    while (stream->Read(&report)) {
+      if (report.operation() == operation && !report.registered()) break;
+      if (!report.event().has_state_change()) continue;
+      const v1::StateChange& change = report.event().state_change();
+      changes.push_back(v1::TcpState_Name(change.from()).substr(10) + ">" +
+                        v1::TcpState_Name(change.to()).substr(10));
+    }
+    EXPECT_EQ(report.error_code(), 0) << report.error_message();
+  };
+  v1::Command create;
+  *create.mutable_create() = request_for("scripted", "kernel");
+  carry_out(create);
+  v1::Command open;
+  open.mutable_open()->set_end(v1::END_B);
+  open.mutable_open()->mutable_local()->set_port(80);
+  carry_out(open);
+  v1::Command inject;
+  inject.mutable_inject()->set_from(v1::END_A);
+  v1::Segment& segment = *inject.mutable_inject()->add_train()->mutable_segment();
+  segment.mutable_ipv4()->set_source("198.18.0.77");
+  segment.mutable_tcp()->set_source_port(4000);
+  segment.mutable_tcp()->set_destination_port(80);
+  segment.mutable_tcp()->set_sequence_number(100);
+  segment.mutable_tcp()->set_flags(0x02);
+  carry_out(inject);
+  v1::Command expect;
+  expect.mutable_expect()->set_from(v1::END_B);
+  *expect.mutable_expect()->mutable_timeout() = duration_ms(3000);
+  carry_out(expect);
+  segment.mutable_tcp()->set_sequence_number(101);
+  segment.mutable_tcp()->set_flags(0x04);
+  carry_out(inject);
+  v1::Command wait;
+  *wait.mutable_run_until()->mutable_duration() = duration_ms(100);
+  carry_out(wait);
+  EXPECT_THAT(changes, ::testing::ElementsAre("CLOSED>LISTEN", "LISTEN>SYN_RECEIVED",
+                                              "SYN_RECEIVED>LISTEN"));
+  stream->WritesDone();
+}
+
 TEST_F(MachineTest, ResetGivesAFreshKernel) {
   const std::string id = stubs_.create(request_for("stack", "kernel")).id();
   stubs_.listen(id, v1::END_B, 80);

@@ -97,6 +97,7 @@ struct HostEvent {
   ConnectionId id = 0;
   ConnectionId listener = 0;  // for connections born of a listener
   tcp::Event event;
+  uint64_t step = 0;  // the same for all that one segment, call or timer made one TCB tell; from 1
 };
 
 // Half-open connections of a listener (S001-syn-1).

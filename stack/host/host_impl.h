@@ -137,11 +137,11 @@ class Host::Impl {
   void forget_embryonic(const Slot& listener, tcp::Instant now, std::string_view cause);
   void abandon_unaccepted(tcp::Instant now, ConnectionId listener);
   void stop_reopening(Index time_wait);
-  void emit(const HostEvent& event);
+  void emit(HostEvent event);
   tcp::Status status_of(tcp::Instant now, const Slot& slot) const;
 
   // user_calls.cc
-  OpenResult open_listener(const OpenParameters& parameters);
+  OpenResult open_listener(tcp::Instant now, const OpenParameters& parameters);
   OpenResult open_connection(tcp::Instant now, const OpenParameters& parameters);
   tcp::Outcome check_remote(const std::optional<packet::SocketAddress>& remote) const;
   tcp::Outcome resolve_local(packet::SocketAddress& local,
@@ -179,6 +179,7 @@ class Host::Impl {
   std::deque<Ready> ready_;
   std::deque<Own> own_;
   std::deque<HostEvent> events_;
+  uint64_t step_ = 1;  // counts settle(): what a TCB tells at once
 
   // TIME-WAITs whose pair a listener is judging a SYN for, with the id of that embryonic connection
   // (0 until it is known, and for a cookie). Few at any time.

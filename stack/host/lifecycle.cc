@@ -75,11 +75,13 @@ bool Host::Impl::next_event(HostEvent& event) {
   return true;
 }
 
-void Host::Impl::emit(const HostEvent& event) {
+void Host::Impl::emit(HostEvent event) {
+  event.step = step_;
   if (events_.size() < kMaxEvents) events_.push_back(event);
 }
 
 void Host::Impl::settle(tcp::Instant now, Index index) {
+  ++step_;
   Slot& slot = table_[index];
   if (slot.connection() != nullptr) {
     settle_connection(now, index);

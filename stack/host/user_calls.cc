@@ -27,14 +27,14 @@ absl::Status unknown(ConnectionId id) {
 OpenResult Host::Impl::open(tcp::Instant now, const OpenParameters& parameters) {
   const bool quiet = is_quiet(now);
   if (!tcp::validate(parameters.options).ok()) return {.outcome = Outcome::kInsufficientResources};
-  if (!parameters.active) return open_listener(parameters);
+  if (!parameters.active) return open_listener(now, parameters);
   if (quiet) return {.outcome = Outcome::kQuietTime};
   return open_connection(now, parameters);
 }
 
 // EM-CLOSED-OPEN-01. Existing connections on that port are no obstacle and are not touched
 // (MUST-41, MUST-42); a second listener for the very same sockets is refused (EM-LISTEN-OPEN-04).
-OpenResult Host::Impl::open_listener(const OpenParameters& parameters) {
+OpenResult Host::Impl::open_listener(tcp::Instant now, const OpenParameters& parameters) {
   const SocketAddress& local = parameters.local;
   if (!local.address.is_unspecified() && !addresses_.owns(local.address)) {
     return {.outcome = Outcome::kInvalidLocal};
@@ -65,7 +65,13 @@ OpenResult Host::Impl::open_listener(const OpenParameters& parameters) {
                           .options = parameters.options,
                           .secret = secret_,
                           .trace = config_.trace});
-  settle_listener({}, index);
+  emit({.id = id,
+        .event = {.kind = tcp::Event::Kind::kStateChange,
+                  .time = now,
+                  .from = tcp::State::kClosed,
+                  .to = tcp::State::kListen,
+                  .cause = "RFC 9293 §3.10.1 CLOSED: passive OPEN"}});
+  settle(now, index);
   return {.id = id};
 }
 

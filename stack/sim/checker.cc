@@ -100,10 +100,6 @@ void Checker::host_starts(size_t host, const host::Host& stack, const tcp::Setti
 
 // ---------------------------------------------------------------------------------------- events
 
-void Checker::on_listen(size_t host, ConnectionId id) {
-  hosts_[host].tcbs[id].state = State::kListen;
-}
-
 void Checker::on_event(size_t host, const host::HostEvent& event) {
   Watched& watched = hosts_[host];
   if (event.event.kind != tcp::Event::Kind::kStateChange) return;

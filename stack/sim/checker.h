@@ -30,8 +30,6 @@ class Checker {
   // A host begins, or begins anew after a reboot. Both outlive the checker or the next call of
   // this.
   void host_starts(size_t host, const host::Host& stack, const tcp::Settings& settings);
-  // A listener begins without an event.
-  void on_listen(size_t host, host::ConnectionId id);
   // To be called for every event of a host, in order.
   void on_event(size_t host, const host::HostEvent& event);
   // What went in and out of a host.

@@ -286,7 +286,6 @@ class Stream {
     const host::OpenResult result = hosts_[host]->open(now_, parameters);
     if (result.outcome != tcp::Outcome::kOk) return;
     ids_[host].push_back(result.id);
-    if (!parameters.active) checker_.on_listen(host, result.id);
   }
 
   void call(size_t host) {

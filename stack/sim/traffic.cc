@@ -65,7 +65,6 @@ void Traffic::host_starts(Instant now, size_t host, host::Host& stack) {
         now, {.local = {IpAddress{}, plan.port}, .backlog = plan.backlog, .options = plan.options});
     if (result.outcome != Outcome::kOk) checker_.violate("no listener: " + name(result.outcome));
     listeners_[i].id = result.id;
-    checker_.on_listen(host, result.id);
   }
 }
 
@@ -189,7 +188,6 @@ bool Traffic::open(Instant now, size_t index, int end) {
     local.address = address(who.host);
     result = stack(who.host).open(now, {.local = local, .options = plan.options});
     if (result.outcome == Outcome::kOk) {
-      checker_.on_listen(who.host, result.id);
       result.outcome = stack(who.host).open_active(now, result.id, remote);
     }
   } else {
