@@ -124,7 +124,7 @@ absl::Status Drive::run(v1::RunUntilRequest request) {
   *command.mutable_run_until() = std::move(request);
   const uint64_t operation = send(std::move(command));
   while (results_.count(operation) == 0) {
-    const absl::Status status = read_one();
+    absl::Status status = read_one();
     if (!status.ok()) return status;
   }
   return take(operation).status();
