@@ -601,6 +601,47 @@ TEST(HostTest, DscpAndTtlOfTheConnection) {
   EXPECT_GT(seen, 0);
 }
 
+// RFC 3168 on the wire: ECT(0) on data alone, a mark set on the way comes back as ECE and is
+// answered by CWR.
+TEST(HostTest, EcnMarksTravelBothWays) {
+  HostPair pair;
+  pair.listener = pair.b->open(pair.now, {.local = {IpAddress::any(packet::IpFamily::kV6), 80}}).id;
+  OpenParameters open = {.active = true, .remote = SocketAddress{ip("2001:db8::2"), 80}};
+  open.options.ecn = tcp::EcnUse::kRequest;
+  bool marked = false;
+  int with_ect = 0;
+  int echoes = 0;
+  int cwr = 0;
+  pair.tap = [&](bool from_a, const Frame& frame) {
+    packet::TcpSegment segment;
+    if (packet::parse_tcp_packet(ip_of(frame), packet::ChecksumPolicy::kVerify, segment) !=
+        packet::ParseResult::kOk) {
+      return true;  // neighbour discovery
+    }
+    EXPECT_EQ(segment.ecn, segment.payload.empty() ? tcp::kNotEct : tcp::kEct0);
+    with_ect += segment.ecn != 0;
+    if (segment.has(packet::kSyn)) return true;
+    echoes += !from_a && segment.has(packet::kEce);
+    cwr += from_a && segment.has(packet::kCwr);
+    if (!from_a || marked || segment.payload.empty()) return true;
+    marked = true;
+    Frame ce = frame;
+    ce.bytes[14 + 1] |= 0x30;  // the low bits of the traffic class
+    pair.b->on_frame(pair.now, ce.bytes, ce.meta);
+    return false;
+  };
+  pair.a_id = pair.a->open(pair.now, open).id;
+  pair.pump();
+  pair.b_id = pair.b->accept(pair.now, pair.listener).id;
+  const std::vector<uint8_t> data = pattern(200'000);
+  EXPECT_TRUE(transfer(pair, *pair.a, pair.a_id, *pair.b, pair.b_id, data) == data);
+  EXPECT_GT(with_ect, 100);
+  EXPECT_GE(echoes, 1);
+  EXPECT_EQ(cwr, 1);
+  EXPECT_EQ(pair.a->status(pair.now, pair.a_id)->ecn.windows_reduced, 1u);
+  EXPECT_EQ(pair.b->status(pair.now, pair.b_id)->ecn.ce_received, 1u);
+}
+
 TEST(HostTest, ImpossibleConfigurationsAreNamed) {
   const auto refused = [](HostConfig config, const char* field) {
     const auto host = Host::create(std::move(config));

@@ -171,6 +171,14 @@ class Draw {
       options.delayed_ack = choices_.pick<Duration>({40ms, 0ms, 1ms, 499ms});
       options.dscp = static_cast<uint8_t>(choices_.below(64));
       options.ttl = choices_.pick<uint8_t>({64, 255, 1});
+      options.congestion_control = choices_.pick<tcp::CongestionAlgorithm>(
+          {tcp::CongestionAlgorithm::kCubic, tcp::CongestionAlgorithm::kReno});
+      options.hystart = !choices_.one_in(3);
+      options.initial_window = choices_.pick<tcp::InitialWindow>(
+          {tcp::InitialWindow::kRfc6928, tcp::InitialWindow::kRfc5681});
+      options.appropriate_byte_counting = choices_.one_in(3);
+      options.ecn = choices_.pick<tcp::EcnUse>(
+          {tcp::EcnUse::kRequest, tcp::EcnUse::kAccept, tcp::EcnUse::kOff});
     }
     if (congestion_) {
       options.congestion_control = choices_.pick<tcp::CongestionAlgorithm>(

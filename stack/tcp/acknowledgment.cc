@@ -40,6 +40,7 @@ bool Connection::process_ack(Instant now, const Arriving& arriving) {
   }
   if (ack == snd_una_) update_send_window(now, arriving);
   recover(now, news, arriving.segment);
+  if (ecn_.has_echo(arriving.segment)) ecn_echo(now, arriving);
 
   if (!fin_is_acknowledged()) {
     // EM-CLOSING-SEG-31; its ACK of data before the FIN was used (ruling 9).
@@ -70,7 +71,10 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
   const Duration rtt = take_rtt_sample(now, arriving.segment);
   snd_una_ = arriving.ack;
   cwnd_limited_until_ = later_of(cwnd_limited_until_, snd_una_);
+  ecn_.forget_before(snd_una_);
+  const size_t unacknowledged = send_buffer_.size();
   send_buffer_.acknowledge(snd_una_);
+  delivered_bytes_ += unacknowledged - send_buffer_.size();
   retransmissions_ = 0;
   trouble_reported_ = false;
   probed_ = false;
@@ -88,6 +92,7 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
           .rtt = rtt,
           .srtt = rtt_.srtt(),
           .cwnd_limited = cwnd_limited,
+          .echoed = ecn_.has_echo(arriving.segment),
           .una = snd_una_,
           .snd_nxt = snd_nxt_};
 }
@@ -101,7 +106,9 @@ void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSe
   const bool says_something = ack.acked != 0 || ack.repeats || !ack.sacks.empty();
   LossRecovery::Reaction reaction{.restart_timer = ack.acked != 0};
   if (recovery_ != nullptr && says_something) {
+    const bool before = recovery_->in_recovery();
     reaction = recovery_->on_ack(sender(now), ack, *congestion_, rtt_);
+    if (!before && recovery_->in_recovery()) ecn_.note_reduction(snd_nxt_, false);
   }
   if (ack.acked != 0) restart_user_timer(now);
   if (flight() == 0) {
@@ -125,13 +132,20 @@ Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segm
     timing_ = false;
     const Duration rtt = now - timed_at_;
     rtt_.sample(rtt);
+    note_rtt(rtt);
     return rtt;
   }
   // RFC7323-4.1-2: with timestamps also what was retransmitted gives a sample, because TSecr tells
   // the transmissions apart. One per flight is enough for the RTO, so only while nothing is being
   // timed.
+  note_rtt(by_timestamps);
   if (!timing_ && retransmissions_ != 0 && by_timestamps > Duration{0}) rtt_.sample(by_timestamps);
   return by_timestamps;
+}
+
+void Connection::note_rtt(Duration rtt) {
+  if (rtt <= Duration{0}) return;
+  min_rtt_ = min_rtt_ == Duration{0} ? rtt : std::min(min_rtt_, rtt);
 }
 
 // By TSecr, in whole milliseconds; 0: unknown.
@@ -153,6 +167,17 @@ bool Connection::repeats_last_ack(const Arriving& arriving) const {
   return arriving.ack == snd_una_ && arriving.segment.payload.empty() &&
          !arriving.segment.has(packet::kSyn | packet::kFin) &&
          static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_ == snd_wnd_;
+}
+
+// RFC3168-6.1.2-1. A recovery has reduced the window already.
+void Connection::ecn_echo(Instant now, const Arriving& arriving) {
+  if (!ecn_.on_echo(arriving.ack) || (recovery_ != nullptr && recovery_->in_recovery())) return;
+  const bool smallest = congestion_->cwnd() <= congestion_->smss();
+  congestion_->on_ecn_echo(now, flight());
+  ecn_.note_reduction(snd_nxt_, true);
+  if (!smallest) return;
+  ecn_.hold(true);  // RFC3168-6.1.2-4, RFC 9438 §4.6: less than a segment for each round trip
+  restart_retransmission_timer(now);
 }
 
 // RFC9293-3.8.6-L1; EM-ESTABLISHED-SEG-28, 29. The window of a segment without SYN is scaled.

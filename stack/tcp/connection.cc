@@ -58,6 +58,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
     window_scale_agreed_ = true;
   }
   sack_permitted_ = start.sack_permitted;
+  ecn_.agree(start.ecn);
   if (start.timestamps) timestamps_.start(start.syn_received, start.ts_recent);
   timestamps_.last_ack_sent = rcv_nxt_;
   retransmissions_ = start.syn_ack_retransmissions;
@@ -196,7 +197,8 @@ LossRecovery::Sender Connection::sender(Instant now) const {
           .una = snd_una_,
           .snd_nxt = snd_nxt_,
           .smss = mss,
-          .can_send_new = std::min(unsent, usable_window()) >= mss};
+          .can_send_new = std::min(unsent, usable_window()) >= mss,
+          .reduced_by_echo = ecn_.echo_reduced_since(snd_una_)};
 }
 
 uint16_t Connection::announced_mss() const {

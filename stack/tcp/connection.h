@@ -27,6 +27,7 @@
 #include "stack/tcp/authentication/authenticator.h"
 #include "stack/tcp/challenge_ack.h"
 #include "stack/tcp/congestion/congestion_control.h"
+#include "stack/tcp/ecn.h"
 #include "stack/tcp/event.h"
 #include "stack/tcp/outcome.h"
 #include "stack/tcp/receive_buffer.h"
@@ -71,6 +72,7 @@ struct PassiveStart {
   std::optional<uint8_t> peer_window_scale;  // both sides sent the option
   bool sack_permitted = false;               // both sides sent the option
   bool timestamps = false;                   // both sides sent the option
+  bool ecn = false;                          // the SYN asked for it and we grant it
   uint32_t ts_recent = 0;                    // TSval of the SYN
   Instant syn_received{};                    // when the SYN came
   bool syn_ack_sent = false;                 // the listener sent the SYN,ACK already
@@ -211,7 +213,9 @@ class Connection {
   CongestionControl::AckSample acknowledge_up_to(Instant now, const Arriving& arriving);
   bool repeats_last_ack(const Arriving& arriving) const;
   void recover(Instant now, LossRecovery::Ack ack, const packet::TcpSegment& segment);
+  void ecn_echo(Instant now, const Arriving& arriving);
   void update_send_window(Instant now, const Arriving& arriving);
+  void note_rtt(Duration rtt);
   // What this ACK tells about the round trip, 0 for nothing.
   Duration take_rtt_sample(Instant now, const packet::TcpSegment& segment);
   Duration rtt_by_timestamps(Instant now, const packet::TcpSegment& segment) const;
@@ -244,6 +248,11 @@ class Connection {
   bool make_segment(Instant now, SegmentOut& out, uint32_t max_payload);
   bool send_reset(SegmentOut& out, Instant now);
   bool send_syn(Instant now, SegmentOut& out);
+  uint16_t ecn_flags_of_syn(bool with_ack) const;
+  // Our SYN asks for ECN, and none went out that did not.
+  bool ecn_requested() const {
+    return options_.ecn == EcnUse::kRequest && syn_retransmissions_ == 0;
+  }
   bool send_pure_ack(Instant now, SegmentOut& out);
   bool send_retransmission(Instant now, SegmentOut& out);
   bool send_tail_loss_probe(Instant now, SegmentOut& out);
@@ -366,8 +375,11 @@ class Connection {
   bool syn_sent_before_ = false;
   uint32_t persist_backoff_ = 0;
   std::unique_ptr<CongestionControl> congestion_;
+  uint64_t delivered_bytes_ = 0;            // octets of data acknowledged
+  Duration min_rtt_{0};                     // 0: none yet
   SeqNum cwnd_limited_until_;               // ACKs below this are for data that cwnd held back
   std::unique_ptr<LossRecovery> recovery_;  // null until something was sent
+  Ecn ecn_;
   Instant last_send_{};
 
   // Timers.

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "stack/tcp/check.h"
 #include "stack/tcp/closed.h"
+#include "stack/tcp/ecn.h"
 #include "stack/tcp/initial_sequence.h"
 #include "stack/tcp/mss.h"
 
@@ -114,6 +115,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
   entry.sack_permitted = config_.options.sack_permitted && offered.sack_permitted;
   entry.timestamps = config_.options.timestamps && offered.timestamps.has_value();
   if (entry.timestamps) entry.ts_recent = offered.timestamps->value;
+  entry.ecn = config_.options.ecn != EcnUse::kOff && is_ecn_setup_syn(segment);
   // Rounded up, so that no retransmission comes before its RTO (RFC6298-5-1).
   entry.created_ms = static_cast<uint32_t>(
       std::chrono::ceil<std::chrono::milliseconds>(now.time_since_epoch()).count());
@@ -146,6 +148,8 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
   const uint32_t window = syn_window();
   const uint32_t length = segment.sequence_length();
   if (segment.has(kSyn) && !segment.has(kRst | kAck) && seq == SeqNum(entry.irs)) {
+    // RFC3168-6.1.1-5, 6.1.1.1-2: the peer gave ECN up.
+    if (!is_ecn_setup_syn(segment)) entry.ecn = false;
     send_syn_ack(now, entry);  // ruling 4, EM-SYN-RECEIVED-passive-SEG-03, 21
     return std::nullopt;
   }
@@ -242,6 +246,7 @@ Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_
                      .peer_window = entry.peer_window,
                      .sack_permitted = entry.sack_permitted,
                      .timestamps = entry.timestamps,
+                     .ecn = entry.ecn,
                      .ts_recent = entry.ts_recent,
                      .syn_received = entry.created(now),
                      .syn_ack_sent = syn_ack_sent,
@@ -262,6 +267,7 @@ void Listener::send_cookie(Instant now, const packet::TcpSegment& segment) {
   const auto& offered = segment.options;
   const SeqNum irs(segment.header.sequence_number);
   const uint16_t mss = offered.mss.value_or(default_mss(tuple.remote.address.family()));
+  uint16_t flags = kSyn | kAck;
   packet::SynOptions options;
   options.mss = announced_mss(tuple.local.address.family());
   if (config_.options.timestamps && offered.timestamps.has_value()) {
@@ -272,11 +278,13 @@ void Listener::send_cookie(Instant now, const packet::TcpSegment& segment) {
     }
     kept.sack_permitted = config_.options.sack_permitted && offered.sack_permitted;
     options.sack_permitted = kept.sack_permitted;
+    kept.ecn = config_.options.ecn != EcnUse::kOff && is_ecn_setup_syn(segment);
+    if (kept.ecn) flags |= packet::kEce;
     const uint32_t clock = timestamp_value(now, timestamp_offset(config_.secret, tuple));
     options.timestamps = {.value = SynCookie::timestamp_with(clock, kept),
                           .echo_reply = offered.timestamps->value};
   }
-  reply(tuple, cookies_.make(now, tuple, irs, mss), irs + 1, kSyn | kAck, options);
+  reply(tuple, cookies_.make(now, tuple, irs, mss), irs + 1, flags, options);
   ++cookies_sent_;
   last_cookie_ = now;
 }
@@ -308,6 +316,7 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
     const auto kept = SynCookie::options_in(segment.options.timestamps->echo_reply);
     entry.timestamps = true;
     entry.ts_recent = segment.options.timestamps->value;
+    entry.ecn = kept.ecn && config_.options.ecn != EcnUse::kOff;
     entry.sack_permitted = kept.sack_permitted && config_.options.sack_permitted;
     if (kept.window_scale.has_value() && config_.options.window_scale) {
       entry.peer_window_scale = *kept.window_scale & 15;

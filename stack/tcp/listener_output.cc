@@ -77,7 +77,9 @@ void Listener::send_syn_ack(Instant now, const SynEntry& entry) {
   if (entry.peer_window_scale != SynEntry::kNoScale) options.window_scale = window_shift();
   options.sack_permitted = entry.sack_permitted;
   options.timestamps = timestamps_for(now, entry);
-  reply(tuple_of(entry), SeqNum(entry.iss), SeqNum(entry.irs) + 1, kSyn | kAck, options);
+  // RFC3168-6.1.1-1, 6.1.1-10
+  const uint16_t ece = entry.ecn ? packet::kEce : uint16_t{0};
+  reply(tuple_of(entry), SeqNum(entry.iss), SeqNum(entry.irs) + 1, kSyn | kAck | ece, options);
 }
 
 // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>

@@ -76,16 +76,18 @@ TEST(SynCookie, HoldsMssAndAge) {
 }
 
 TEST(SynCookie, OptionsInTimestamp) {
-  for (uint32_t clock : {0u, 5u, 31u, 32u, 0xFFFFFFFFu, 0x80000000u, 123456789u}) {
-    for (const bool sack : {false, true}) {
+  for (uint32_t clock : {0u, 5u, 31u, 32u, 63u, 64u, 0xFFFFFFFFu, 0x80000000u, 123456789u}) {
+    for (const auto& [sack, ecn] : {std::pair(false, false), std::pair(true, false),
+                                    std::pair(false, true), std::pair(true, true)}) {
       for (int scale = -1; scale <= 14; ++scale) {
-        SynCookie::Options options{.sack_permitted = sack};
+        SynCookie::Options options{.sack_permitted = sack, .ecn = ecn};
         if (scale >= 0) options.window_scale = static_cast<uint8_t>(scale);
         const uint32_t value = SynCookie::timestamp_with(clock, options);
         EXPECT_LE(static_cast<int32_t>(value - clock), 0);
-        EXPECT_GE(static_cast<int32_t>(value - clock), -32);
+        EXPECT_GE(static_cast<int32_t>(value - clock), -64);
         EXPECT_EQ(SynCookie::options_in(value).window_scale, options.window_scale);
         EXPECT_EQ(SynCookie::options_in(value).sack_permitted, sack);
+        EXPECT_EQ(SynCookie::options_in(value).ecn, ecn);
       }
     }
   }

@@ -102,6 +102,9 @@ void Connection::accept_syn(Instant now, const packet::TcpSegment& segment) {
   if (options_.timestamps && options.timestamps.has_value()) {
     timestamps_.start(now, options.timestamps->value);
   }
+  // RFC3168-6.1.1-3..5, 6.1.1-9. In a simultaneous open both SYNs ask and the SYN,ACKs grant.
+  ecn_.agree(ecn_requested() &&
+             (segment.has(kAck) ? is_ecn_setup_syn_ack(segment) : is_ecn_setup_syn(segment)));
   timestamps_.last_ack_sent = rcv_nxt_;
   start_congestion_control();
 }
@@ -159,6 +162,8 @@ void Connection::segment_arrives_otherwise(Instant now, const packet::TcpSegment
                      check_syn(now, arriving) &&              // fourth
                      check_ack(now, arriving);                // fifth
   if (go_on) {
+    // RFC3168-6.1.5-2, 6.1.6-2: marks count within the window, those of its probes too.
+    if (!segment.payload.empty() && ecn_.on_text(segment)) ack_now();
     check_urg(now, arriving);                                   // sixth
     if (process_text(now, arriving)) check_fin(now, arriving);  // seventh, eighth
   }
@@ -174,6 +179,7 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
   const SeqNum ack(segment.header.acknowledgment_number);
   if (!segment.has(kAck)) {
     // Ruling 4, EM-SYN-RECEIVED-active-SEG-03: our SYN,ACK was lost, so it goes again.
+    if (!is_ecn_setup_syn(segment)) ecn_.agree(false);  // RFC3168-6.1.1-5
     syn_pending_ = true;
     drop(now, "RFC 9293 §3.10.7.4 first: the SYN again");
     return true;
@@ -182,6 +188,7 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
   // Ruling 1, EM-SYN-RECEIVED-active-SEG-23: SYN,ACK of a simultaneous open, Figure 7 line 6. The
   // SYN is trimmed and the ACK counts. Nothing is sent, as in the figure, if our SYN,ACK is on its
   // way.
+  if (!is_ecn_setup_syn_ack(segment)) ecn_.agree(false);  // RFC3168-6.1.1-5
   const bool ours_unsent = syn_pending_;
   (void)take_rtt_sample(now, segment);
   snd_una_ = ack;

@@ -27,6 +27,13 @@ enum class InitialWindow : uint8_t {
   kRfc6928,  // 10 segments, about 14600 octets (RFC 6928)
 };
 
+// Explicit Congestion Notification (RFC 3168).
+enum class EcnUse : uint8_t {
+  kOff,      // neither asked for nor granted
+  kAccept,   // granted to a peer that asks, not asked for
+  kRequest,  // asked for as well
+};
+
 // Options of one connection; a connection accepted by a listener inherits the listener's.
 struct ConnectionOptions {
   bool no_delay = false;  // true switches the Nagle algorithm off (MUST-17)
@@ -65,6 +72,7 @@ struct ConnectionOptions {
   InitialWindow initial_window = InitialWindow::kRfc6928;
   // Slow start counts up to two segments for an ACK (RFC 3465, L = 2), not one (RFC 5681).
   bool appropriate_byte_counting = false;
+  EcnUse ecn = EcnUse::kAccept;
   // Deliver ICMP soft errors to the user (SHLD-20 lets him switch it off).
   bool report_soft_errors = true;
 

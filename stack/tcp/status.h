@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "stack/packet/address.h"
 #include "stack/tcp/authentication/authenticator.h"
+#include "stack/tcp/ecn.h"
 #include "stack/tcp/outcome.h"
 #include "stack/tcp/state.h"
 #include "stack/tcp/time.h"
@@ -45,15 +47,23 @@ struct Status {
   uint32_t reassembly_bytes = 0;     // out of order
 
   Duration srtt{0}, rttvar{0}, rto{0};
-  uint32_t cwnd = 0, ssthresh = 0;  // octets
-  uint32_t retransmissions = 0;     // in a row, of the segment at SND.UNA
+  Duration min_rtt{0};                  // the shortest round trip seen; 0 none
+  uint32_t cwnd = 0, ssthresh = 0;      // octets; ssthresh 0xFFFFFFFF: none yet
+  std::string_view congestion_control;  // "cubic", "reno"
+  uint32_t w_max = 0;                   // CUBIC: cwnd at the last congestion event; 0 none
+  bool slow_start = false;              // cwnd < ssthresh
+  bool css = false;                     // Conservative Slow Start of HyStart++ (RFC 9406)
+  uint64_t delivered_bytes = 0;         // octets of data the peer has acknowledged
+  bool ecn_agreed = false;              // in the handshake (RFC 3168 §6.1.1)
+  Ecn::Counters ecn;
+  uint32_t retransmissions = 0;  // in a row, of the segment at SND.UNA
   uint64_t total_retransmissions = 0;
 
   // Loss recovery, in octets. The pipe is what is thought to be on its way (RFC 6675 §4).
   RecoveryPhase recovery_phase = RecoveryPhase::kOpen;
   uint32_t pipe_bytes = 0, sacked_bytes = 0, lost_bytes = 0, retransmission_out_bytes = 0;
   // RACK-TLP (RFC 8985); 0 without it.
-  Duration reorder_window{0}, min_rtt{0};
+  Duration reorder_window{0};
   bool reordering_seen = false;
   uint32_t tail_loss_probes = 0;
   uint32_t dsacks_received = 0;

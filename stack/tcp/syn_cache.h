@@ -33,6 +33,7 @@ struct SynEntry {
   bool sack_permitted : 1 = false;
   bool timestamps : 1 = false;
   bool v6 : 1 = false;
+  bool ecn : 1 = false;         // asked for and granted
   uint8_t retransmissions = 0;  // of the SYN,ACK
 
   packet::IpAddress local_address() const;

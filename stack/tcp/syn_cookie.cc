@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<uint16_t, 8> kMssTable = {64, 536, 1024, 1220, 1300, 1440, 1460, 8960};
 constexpr uint32_t kHashMask = 0xFFFFFF;
 constexpr uint32_t kClockMask = 31;
-constexpr uint32_t kOptionBits = 5;  // 4 of window scale, 1 of SACK-permitted
+constexpr uint32_t kOptionBits = 6;  // 4 of window scale, 1 of SACK-permitted, 1 of ECN
 constexpr uint32_t kOptionMask = (1u << kOptionBits) - 1;
 constexpr uint32_t kNoScale = 15;
 
@@ -55,8 +55,8 @@ std::optional<uint16_t> SynCookie::check(Instant now, const packet::FourTuple& t
 }
 
 uint32_t SynCookie::timestamp_with(uint32_t ts_value, const Options& options) {
-  const uint32_t bits =
-      options.window_scale.value_or(kNoScale) | (options.sack_permitted ? 1u << 4 : 0u);
+  const uint32_t bits = options.window_scale.value_or(kNoScale) |
+                        (options.sack_permitted ? 1u << 4 : 0u) | (options.ecn ? 1u << 5 : 0u);
   const uint32_t value = (ts_value & ~kOptionMask) | bits;
   // Never ahead of the clock: the connection's own TSvals must not go back.
   return static_cast<int32_t>(value - ts_value) > 0 ? value - (1u << kOptionBits) : value;
@@ -67,6 +67,7 @@ SynCookie::Options SynCookie::options_in(uint32_t ts_value) {
   const uint32_t scale = ts_value & 15;
   if (scale != kNoScale) options.window_scale = static_cast<uint8_t>(scale);
   options.sack_permitted = (ts_value >> 4 & 1) != 0;
+  options.ecn = (ts_value >> 5 & 1) != 0;
   return options;
 }
 

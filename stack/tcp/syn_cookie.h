@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SYN cookies (RFC 4987 §3.6): an ISS that holds what a SYN cache entry would, under a keyed hash.
 //   5 bits of a 64-second clock | 3 bits of MSS index | 24 bits of hash
-// Window scale and SACK-permitted travel in the low bits of our TSval, which the peer echoes;
+// Window scale, SACK-permitted and ECN travel in the low bits of our TSval, which the peer echoes;
 // without timestamps they are given up.
 #pragma once
 
@@ -31,6 +31,7 @@ class SynCookie {
   struct Options {
     std::optional<uint8_t> window_scale;  // of the peer, 0..14
     bool sack_permitted = false;
+    bool ecn = false;  // asked for and granted
   };
   // A TSval at or shortly before `ts_value` that holds `options`.
   static uint32_t timestamp_with(uint32_t ts_value, const Options& options);

@@ -61,7 +61,9 @@ void Connection::restart_retransmission_timer(Instant now) {
 
 // The timers of RACK-TLP. RFC8985-7.3-3, 8-1: after them the retransmission timer begins anew.
 void Connection::recovery_deadline(Instant now) {
+  const bool before = recovery_->in_recovery();
   const LossRecovery::Due due = recovery_->on_deadline(sender(now), *congestion_, rtt_);
+  if (!before && recovery_->in_recovery()) ecn_.note_reduction(snd_nxt_, false);
   if (due == LossRecovery::Due::kNothing || flight() == 0 || snd_wnd_ == 0) return;
   tail_loss_probe_pending_ = due == LossRecovery::Due::kProbe;
   restart_retransmission_timer(now);
@@ -69,6 +71,7 @@ void Connection::recovery_deadline(Instant now) {
 
 // §3.10.8 RETRANSMISSION TIMEOUT: EM-*-RTO-01, RFC9293-3.10.8-L1, RFC6298-5.4..5.6.
 void Connection::retransmission_timeout(Instant now) {
+  ecn_.hold(false);
   if (flight() == 0) return;  // EM-FIN-WAIT-2-RTO-01: the queue is empty
   const bool syn = !syn_acknowledged();
   if (!syn && snd_wnd_ == 0) {
@@ -95,6 +98,7 @@ void Connection::retransmission_timeout(Instant now) {
   }
   tail_loss_probe_pending_ = false;
   recovery().on_timeout(sender(now), first, *congestion_, rtt_);
+  ecn_.note_reduction(snd_nxt_, false);
 }
 
 // Zero-window probes (§3.8.6.1) back off from the RTO: RFC9293-SHLD-29, SHLD-30. The override timer

@@ -72,6 +72,7 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   if (with_ack ? window_scale_agreed_ : options_.window_scale) {  // RFC7323-2.2-2, 2.2-4
     options.window_scale = with_ack ? rcv_wind_shift_ : receive_window_shift();
   }
+  out.header.flags |= ecn_flags_of_syn(with_ack);
   options.sack_permitted = with_ack ? sack_permitted_ : options_.sack_permitted;
   if (with_ack ? timestamps_.in_use : options_.timestamps) {  // RFC7323-3.2-1, 3.2-2
     options.timestamps = {.value = timestamp_value(now, timestamps_.offset),
@@ -97,6 +98,13 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   last_send_ = now;
   if (!timer_runs(kRetransmission)) restart_retransmission_timer(now);
   return true;
+}
+
+// RFC3168-6.1.1-1, 6.1.1-10 (the SYN itself is Not-ECT). RFC3168-6.1.1.1-2: a network that drops
+// such a SYN gets a plain one the next time, and then ECN is off (RFC3168-6.1.1-4).
+uint16_t Connection::ecn_flags_of_syn(bool with_ack) const {
+  if (with_ack) return ecn_.agreed() ? packet::kEce : uint16_t{0};
+  return ecn_requested() ? packet::kEce | packet::kCwr : uint16_t{0};
 }
 
 // Owed ACKs, and the keep-alive probe (RFC9293-SHLD-12: no data; SEQ one back so that it is
@@ -208,11 +216,13 @@ bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payloa
   const bool unsent = send_end().after(snd_nxt_);
   if (!unsent && !fin_queued_) return false;
   if (probed_ || (recovery_ != nullptr && recovery_->lost_data_waits(sender(now)))) return false;
+  if (ecn_.held()) return false;
   if (unsent && flight() == 0) congestion_->after_idle(now, now - last_send_, rtt_.rto());
   // SACK blocks ride on data unless they would take most of the segment.
   const bool with_sack = payload_mss(false) >= 536;
   const uint32_t mss = payload_mss(with_sack);
-  const uint32_t length = sendable_now(now, mss, max_payload);
+  // CWR is for one segment: it is not copied from a super-segment to those it is cut into.
+  const uint32_t length = sendable_now(now, mss, ecn_.cwr_pending() ? 0 : max_payload);
   const SeqNum seq = snd_nxt_;
   const SeqNum end = seq + length;
   const bool fin = fin_queued_ && end == send_end() && usable_window() > length;
@@ -220,6 +230,10 @@ bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payloa
 
   fill(now, out, seq, kAck, with_sack);
   attach_payload(out, seq, length, length > mss ? mss : 0);
+  if (length != 0) {  // RFC3168-5.2-1, 6.1.4-1, 6.1.5-1, 6.1.6-1: on new data alone
+    out.ecn = ecn_.codepoint_of_new_data();
+    out.header.flags |= ecn_.flags_of_new_data();
+  }
   if (fin) {
     out.header.flags |= kFin;
     note_fin_sent(now);
@@ -314,6 +328,7 @@ void Connection::put_options(SegmentOut& out, packet::OptionWriter& writer) {
 // timestamps (RFC7323-3.2-3, 3.2-5).
 void Connection::fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack) {
   fill_header(out, seq, flags);
+  out.header.flags |= ecn_.flags_of_ack();
   out.header.acknowledgment_number = rcv_nxt_.value();
   out.header.window = advertise_window();
   if (urgent_mode_ && snd_up_.after(seq)) {  // RFC9293-MUST-30, MUST-62
@@ -339,6 +354,7 @@ void Connection::note_ack_sent() {
   timestamps_.last_ack_sent = rcv_nxt_;
   ack_now_ = false;
   segments_unacknowledged_ = 0;
+  ecn_.note_ack_sent();
   stop(kDelayedAck);
 }
 

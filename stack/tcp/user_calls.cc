@@ -220,8 +220,16 @@ Status Connection::status(Instant now) const {
       .srtt = rtt_.srtt(),
       .rttvar = rtt_.rttvar(),
       .rto = rtt_.rto(),
+      .min_rtt = min_rtt_,
       .cwnd = congestion_->cwnd(),
       .ssthresh = congestion_->ssthresh(),
+      .congestion_control = congestion_->name(),
+      .w_max = congestion_->w_max(),
+      .slow_start = congestion_->in_slow_start(),
+      .css = congestion_->in_css(),
+      .delivered_bytes = delivered_bytes_,
+      .ecn_agreed = ecn_.agreed(),
+      .ecn = ecn_.counters(),
       .retransmissions = retransmissions_,
       .total_retransmissions = total_retransmissions_,
       .pipe_bytes = flight(),
@@ -255,6 +263,7 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
     if (options.window_scale != options_.window_scale) return fixed("window_scale");
     if (options.timestamps != options_.timestamps) return fixed("timestamps");
     if (options.sack_permitted != options_.sack_permitted) return fixed("sack_permitted");
+    if (options.ecn != options_.ecn) return fixed("ecn");
     if (options.hystart != options_.hystart) return fixed("hystart");
     if (options.initial_window != options_.initial_window) return fixed("initial_window");
     if (options.appropriate_byte_counting != options_.appropriate_byte_counting) {

@@ -32,6 +32,7 @@ void CongestionControl::grow(uint32_t by) {
 }
 
 void CongestionControl::on_ack(const AckSample& sample) {
+  if (sample.echoed) return;
   // A window that is not used says nothing about the path: it does not grow then. In slow start
   // half of it is enough, or a sender that starts and stops would never come to use more.
   const bool used = sample.cwnd_limited || (in_slow_start() && sample.flight_before >= cwnd_ / 2);

@@ -45,6 +45,7 @@ class CongestionControl {
     Duration rtt{0};             // this ACK's sample; 0: none
     Duration srtt{0};            // 0: none yet
     bool cwnd_limited = false;   // cwnd was what kept more from being sent
+    bool echoed = false;         // it carries ECE: nothing grows (RFC3168-6.1.2-2)
     SeqNum una;                  // SND.UNA after this ACK
     SeqNum snd_nxt;
   };

@@ -46,7 +46,6 @@ void HyStart::judge_round() {
   if (in_css()) {
     if (current_round_us_ < css_baseline_us_) {  // RFC9406-4.2-1: spurious
       css_baseline_us_ = kNone;
-      css_rounds_ = 0;
       remainder_ = 0;
     }
     return;

@@ -29,6 +29,9 @@ class LossRecovery {
     uint32_t smss = 0;  // octets of payload
     // A segment of new data is queued and the peer's window takes it.
     bool can_send_new = false;
+    // ECN has reduced the window since the data at SND.UNA was sent: a loss among it costs no
+    // second reduction (RFC3168-6.1.2-3).
+    bool reduced_by_echo = false;
 
     uint32_t flight() const { return snd_nxt - una; }
   };

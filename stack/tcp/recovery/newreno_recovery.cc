@@ -53,7 +53,7 @@ LossRecovery::Reaction NewRenoRecovery::on_ack(const Sender& sender, const Ack& 
       congestion.duplicate_in_recovery();
       break;
     case NewReno::OnDuplicate::kEnterRecovery:  // RFC5681-3.2-3
-      congestion.enter_recovery(sender.now, sender.flight());
+      congestion.enter_recovery(sender.now, sender.flight(), !sender.reduced_by_echo);
       retransmit_one_ = true;
       reaction.restart_timer = true;
       break;

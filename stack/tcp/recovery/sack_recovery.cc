@@ -265,7 +265,7 @@ void SackRecovery::enter_recovery(const Sender& sender, uint32_t newly_sacked,
   // RFC6675-5-3: what limited transmit sent does not count.
   const uint32_t limited =
       std::min({limited_sent_, board_.sacked() - newly_sacked, sender.flight()});
-  congestion.enter_recovery(sender.now, sender.flight() - limited);
+  congestion.enter_recovery(sender.now, sender.flight() - limited, !sender.reduced_by_echo);
   prr_.start(sender.flight());
   phase_ = RecoveryPhase::kRecovery;
   begin_episode(sender);
@@ -391,7 +391,7 @@ void SackRecovery::react_to_probe(const Sender& sender, const Ack& ack, const Ne
   const bool dsack = news.dsack.has_value() && news.dsack->end == probe_.end_seq();
   const bool repaired = probe_.on_ack(ack.ack, dsack, ack.repeats && ack.sacks.empty());
   if (!repaired || in_recovery()) return;
-  congestion.enter_recovery(sender.now, ack.sample.flight_before);
+  congestion.enter_recovery(sender.now, ack.sample.flight_before, !sender.reduced_by_echo);
   congestion.leave_recovery(sender.now, sender.flight());
   congestion.set_cwnd(congestion.ssthresh());
   undo_possible_ = false;
@@ -441,7 +441,7 @@ void SackRecovery::report(Status& status) const {
   status.lost_bytes = board_.lost();
   status.retransmission_out_bytes = board_.retransmission_out();
   status.reorder_window = reorder_window_;
-  status.min_rtt = rack_.min_rtt();
+  if (const Duration least = rack_.min_rtt(); least > Duration{0}) status.min_rtt = least;
   status.reordering_seen = rack_.reordering_seen();
   status.tail_loss_probes = probes_sent_;
   status.dsacks_received = dsacks_;

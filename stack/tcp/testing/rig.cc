@@ -183,6 +183,8 @@ void Rig::recv(std::string_view text) {
       segment.options.window_scale = static_cast<uint8_t>(number(argument()));
     } else if (word == "sackok") {
       segment.options.sack_permitted = true;
+    } else if (word == "ce") {
+      segment.ecn = kCe;
     } else if (word == "nots") {
       no_timestamps = true;
     } else if (word == "ts") {
@@ -341,6 +343,7 @@ std::string Rig::describe(const SegmentOut& out) const {
   for (const auto& block : options.sack_blocks()) {
     absl::StrAppend(&line, " sack ", block.left - kIrs, ":", block.right - kIrs);
   }
+  if (out.ecn != kNotEct) absl::StrAppend(&line, out.ecn == kEct0 ? " ect0" : " wrong ECN");
   // RFC9293-MUST-65, RFC2018-2-1: only SYNs carry these.
   if (!out.header.has(packet::kSyn)) {
     EXPECT_FALSE(options.mss.has_value() || options.sack_permitted ||

@@ -51,11 +51,11 @@ class Rig {
   void listen();
   void open_active();
 
-  // "FLAGS SEQ(LEN) [ack N] [win N] [urg N] [ts V E] [mss N] [ws N] [sackok] [sack L:R …]" with
-  // packetdrill's flags, "-" for none. Without `win`: the peer's window of the config. On a
+  // "FLAGS SEQ(LEN) [ack N] [win N] [urg N] [ts V E] [mss N] [ws N] [sackok] [sack L:R …] [ce]"
+  // with packetdrill's flags, "-" for none. Without `win`: the peer's window of the config. On a
   // connection with timestamps `ts` is added where it is missing, unless "nots" is given.
   void recv(std::string_view text);
-  // Everything the end sends now: "FLAGS SEQ(LEN) [ack N] [urg N] [sack L:R …]".
+  // Everything the end sends now: "FLAGS SEQ(LEN) [ack N] [urg N] [sack L:R …] [ect0]".
   std::vector<std::string> sent(uint32_t max_payload = 0);
   // The last segment sent() saw, whole; its payload copied.
   const SegmentOut& last() const { return last_; }
