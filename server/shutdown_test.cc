@@ -59,7 +59,9 @@ class ShutdownTest : public ::testing::Test {
 TEST_F(ShutdownTest, DoesNotWaitForAClientThatIdles) {
   const UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  std::strcpy(address.sun_path, (folder_ + "/d.sock").c_str());
+  const std::string path = folder_ + "/d.sock";
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   ASSERT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   // The preface of a connection and empty SETTINGS, RFC 9113 §3.4.
   const std::string preface =

@@ -90,8 +90,9 @@ absl::StatusOr<std::unique_ptr<link::Link>> open_packet_socket(const NetworkName
   const absl::Status status = ns.run_in([&] {
     absl::StatusOr<std::unique_ptr<link::PacketSocket>> opened =
         link::PacketSocket::open(interface, {.vnet_header = vnet_header});
-    if (opened.ok()) socket = *std::move(opened);
-    return opened.status();
+    if (!opened.ok()) return opened.status();
+    socket = *std::move(opened);
+    return absl::OkStatus();
   });
   if (!status.ok()) return of_the_machine(status, "packet socket");
   return std::unique_ptr<link::Link>(std::move(socket));
