@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -153,6 +154,7 @@ class FakeDaemon final : public v1::Drive::Service {
     FakeSession* session = nullptr;
     std::map<uint64_t, v1::Command> waiting;
     while (stream->Read(&command)) {
+      const std::lock_guard lock(mutex_);  // the runner has a stream for each target
       commands_.push_back(command);
       if (candidate_.breaks_at != 0 && command.operation() >= candidate_.breaks_at) {
         return {grpc::StatusCode::UNAVAILABLE, "the fake daemon went away"};
@@ -387,6 +389,7 @@ class FakeDaemon final : public v1::Drive::Service {
     stream.Write(report);
   }
 
+  std::mutex mutex_;
   FakeCandidate candidate_;
   Info sessions_;
   Capture wire_;
