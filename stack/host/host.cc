@@ -45,6 +45,8 @@ Host::Impl::Impl(HostConfig config)
       addresses_(config_),
       secret_(SecretHash::derive(config_.seed, "initial sequence numbers")),
       neighbours_(SecretHash(config_.seed, "neighbours")),
+      path_mtus_(SecretHash(config_.seed, "path MTUs")),
+      fast_open_(SecretHash(config_.seed, "fast open")),
       ports_(config_.tcp.ephemeral_first, config_.tcp.ephemeral_last, config_.seed),
       identification_hash_(config_.seed, "identification"),
       table_(SecretHash(config_.seed, "socket pairs")) {

@@ -73,6 +73,9 @@ struct OpenParameters {
   std::optional<packet::SocketAddress> remote;
   uint32_t backlog = 128;  // passive: completed connections waiting for ACCEPT, 1..65535
   tcp::ConnectionOptions options;
+  // Active: the first octets to send, as if by SEND right after OPEN; with options.fast_open and a
+  // cookie of the server they go with the SYN (RFC 7413). As many are taken as fit the send buffer.
+  std::span<const uint8_t> data;
 };
 
 // Outcomes of OPEN besides kOk:
@@ -88,6 +91,7 @@ struct OpenParameters {
 struct OpenResult {
   tcp::Outcome outcome = tcp::Outcome::kOk;
   ConnectionId id = 0;  // valid when outcome is kOk
+  size_t accepted = 0;  // octets of OpenParameters::data
 };
 
 using SendResult = tcp::SendResult;

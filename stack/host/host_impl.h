@@ -20,8 +20,10 @@
 #include "stack/host/connection_table.h"
 #include "stack/host/counters.h"
 #include "stack/host/deadline_heap.h"
+#include "stack/host/fast_open_cache.h"
 #include "stack/host/host.h"
 #include "stack/host/neighbours.h"
+#include "stack/host/path_mtu_table.h"
 #include "stack/host/ports.h"
 #include "stack/packet/arp.h"
 #include "stack/packet/icmp.h"
@@ -130,6 +132,8 @@ class Host::Impl {
   // It has nothing more to send: a dead one is buried, a TIME-WAIT shrinks.
   void sent_everything(tcp::Instant now, Index index);
   void make_ready(Index index);
+  void take_news(tcp::Instant now, Index index);
+  void spread_path_mtu(tcp::Instant now, const packet::IpAddress& remote, uint32_t mtu);
   void bury(Index index, tcp::Status status);
   void end_time_wait(tcp::Instant now, Index index, std::string_view cause);
   Index adopt(tcp::Instant now, Index listener, tcp::Promoted promoted);
@@ -163,6 +167,8 @@ class Host::Impl {
   std::optional<tcp::Instant> started_;
 
   NeighbourTable neighbours_;
+  PathMtuTable path_mtus_;
+  FastOpenCache fast_open_;
   PortChooser ports_;
   const SecretHash identification_hash_;
   std::array<uint16_t, 256> identifications_{};
@@ -193,6 +199,7 @@ class Host::Impl {
   // Scratch space, kept to spare allocations.
   std::vector<WaitingFrame> released_;
   std::vector<packet::IpAddress> ask_again_;
+  std::vector<packet::IpAddress> aged_paths_;
 };
 
 }  // namespace tcproctor::host

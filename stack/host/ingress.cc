@@ -161,7 +161,9 @@ void Host::Impl::on_icmp_error(tcp::Instant now, const packet::IcmpMessage& mess
   const tcp::IcmpError error = {.kind = message.classify(),
                                 .type = message.type,
                                 .code = message.code,
-                                .quoted_sequence_number = message.quoted->sequence_number};
+                                .quoted_sequence_number = message.quoted->sequence_number,
+                                .quoted_length = message.quoted->packet_length,
+                                .mtu = message.mtu()};
   if (const std::optional<Index> index = table_.find(tuple)) {
     // TIME-WAIT in its small form has nothing in flight but the ACK of a FIN.
     if (tcp::Connection* const connection = table_[*index].connection()) {

@@ -33,6 +33,7 @@ bool is_dead(const tcp::Connection& connection) {
 
 std::optional<tcp::Instant> Host::Impl::next_deadline() const {
   std::optional<tcp::Instant> next = neighbours_.next_deadline();
+  if (const auto aged = path_mtus_.next_deadline(); aged && (!next || *aged < *next)) next = aged;
   if (!deadlines_.empty() && (!next || deadlines_.top_time() < *next)) {
     next = deadlines_.top_time();
   }
@@ -44,6 +45,10 @@ void Host::Impl::on_deadline(tcp::Instant now) {
       neighbours_.on_deadline(now, ask_again_);
   for (const packet::IpAddress& address : ask_again_) ask_for(address);
   ask_again_.clear();
+
+  path_mtus_.on_deadline(now, aged_paths_);
+  for (const packet::IpAddress& address : aged_paths_) spread_path_mtu(now, address, config_.mtu);
+  aged_paths_.clear();
 
   // Collected first: each gets one turn, whatever deadlines the turns of others set.
   std::vector<Ready> due;
@@ -93,7 +98,32 @@ void Host::Impl::settle(tcp::Instant now, Index index) {
   }
 }
 
+// To every connection to `remote` (RFC 1191 §6.4): what one of them found, or that it has aged.
+void Host::Impl::spread_path_mtu(tcp::Instant now, const packet::IpAddress& remote, uint32_t mtu) {
+  for (const auto& [id, index] : table_.ids()) {
+    Slot& slot = table_[index];
+    if (slot.connection() == nullptr || slot.tuple.remote.address != remote) continue;
+    slot.connection()->set_path_mtu(now, mtu);
+    if (const auto deadline = slot.connection()->next_deadline(); deadline && slot.in_pairs) {
+      deadlines_.set(index, *deadline);
+    }
+    make_ready(index);
+  }
+}
+
+// What a connection learnt that serves others.
+void Host::Impl::take_news(tcp::Instant now, Index index) {
+  tcp::Connection& connection = *table_[index].connection();
+  const packet::IpAddress remote = table_[index].tuple.remote.address;
+  if (const std::optional<uint32_t> mtu = connection.take_path_mtu_news()) {
+    path_mtus_.set(now, remote, *mtu);
+    spread_path_mtu(now, remote, *mtu);
+  }
+  if (const auto news = connection.take_fast_open_news()) fast_open_.learn(now, remote, *news);
+}
+
 void Host::Impl::settle_connection(tcp::Instant now, Index index) {
+  take_news(now, index);
   drain_connection(index);
   tell_listener(now, index);
   // The pair is free from this moment on; the slot stays until what it has to send is sent.
@@ -180,9 +210,8 @@ void Host::Impl::tell_listener(tcp::Instant now, Index index) {
   if (!parent || table_[*parent].listening() == nullptr) return;
   if (is_dead(*slot.connection())) {
     table_[*parent].listening()->on_gone(slot.id);
-  } else {
+  } else if (table_[*parent].listening()->on_established(now, slot.id)) {
     slot.awaits_accept = true;
-    table_[*parent].listening()->on_established(now, slot.id);
   }
   settle(now, *parent);
 }
@@ -246,8 +275,11 @@ Host::Impl::Index Host::Impl::adopt(tcp::Instant now, Index listener, tcp::Promo
   Slot& slot = table_[index];
   slot.listener = table_[listener].id;
   slot.half_open = promoted.connection->state() == State::kSynReceived;
-  slot.awaits_accept = tcp::is_synchronized(promoted.connection->state());
+  slot.awaits_accept = table_[listener].listening()->waits_for_accept(promoted.id);
   slot.tcb = std::move(promoted.connection);
+  if (const uint32_t mtu = path_mtus_.find(tuple.remote.address); mtu != 0) {
+    slot.connection()->set_path_mtu(now, mtu);
+  }
   settle(now, index);
   for (const HostEvent& event : later) emit(event);
   settle(now, listener);
@@ -279,7 +311,8 @@ void Host::Impl::abandon_unaccepted(tcp::Instant now, ConnectionId listener) {
   for (const auto& [id, index] : table_.ids()) {
     const Slot& slot = table_[index];
     if (slot.listener != listener || slot.connection() == nullptr) continue;
-    if (slot.awaits_accept || slot.half_open) unaccepted.push_back(index);
+    const bool nobodys = slot.half_open && !slot.connection()->may_answer_early();
+    if (slot.awaits_accept || nobodys) unaccepted.push_back(index);
   }
   for (const Index index : unaccepted) {
     table_[index].awaits_accept = false;

@@ -101,11 +101,13 @@ OpenResult Host::Impl::open_connection(tcp::Instant now, const OpenParameters& p
       std::make_unique<tcp::Connection>(connection_config(now, tuple, parameters.options));
   outcome = connection->open_active(now);
   if (outcome != Outcome::kOk) return {.outcome = outcome};
+  const size_t accepted =
+      parameters.data.empty() ? 0 : connection->send(now, parameters.data, true, false).accepted;
   const ConnectionId id = next_id_++;
   const Index index = table_.add(id, tuple, false);
   table_[index].tcb = std::move(connection);
   settle(now, index);
-  return {.id = id};
+  return {.id = id, .accepted = accepted};
 }
 
 tcp::Outcome Host::Impl::check_remote(const std::optional<SocketAddress>& remote) const {
@@ -141,8 +143,11 @@ tcp::ConnectionConfig Host::Impl::connection_config(tcp::Instant now,
           .iss = tcp::initial_sequence_number(secret_, now, tuple),
           .timestamp_offset = tcp::timestamp_offset(secret_, tuple),
           .mtu = config_.mtu,
+          .path_mtu = path_mtus_.find(tuple.remote.address),
           .settings = &config_.tcp,
           .options = options,
+          .fast_open =
+              options.fast_open ? fast_open_.find(now, tuple.remote.address) : tcp::FastOpenPath{},
           .trace = config_.trace};
 }
 

@@ -75,6 +75,8 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
   const size_t unacknowledged = send_buffer_.size();
   send_buffer_.acknowledge(snd_una_);
   delivered_bytes_ += unacknowledged - send_buffer_.size();
+  path_mtu_.on_ack(snd_una_);
+  if (resend_allowance_ != kNoLimit) resend_allowance_ += acked;  // as slow start grows
   retransmissions_ = 0;
   trouble_reported_ = false;
   probed_ = false;
@@ -82,10 +84,7 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
   if (urgent_mode_ && snd_una_.at_or_after(snd_up_)) urgent_mode_ = false;
   if (push_mark_ && snd_una_.at_or_after(push_end_)) push_mark_ = false;
 
-  if (send_was_full_ && send_buffer_.size() < options_.send_buffer_bytes) {
-    send_was_full_ = false;
-    emit({.kind = Event::Kind::kWritable, .time = now, .from = state_, .to = state_});
-  }
+  report_room(now);
   return {.now = now,
           .acked = acked,
           .flight_before = flight_before,
@@ -95,6 +94,12 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
           .echoed = ecn_.has_echo(arriving.segment),
           .una = snd_una_,
           .snd_nxt = snd_nxt_};
+}
+
+void Connection::report_room(Instant now) {
+  if (!send_was_full_ || send_buffer_.size() >= options_.send_buffer_bytes) return;
+  send_was_full_ = false;
+  emit({.kind = Event::Kind::kWritable, .time = now, .from = state_, .to = state_});
 }
 
 // Loss recovery and the timers: RFC6298-5.2-1, 5.3-1.

@@ -17,6 +17,7 @@ Connection::Connection(const ConnectionConfig& config)
       options_(config.options),
       tuple_(config.tuple),
       mtu_(config.mtu),
+      path_mtu_(largest_path_mtu()),
       trace_(config.trace),
       iss_(config.iss),
       snd_una_(config.iss),
@@ -28,6 +29,12 @@ Connection::Connection(const ConnectionConfig& config)
       congestion_(make_congestion_control(config.options)),
       authentication_(make_authenticator(config.options, config.tuple, config.iss)) {
   stop_all_timers();
+  if (config.path_mtu != 0 && options_.path_mtu_discovery) {
+    path_mtu_.set(std::min(config.path_mtu, path_mtu_.mtu()));
+  }
+  if (options_.fast_open) {
+    fast_open_ = std::make_unique<FastOpenState>(FastOpenState{.path = config.fast_open});
+  }
   timestamps_.offset = config.timestamp_offset;
   send_buffer_.start(iss_ + 1);
 }
@@ -220,6 +227,8 @@ void Connection::on_icmp(Instant now, const IcmpError& error) {
   if (quoted.before(snd_una_) || quoted.after(snd_nxt_)) {
     return drop(now, "RFC 5927 §4.1: ICMP error quotes a segment that is not in flight");
   }
+  if (error.kind == packet::IcmpClass::kPacketTooBig) packet_too_big(now, error);
+  fast_open_failed();
   soft_error_type_ = error.type;
   soft_error_code_ = error.code;
   // RFC9293-SHLD-26, EM-SYN-SENT-ICMP-03; in synchronized states by choice (ruling 19: RFC 5927

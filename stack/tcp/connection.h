@@ -29,7 +29,9 @@
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/ecn.h"
 #include "stack/tcp/event.h"
+#include "stack/tcp/fast_open.h"
 #include "stack/tcp/outcome.h"
+#include "stack/tcp/path_mtu.h"
 #include "stack/tcp/receive_buffer.h"
 #include "stack/tcp/recovery/loss_recovery.h"
 #include "stack/tcp/rtt.h"
@@ -51,6 +53,8 @@ struct IcmpError {
   uint8_t type = 0;
   uint8_t code = 0;
   uint32_t quoted_sequence_number = 0;  // SEQ of the quoted segment
+  uint32_t quoted_length = 0;           // octets of the quoted packet as its header says
+  uint32_t mtu = 0;                     // kPacketTooBig: next-hop MTU; 0 from an old router
 };
 
 // What a connection is made of. All of it is fixed for its life but `options`.
@@ -59,9 +63,11 @@ struct ConnectionConfig {
   SeqNum iss;                          // initial_sequence_number()
   uint32_t timestamp_offset = 0;       // timestamp_offset()
   uint32_t mtu = 1500;                 // octets of an IP packet on the path's first link
+  uint32_t path_mtu = 0;               // known of the whole path already; 0: as `mtu`
   const Settings* settings = nullptr;  // not null, outlives the connection
   ConnectionOptions options;
-  bool trace = false;  // Event kDropped for every segment that is dropped
+  FastOpenPath fast_open;  // active, with options.fast_open
+  bool trace = false;      // Event kDropped for every segment that is dropped
 };
 
 // The peer's SYN as a listener keeps it (syn_cache.h): from it a passive connection begins.
@@ -102,6 +108,9 @@ class Connection {
   // Passive, right after construction: keeps the data, FIN and urgent pointer of the SYN itself, to
   // be processed once ESTABLISHED (EM-LISTEN-SEG-10..12).
   void keep_text_of_syn(const packet::TcpSegment& segment) { hold_text_of_syn(segment); }
+  // Passive, right after construction, when the SYN came with a good cookie: its data can be
+  // received, and answered, before the handshake is done (RFC7413-4.2.2-3, 4.2.2-5).
+  void take_text_of_syn(Instant now, const packet::TcpSegment& segment);
   // TIME-WAIT only, after on_segment: a SYN arrived that may begin a new incarnation. True once;
   // the owner then either forgets this connection and hands the same segment to the listener (see
   // Listener::on_segment, iss_above = status().snd_nxt), or calls refuse_reopen().
@@ -133,6 +142,15 @@ class Connection {
   // ICMP error that quotes this connection (§3.9.2.2, RFC 5927).
   void on_icmp(Instant now, const IcmpError& error);
 
+  // The path's MTU as others found it: segments keep to it from now on, and what is in flight and
+  // too large goes again in smaller segments (RFC 1191 §6.4).
+  void set_path_mtu(Instant now, uint32_t mtu);
+  // What this connection found, for the others to the same destination; nothing: no news.
+  std::optional<uint32_t> take_path_mtu_news();
+
+  // What an active open with Fast Open learnt for the next one; nothing: no news.
+  std::optional<FastOpenNews> take_fast_open_news();
+
   // --- what it wants sent. False: nothing now. `max_payload`: largest super-segment the link takes
   // in octets of payload; 0 = one MSS. The spans in `out` live until the next call of this
   // connection.
@@ -149,6 +167,10 @@ class Connection {
   bool released() const { return released_; }
   // Its segments are signed: TimeWait alone could not answer for it.
   bool is_signed() const { return authentication_ != nullptr; }
+  // In SYN-RECEIVED, but its user has it already: the SYN came with a good Fast Open cookie.
+  bool may_answer_early() const {
+    return state_ == State::kSynReceived && fast_open_ != nullptr && fast_open_->early;
+  }
   const packet::FourTuple& tuple() const { return tuple_; }
   Outcome last_error() const { return last_error_; }
   size_t readable_bytes() const { return receive_buffer_.readable(); }
@@ -170,6 +192,7 @@ class Connection {
     kTimerCount,
   };
   static constexpr Instant kOff = Instant::max();
+  static constexpr uint32_t kNoLimit = UINT32_MAX;
 
   // A segment on its way through the checks of §3.10.7.4: what is left of it after trimming.
   struct Arriving {
@@ -220,6 +243,7 @@ class Connection {
   Duration take_rtt_sample(Instant now, const packet::TcpSegment& segment);
   Duration rtt_by_timestamps(Instant now, const packet::TcpSegment& segment) const;
   bool segment_before_timed_end(const packet::TcpSegment& segment) const;
+  void report_room(Instant now);
   void fin_acknowledged(Instant now);
 
   // user_calls.cc
@@ -234,6 +258,9 @@ class Connection {
   void restart_retransmission_timer(Instant now);
   void restart_keepalive(Instant now);
   void restart_user_timer(Instant now);
+  void hear_user_timeout(Instant now, const packet::TcpSegment& segment);
+  bool peer_alters_user_timeout() const;
+  Duration user_timeout_in_force() const;
   bool user_timer_needed() const;
   void arm_persist(Instant now);
   Duration persist_interval() const;
@@ -243,6 +270,17 @@ class Connection {
   size_t option_room() const;
   bool ignores_icmp(const IcmpError& error) const;
   absl::Status update_keys(const ConnectionOptions& options);
+  // fast_open.cc
+  std::optional<std::span<const uint8_t>> fast_open_offer() const;
+  void put_data_on_syn(SegmentOut& out);
+  void learn_fast_open(const packet::TcpSegment& syn_ack);
+  void fast_open_failed();
+
+  // path_mtu_discovery.cc
+  void packet_too_big(Instant now, const IcmpError& error);
+  void adopt_path_mtu(Instant now, uint32_t mtu);
+  void send_again_smaller(Instant now);
+  uint32_t largest_path_mtu() const;
 
   // transmit.cc
   bool make_segment(Instant now, SegmentOut& out, uint32_t max_payload);
@@ -302,6 +340,8 @@ class Connection {
   ConnectionOptions options_;
   const packet::FourTuple tuple_;
   const uint32_t mtu_;
+  PathMtu path_mtu_;
+  bool path_mtu_news_ = false;
   const bool trace_;
   State state_ = State::kClosed;
   bool passive_ = false;
@@ -318,7 +358,8 @@ class Connection {
   SeqNum snd_wl1_;
   SeqNum snd_wl2_;
   uint32_t max_snd_wnd_ = 0;  // largest window the peer ever offered (RFC 5961 §5.2, SWS)
-  bool fin_queued_ = false;   // CLOSE was accepted: FIN follows the queued data
+  uint32_t resend_allowance_ = kNoLimit;  // octets from SND.UNA on that may go again just now
+  bool fin_queued_ = false;               // CLOSE was accepted: FIN follows the queued data
   bool close_waits_ = false;  // CLOSE in SYN-RECEIVED with data, or CLOSE-WAIT with data unsent
   bool syn_pending_ = false;
   bool probe_pending_ = false;  // zero-window probe or override: send at least one octet
@@ -338,8 +379,8 @@ class Connection {
   bool urgent_ahead_ = false;  // rcv_up_ lies after what the user has read
   bool fin_received_ = false;  // the peer's FIN was processed
   bool eos_reported_ = false;
-  SeqNum received_push_end_;  // end of the last segment that carried PSH, while push_received_
   bool push_received_ = false;
+  SeqNum received_push_end_;  // end of the last segment that carried PSH, while push_received_
   ReceiveBuffer receive_buffer_;
 
   // Options in force.
@@ -347,6 +388,9 @@ class Connection {
   uint8_t snd_wind_shift_ = 0;
   uint8_t rcv_wind_shift_ = 0;
   bool window_scale_agreed_ = false;
+  bool user_timeout_pending_ = false;                        // the option is to be sent
+  bool user_timeout_fixed_ = false;                          // by the user: RFC5482-3-1
+  std::optional<packet::UserTimeoutOption> remote_timeout_;  // REMOTE_UTO
   bool sack_permitted_ = false;
   Timestamps timestamps_;
 
@@ -354,6 +398,7 @@ class Connection {
   bool ack_now_ = false;
   uint8_t segments_unacknowledged_ = 0;  // data segments since the last ACK (SHLD-19)
   uint8_t extra_acks_ = 0;               // ACKs that must not be merged
+  uint8_t reset_count_ = 0;              // of resets_
   packet::SackBlock duplicate_;          // what the next ACK reports as D-SACK; empty: nothing
   ChallengeAckLimiter challenge_limiter_;
   ChallengeAckLimiter invalid_limiter_;
@@ -361,7 +406,6 @@ class Connection {
     SeqNum seq;
   };
   std::array<PendingReset, 4> resets_{};
-  uint8_t reset_count_ = 0;
 
   // Retransmission and congestion.
   RttEstimator rtt_;
@@ -386,6 +430,7 @@ class Connection {
   std::array<Instant, kTimerCount> timers_;
   Instant last_received_{};
   uint32_t keepalive_probes_sent_ = 0;
+  std::unique_ptr<FastOpenState> fast_open_;  // null unless it takes part
   TimeWait time_wait_;
   bool reopen_requested_ = false;
 

@@ -20,7 +20,9 @@ using packet::kSyn;
 Listener::Listener(const ListenerConfig& config)
     : config_(config),
       cache_(config.secret, config.settings->syn_cache_size),
-      cookies_({config.secret.k0 ^ 0x436f6f6b69650001, config.secret.k1 ^ 0x436f6f6b69650002}) {
+      cookies_({config.secret.k0 ^ 0x436f6f6b69650001, config.secret.k1 ^ 0x436f6f6b69650002}),
+      fast_open_cookies_(
+          {config.secret.k0 ^ 0x46617374204f7001, config.secret.k1 ^ 0x46617374204f7002}) {
   TCPROCTOR_CHECK(config.next_id != nullptr && config.backlog != 0);
 }
 
@@ -80,10 +82,15 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
     drop(now, "backlog: too many connections wait for ACCEPT");
     return std::nullopt;
   }
-  const bool with_text = !segment.payload.empty() || segment.has(kFin);
+  // RFC7413-4.2-1, 4.2-2: only while it is on and not too many are pending.
+  const bool fast_open = offered.fast_open.has_value() && takes_fast_open();
+  const bool early = fast_open && cookie_is_good(now, segment);
+  // RFC7413-4.2.2-4: text that came with a bad cookie is not kept.
+  const bool bad_cookie = fast_open && !early && !offered.fast_open->empty();
+  const bool with_text = (!segment.payload.empty() || segment.has(kFin)) && !bad_cookie;
   const bool with_keys = has_keys_for(segment.source);
   const bool full_connection =
-      (with_text || with_keys) && full_half_open_.size() < kMaxFullHalfOpen;
+      early || ((with_text || with_keys) && full_half_open_.size() < kMaxFullHalfOpen);
   if (with_keys && !full_connection) {
     ++dropped_;
     drop(now, "too many signed connections are half open");
@@ -126,14 +133,22 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
                   .cause = "RFC 9293 §3.10.7.2 third: SYN"});
   if (full_connection) {
     Promoted promoted = make_connection(now, entry, false, &segment);
-    promoted.connection->keep_text_of_syn(segment);
-    full_half_open_.push_back(promoted.id);
+    if (early) {
+      promoted.connection->take_text_of_syn(now, segment);
+      fast_open_pending_.push_back(promoted.id);
+      queue_for_accept(now, promoted.id);
+    } else {
+      if (!bad_cookie) promoted.connection->keep_text_of_syn(segment);
+      full_half_open_.push_back(promoted.id);
+    }
     count_half_open(now);
     return promoted;
   }
   const Duration wait = time_until_next_syn_ack(0);
   cache_.insert(entry, entry.created(now) + wait);
-  send_syn_ack(now, entry);
+  std::optional<FastOpenCookie> cookie;
+  if (fast_open) cookie = fast_open_cookies_.make(now, tuple.remote.address);
+  send_syn_ack(now, entry, cookie);
   count_half_open(now);
   return std::nullopt;
 }

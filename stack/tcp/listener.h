@@ -10,6 +10,7 @@
 //  - a SYN that carries data or FIN: from the start, so that they are kept (EM-LISTEN-SEG-10..12),
 //    while fewer than kMaxFullHalfOpen such connections are half open; beyond, data on a SYN is
 //    dropped and only the SYN acknowledged, so that the peer sends it again;
+//  - a SYN with a good cookie of TCP Fast Open (RFC 7413): at once ready for ACCEPT;
 //  - SEND or CLOSE on the entry: promote().
 //
 // A peer for which the options hold keys must sign: its SYN is verified before anything else and
@@ -22,6 +23,7 @@
 // that waits is served as soon as there is room.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -33,6 +35,7 @@
 #include "stack/packet/tcp_header.h"
 #include "stack/tcp/connection.h"
 #include "stack/tcp/event.h"
+#include "stack/tcp/fast_open.h"
 #include "stack/tcp/segment_out.h"
 #include "stack/tcp/settings.h"
 #include "stack/tcp/siphash.h"
@@ -96,10 +99,14 @@ class Listener {
 
   // ACCEPT: the oldest connection that is established; nothing when there is none.
   std::optional<uint64_t> accept();
+  bool waits_for_accept(uint64_t id) const {
+    return std::ranges::find(accept_queue_, id) != accept_queue_.end();
+  }
   size_t waiting_for_accept() const { return accept_queue_.size(); }
   const std::deque<uint64_t>& accept_queue() const { return accept_queue_; }
-  // A promoted connection left SYN-RECEIVED for ESTABLISHED (or beyond).
-  void on_established(Instant now, uint64_t id);
+  // A promoted connection left SYN-RECEIVED for ESTABLISHED (or beyond). False: it was ready for
+  // ACCEPT since its SYN (Fast Open).
+  bool on_established(Instant now, uint64_t id);
   // A promoted connection ended; before ACCEPT it leaves the queue, half open it frees its place.
   // A connection that was reset while it waits for ACCEPT may stay in the queue: then do not call.
   void on_gone(uint64_t id);
@@ -144,7 +151,16 @@ class Listener {
   Promoted make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent,
                            const packet::TcpSegment* syn = nullptr);
   void send_cookie(Instant now, const packet::TcpSegment& segment);
-  void send_syn_ack(Instant now, const SynEntry& entry);
+  bool cookie_is_good(Instant now, const packet::TcpSegment& segment) const;
+  bool takes_fast_open() const {
+    return config_.options.fast_open && fast_open_pending_.size() < config_.options.fast_open_limit;
+  }
+  void queue_for_accept(Instant now, uint64_t id);
+  size_t half_open_count() const {
+    return cache_.size() + full_half_open_.size() + fast_open_pending_.size();
+  }
+  void send_syn_ack(Instant now, const SynEntry& entry,
+                    std::optional<FastOpenCookie> cookie = std::nullopt);
   void send_ack(Instant now, const SynEntry& entry);
   void send_reset(const packet::FourTuple& tuple, SeqNum seq, const SynEntry& entry, Instant now);
   void reply(const packet::FourTuple& tuple, SeqNum seq, SeqNum ack, uint16_t flags,
@@ -169,7 +185,9 @@ class Listener {
   SynCache cache_;
   SynCookie cookies_;
   std::deque<uint64_t> accept_queue_;
-  std::vector<uint64_t> full_half_open_;  // ids of full connections in SYN-RECEIVED
+  FastOpenCookies fast_open_cookies_;
+  std::vector<uint64_t> fast_open_pending_;  // ids of those taken by cookie, in SYN-RECEIVED
+  std::vector<uint64_t> full_half_open_;     // ids of full connections in SYN-RECEIVED
   std::deque<SegmentOut> replies_;
   std::deque<ListenerEvent> events_;
   ChallengeAckLimiter challenge_limiter_;

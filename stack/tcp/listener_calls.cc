@@ -116,8 +116,18 @@ std::optional<uint64_t> Listener::accept() {
   return id;
 }
 
-void Listener::on_established(Instant now, uint64_t id) {
+bool Listener::cookie_is_good(Instant now, const packet::TcpSegment& segment) const {
+  return fast_open_cookies_.check(now, segment.source, *segment.options.fast_open);
+}
+
+bool Listener::on_established(Instant now, uint64_t id) {
+  if (std::erase(fast_open_pending_, id) != 0) return false;
   std::erase(full_half_open_, id);
+  queue_for_accept(now, id);
+  return true;
+}
+
+void Listener::queue_for_accept(Instant now, uint64_t id) {
   accept_queue_.push_back(id);
   emit(config_.id, {.kind = Event::Kind::kAcceptable,
                     .time = now,
@@ -127,6 +137,7 @@ void Listener::on_established(Instant now, uint64_t id) {
 
 void Listener::on_gone(uint64_t id) {
   std::erase(full_half_open_, id);
+  std::erase(fast_open_pending_, id);
   std::erase(accept_queue_, id);
 }
 
@@ -194,7 +205,7 @@ void Listener::remove_entry(Instant now, SynCache::Slot slot, State to, std::str
 // sources are counted only now and then, for it takes a pass over the table.
 void Listener::count_half_open(Instant now) {
   const uint32_t alarm = config_.settings->half_open_alarm;
-  const size_t count = cache_.size() + full_half_open_.size();
+  const size_t count = half_open_count();
   if (alarm == 0) return;
   if (count < alarm / 2 + 1) alarmed_ = false;
   if (alarmed_ || count < alarm || (count - alarm) % 64 != 0) return;
@@ -216,7 +227,7 @@ uint32_t Listener::distinct_sources() const {
 }
 
 Listener::HalfOpen Listener::half_open(Instant now) const {
-  HalfOpen summary{.count = static_cast<uint32_t>(cache_.size() + full_half_open_.size()),
+  HalfOpen summary{.count = static_cast<uint32_t>(half_open_count()),
                    .distinct_sources = distinct_sources(),
                    .cookies_sent = cookies_sent_,
                    .cookies_accepted = cookies_accepted_,

@@ -37,6 +37,7 @@ void Listener::queue_reply(SegmentOut segment) {
       !make_authenticator(config_.options, segment.tuple, SeqNum())->sign(segment)) {
     return;
   }
+  segment.dont_fragment = config_.options.path_mtu_discovery;
   if (replies_.size() < kMostReplies) replies_.push_back(segment);
 }
 
@@ -71,8 +72,11 @@ std::optional<packet::TimestampsOption> Listener::timestamps_for(Instant now,
 }
 
 // EM-LISTEN-SEG-09: <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>.
-void Listener::send_syn_ack(Instant now, const SynEntry& entry) {
+// RFC7413-4.2.2-7: a cookie goes with the first one only.
+void Listener::send_syn_ack(Instant now, const SynEntry& entry,
+                            std::optional<FastOpenCookie> cookie) {
   packet::SynOptions options;
+  if (cookie.has_value()) options.fast_open = cookie->span();
   options.mss = announced_mss(entry.v6 ? packet::IpFamily::kV6 : packet::IpFamily::kV4);
   if (entry.peer_window_scale != SynEntry::kNoScale) options.window_scale = window_shift();
   options.sack_permitted = entry.sack_permitted;

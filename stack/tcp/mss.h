@@ -25,6 +25,12 @@ constexpr uint16_t mss_of_mtu(packet::IpFamily family, uint32_t mtu) {
   return static_cast<uint16_t>(std::clamp<uint32_t>(mtu > headers ? mtu - headers : 1, 1, 65535));
 }
 
+// Octets of an IP packet that carries `octets` of TCP options and data.
+constexpr uint32_t mtu_of_mss(packet::IpFamily family, uint32_t octets) {
+  return octets +
+         static_cast<uint32_t>(packet::ip_header_bytes(family) + packet::kTcpMinHeaderBytes);
+}
+
 // The MSS to announce: the user's wish, never beyond what we can receive (RFC9293-MUST-67).
 constexpr uint16_t announced_mss(std::optional<uint16_t> wish, packet::IpFamily family,
                                  uint32_t mtu) {

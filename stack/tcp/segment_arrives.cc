@@ -46,6 +46,7 @@ void Connection::segment_arrives_syn_sent(Instant now, const packet::TcpSegment&
   // EM-SYN-SENT-SEG-05, 06.
   if (segment.has(kRst)) {
     if (!has_ack) return drop(now, "RFC 9293 §3.10.7.3 second: RST without ACK");
+    fast_open_failed();
     return enter_closed(now, "RFC 9293 §3.10.7.3 second: RST", Outcome::kConnectionRefused);
   }
   // Third, check the security: this stack has no security compartments (EM-SYN-SENT-SEG-07, 08).
@@ -65,8 +66,10 @@ void Connection::segment_arrives_syn_sent(Instant now, const packet::TcpSegment&
   snd_una_ = ack;
   snd_wl2_ = ack;
   send_buffer_.acknowledge(ack);
+  learn_fast_open(segment);
   establish(now, "RFC 9293 §3.10.7.3 fourth: SYN,ACK");
   ack_now();
+  hear_user_timeout(now, segment);
   // EM-SYN-SENT-SEG-10, 11: continue at the sixth check with what comes behind the SYN.
   Arriving arriving{.segment = segment,
                     .seq = rcv_nxt_,
@@ -130,11 +133,15 @@ void Connection::establish(Instant now, std::string_view cause) {
   retransmissions_ = 0;
   trouble_reported_ = false;
   syn_pending_ = false;
+  // RFC7413-4.2.2-8: data of our SYN that its answer did not take is as good as never sent.
+  if (!passive_) snd_nxt_ = snd_una_;
   if (flight() == 0) stop(kRetransmission);
+  report_room(now);
   if (syn_retransmissions_ != 0) rtt_.after_lost_syn();  // RFC6298-5.7-1
   start_congestion_control();                            // RFC5681-3.1-2
   last_send_ = now;
   set_state(now, State::kEstablished, cause);
+  user_timeout_pending_ = options_.advertised_user_timeout.has_value();  // RFC5482-3-2
   restart_user_timer(now);
   restart_keepalive(now);
   // What came with a SYN is delivered now.
@@ -162,6 +169,7 @@ void Connection::segment_arrives_otherwise(Instant now, const packet::TcpSegment
                      check_syn(now, arriving) &&              // fourth
                      check_ack(now, arriving);                // fifth
   if (go_on) {
+    hear_user_timeout(now, segment);
     // RFC3168-6.1.5-2, 6.1.6-2: marks count within the window, those of its probes too.
     if (!segment.payload.empty() && ecn_.on_text(segment)) ack_now();
     check_urg(now, arriving);                                   // sixth
@@ -192,6 +200,7 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
   const bool ours_unsent = syn_pending_;
   (void)take_rtt_sample(now, segment);
   snd_una_ = ack;
+  send_buffer_.acknowledge(ack);
   snd_wnd_ = segment.header.window;
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
   snd_wl1_ = irs_;
@@ -308,7 +317,9 @@ bool Connection::check_rst(Instant now, Arriving& arriving) {
   }
   switch (state_) {
     case State::kSynReceived:
-      if (passive_) {  // EM-SYN-RECEIVED-passive-SEG-13, RFC9293-MUST-11
+      if (may_answer_early()) {  // its user knows of it already
+        enter_closed(now, kCause, Outcome::kConnectionReset);
+      } else if (passive_) {  // EM-SYN-RECEIVED-passive-SEG-13, RFC9293-MUST-11
         return_to_listen(now, kCause);
       } else {  // EM-SYN-RECEIVED-active-SEG-13
         enter_closed(now, kCause, Outcome::kConnectionRefused);
@@ -334,7 +345,7 @@ bool Connection::check_security(const Arriving&) {
 bool Connection::check_syn(Instant now, Arriving& arriving) {
   if (!arriving.segment.has(kSyn)) return true;
   arriving.reply = false;
-  if (state_ == State::kSynReceived && passive_) {
+  if (state_ == State::kSynReceived && passive_ && !may_answer_early()) {
     // Ruling 5, EM-SYN-RECEIVED-passive-SEG-20, erratum 8710.
     return_to_listen(now, "RFC 9293 §3.10.7.4 fourth: SYN in the window");
     return false;
@@ -373,6 +384,7 @@ bool Connection::check_ack_syn_received(Instant now, Arriving& arriving) {
   // EM-SYN-RECEIVED-passive-SEG-23.
   (void)take_rtt_sample(now, arriving.segment);
   snd_una_ = ack;
+  send_buffer_.acknowledge(ack);
   snd_wnd_ = static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_;
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
   snd_wl1_ = SeqNum(arriving.segment.header.sequence_number);

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "stack/tcp/authentication/keys.h"
+#include "stack/tcp/user_timeout_option.h"
 
 namespace tcproctor::tcp {
 namespace {
@@ -26,12 +27,20 @@ absl::Status validate(const ConnectionOptions& options) {
   if (options.receive_buffer_bytes == 0 || options.receive_buffer_bytes > kLargestBuffer) {
     return wrong("receive_buffer_bytes", "1..1073741824");
   }
+  if (options.fast_open_limit == 0 || options.fast_open_limit > 65535) {
+    return wrong("fast_open_limit", "1..65535");
+  }
   if (options.mss == 0) return wrong("mss", "1..65535, or not set");
   if (options.delayed_ack < 0s || options.delayed_ack >= 500ms) {
     return wrong("delayed_ack", "at least 0 and below 500 ms (RFC 9293 MUST-40)");
   }
   const auto positive = [](Duration value) { return value > 0s && value <= kLongest; };
   if (!positive(options.user_timeout)) return wrong("user_timeout", "above 0, at most one year");
+  if (options.advertised_user_timeout.has_value() &&
+      (*options.advertised_user_timeout < 1s ||
+       *options.advertised_user_timeout > kLongestUserTimeout)) {
+    return wrong("advertised_user_timeout", "1 s to 32767 min, or not set (RFC 5482)");
+  }
   if (!positive(options.syn_timeout)) return wrong("syn_timeout", "above 0, at most one year");
   if (!positive(options.keepalive_idle))
     return wrong("keepalive_idle", "above 0, at most one year");
@@ -54,6 +63,13 @@ absl::Status validate(const Settings& settings) {
   if (settings.challenge_ack_interval < 0s) return wrong("challenge_ack_interval", "at least 0");
   if (settings.orphan_fin_wait_2 < 0s || settings.orphan_fin_wait_2 > kLongest) {
     return wrong("orphan_fin_wait_2", "0 to one year");
+  }
+  if (!positive(settings.user_timeout_lower_limit)) {
+    return wrong("user_timeout_lower_limit", "above 0, at most one year");
+  }
+  if (settings.user_timeout_upper_limit < settings.user_timeout_lower_limit ||
+      settings.user_timeout_upper_limit > kLongest) {
+    return wrong("user_timeout_upper_limit", "at least the lower limit, at most one year");
   }
   if (settings.quiet_time < 0s || settings.quiet_time > kLongest) {
     return wrong("quiet_time", "0 to one year");

@@ -48,8 +48,19 @@ struct ConnectionOptions {
   // R2 as a time (MUST-20, MUST-21): how long data or a FIN may stay unacknowledged. SHLD-11: at
   // least 100 s; the RFC's user timeout default is 5 minutes.
   Duration user_timeout = 5min;
+  // ADV_UTO of RFC 5482: set, it is told to the peer in the User Timeout Option, and the peer's
+  // wish is heard; not set, the option is neither sent nor heeded (ENABLED is false). 1 s to 32,767
+  // min.
+  std::optional<Duration> advertised_user_timeout;
+  // CHANGEABLE of RFC 5482: the peer's option may alter the user timeout. A user_timeout that is
+  // changed on a connection makes it false (RFC5482-3-1).
+  bool user_timeout_changeable = true;
   // R2 for SYN and SYN,ACK (MUST-23: at least 3 minutes).
   Duration syn_timeout = 3min;
+
+  // Path-MTU discovery (RFC 1191, RFC 8201). Without it IPv4 packets may be fragmented on their way
+  // (DF is clear) and IPv6 packets stay within 1,280 octets.
+  bool path_mtu_discovery = true;
 
   uint8_t dscp = 0;  // 0..63 (MUST-48)
   uint8_t ttl = 64;  // hop limit, 1..255 (MUST-49)
@@ -62,6 +73,13 @@ struct ConnectionOptions {
   bool window_scale = true;    // offer RFC 7323 window scale
   bool timestamps = true;      // offer RFC 7323 timestamps
   bool sack_permitted = true;  // announce SACK-permitted (RFC 2018)
+  // TCP Fast Open (RFC 7413). Active: asks for a cookie, and sends data in the SYN when it has one.
+  // Passive: gives cookies and takes data in SYNs. Off unless asked for (RFC7413-2-1): the data of
+  // a SYN may be delivered twice.
+  bool fast_open = false;
+  // Passive: connections taken by their SYN's cookie whose handshake is not done; beyond that SYNs
+  // are treated as if they had no cookie (RFC7413-4.2-2). 1..65535.
+  uint32_t fast_open_limit = 16;
   // Delay of a delayed ACK (MUST-40: below 0.5 s); 0 switches delayed ACK off.
   Duration delayed_ack = 40ms;
   // May be changed at any time: the new algorithm goes on with the window of the old one.
@@ -113,7 +131,11 @@ struct Settings {
   // Segments with MD5 or TCP-AO of a peer without a key: dropped, or taken as if the option were
   // unknown (RFC5925-7.3-3: the default).
   bool refuse_unexpected_signatures = false;
-  bool hard_icmp_aborts = false;     // SHLD-26 in synchronized states; RFC 5927 treats them as soft
+  bool hard_icmp_aborts = false;  // SHLD-26 in synchronized states; RFC 5927 treats them as soft
+  // L_LIMIT and U_LIMIT of RFC 5482 (RFC5482-3-5; 3.1-3: at least 100 s): between them lies what a
+  // peer's User Timeout Option can bring about.
+  Duration user_timeout_lower_limit = 100s;
+  Duration user_timeout_upper_limit = 1h;
   Duration quiet_time{0};            // RFC 9293 §3.4.3: no segment of ours before this after start
   uint16_t ephemeral_first = 49152;  // RFC 6056
   uint16_t ephemeral_last = 65535;

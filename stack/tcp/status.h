@@ -40,7 +40,10 @@ struct Status {
   uint32_t rcv_nxt = 0, rcv_wnd = 0, rcv_up = 0;
   uint8_t snd_wind_shift = 0, rcv_wind_shift = 0;
   bool timestamps = false, sack_permitted = false;
+  bool syn_data = false;                   // Fast Open: data of the SYN was taken (RFC 7413)
   uint16_t send_mss = 0, receive_mss = 0;  // Eff.snd.MSS and the MSS we announced
+  Duration user_timeout{0};                // in force: the user's or, by RFC 5482, the agreed one
+  uint32_t path_mtu = 0;                   // octets of an IP packet that the path is held to carry
 
   uint32_t send_queue_bytes = 0;     // unacknowledged and unsent
   uint32_t receive_queue_bytes = 0;  // in order, not yet read

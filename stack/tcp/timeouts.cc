@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "stack/tcp/connection.h"
+#include "stack/tcp/user_timeout_option.h"
 
 namespace tcproctor::tcp {
 
@@ -52,7 +53,30 @@ void Connection::restart_user_timer(Instant now) {
     return stop(kUser);
   }
   const bool handshake = state_ == State::kSynSent || state_ == State::kSynReceived;
-  timers_[kUser] = now + (handshake ? options_.syn_timeout : options_.user_timeout);
+  timers_[kUser] = now + (handshake ? options_.syn_timeout : user_timeout_in_force());
+}
+
+// RFC5482-3.1-1; RFC5482-3.4-2, 3-4: zero is ignored, and all of it while the option is not used.
+bool Connection::peer_alters_user_timeout() const {
+  return remote_timeout_.has_value() && options_.advertised_user_timeout.has_value() &&
+         options_.user_timeout_changeable && !user_timeout_fixed_;
+}
+
+Duration Connection::user_timeout_in_force() const {
+  if (!peer_alters_user_timeout()) return options_.user_timeout;
+  return adopted_user_timeout(*options_.advertised_user_timeout, duration_of(*remote_timeout_),
+                              settings_.user_timeout_lower_limit,
+                              settings_.user_timeout_upper_limit, rtt_.rto());
+}
+
+// RFC5482-3.3-1: in synchronized states, of acceptable segments.
+void Connection::hear_user_timeout(Instant now, const packet::TcpSegment& segment) {
+  const auto& option = segment.options.user_timeout;
+  if (!option.has_value() || option->value == 0 || remote_timeout_ == option) return;
+  remote_timeout_ = option;
+  if (!peer_alters_user_timeout()) return;
+  if (timer_runs(kUser)) restart_user_timer(now);
+  if (timer_runs(kKeepAlive)) restart_keepalive(now);
 }
 
 void Connection::restart_retransmission_timer(Instant now) {
@@ -94,7 +118,13 @@ void Connection::retransmission_timeout(Instant now) {
   if (syn) {
     if (syn_retransmissions_ != UINT8_MAX) ++syn_retransmissions_;
     syn_pending_ = true;
-    return;
+    return fast_open_failed();
+  }
+  resend_allowance_ = kNoLimit;
+  if (const std::optional<uint32_t> mtu = path_mtu_.on_timeout()) {
+    // RFC8201-5.4-2: the message that waited was true, so nothing is said about congestion.
+    path_mtu_news_ = true;
+    return adopt_path_mtu(now, *mtu);
   }
   tail_loss_probe_pending_ = false;
   recovery().on_timeout(sender(now), first, *congestion_, rtt_);
@@ -134,7 +164,11 @@ void Connection::restart_keepalive(Instant now) {
   if (!options_.keepalive || !is_synchronized(state_) || state_ == State::kTimeWait) {
     return stop(kKeepAlive);  // RFC9293-MUST-25
   }
-  timers_[kKeepAlive] = std::max(last_received_, now) + options_.keepalive_idle;
+  // RFC5482-4.2-1: not before the user timeout that was agreed.
+  const Duration idle = peer_alters_user_timeout()
+                            ? std::max(options_.keepalive_idle, user_timeout_in_force() + 1s)
+                            : options_.keepalive_idle;
+  timers_[kKeepAlive] = std::max(last_received_, now) + idle;
 }
 
 void Connection::keepalive_timeout(Instant now) {

@@ -8,6 +8,7 @@
 #include "stack/tcp/connection.h"
 #include "stack/tcp/initial_sequence.h"
 #include "stack/tcp/mss.h"
+#include "stack/tcp/user_timeout_option.h"
 
 namespace tcproctor::tcp {
 
@@ -64,8 +65,8 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   const bool with_ack = state_ != State::kSynSent;
   fill_header(out, iss_, with_ack ? kSyn | kAck : kSyn);
   // RFC7323-2.2-6: the window of a SYN is not scaled.
-  out.header.window =
-      static_cast<uint16_t>(std::min<uint32_t>(options_.receive_buffer_bytes, 65535));
+  out.header.window = static_cast<uint16_t>(
+      std::min<uint32_t>(with_ack ? rcv_wnd() : options_.receive_buffer_bytes, 65535));
   packet::SynOptions options;
   // RFC9293-SHLD-5, MAY-3: always.
   options.mss = announced_mss();
@@ -82,9 +83,11 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
     out.header.acknowledgment_number = rcv_nxt_.value();
     note_ack_sent();
   }
+  options.fast_open = fast_open_offer();
   packet::OptionWriter writer(option_room());
   packet::write_syn_options(options, writer);
   put_options(out, writer);
+  if (options.fast_open.has_value()) put_data_on_syn(out);
 
   if (syn_sent_before_) {
     ++total_retransmissions_;
@@ -133,6 +136,7 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
   // An octet that went out as a window probe is sent again with what follows it.
   const SeqNum limit = earlier_of(probed_ ? seq + sender.smss : span->end, send_end());
   const uint32_t length = limit.after(seq) ? std::min(limit - seq, edge - seq) : 0;
+  if (seq != snd_una_ && (seq - snd_una_) + length > resend_allowance_) return false;
   const SeqNum end = seq + length;
   const bool fin = fin_queued_ && end == send_end() && (fin_sent() || probed_);
   if (length == 0 && !fin) return false;
@@ -147,6 +151,7 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
   timing_ = false;  // Karn: RFC6298-3-1
   probed_ = false;
   note_sent(now, seq, end + (fin ? 1u : 0u));
+  if (end.at_or_after(snd_nxt_)) resend_allowance_ = kNoLimit;
   return true;
 }
 
@@ -154,7 +159,7 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
 bool Connection::send_tail_loss_probe(Instant now, SegmentOut& out) {
   if (!tail_loss_probe_pending_) return false;
   tail_loss_probe_pending_ = false;
-  if (flight() == 0 || snd_wnd_ == 0 || probed_) return false;
+  if (!syn_acknowledged() || flight() == 0 || snd_wnd_ == 0 || probed_) return false;
   const uint32_t mss = payload_mss(false);
   const uint32_t unsent = send_end().after(snd_nxt_) ? send_end() - snd_nxt_ : 0;
   const uint32_t fresh = std::min({unsent, usable_window(), mss});
@@ -212,7 +217,8 @@ bool Connection::send_probe(Instant now, SegmentOut& out) {
 }
 
 bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payload) {
-  if (!is_synchronized(state_) || snd_nxt_.after(send_end())) return false;
+  if (!is_synchronized(state_) && !may_answer_early()) return false;
+  if (snd_nxt_.after(send_end())) return false;
   const bool unsent = send_end().after(snd_nxt_);
   if (!unsent && !fin_queued_) return false;
   if (probed_ || (recovery_ != nullptr && recovery_->lost_data_waits(sender(now)))) return false;
@@ -257,8 +263,10 @@ uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payloa
   const uint32_t room = recovery_ != nullptr ? recovery_->room(sender(now), cwnd) : cwnd;
   if (room < std::min(queued, usable)) cwnd_limited_until_ = snd_nxt_;
   const uint32_t allowed = std::min({queued, usable, room});
-  const bool small_may_go = snd_nxt_ == snd_una_ || options_.no_delay || urgent_mode_ ||
-                            (fin_queued_ && queued <= usable);
+  // Nothing of the user's is outstanding.
+  const bool idle = snd_nxt_ == snd_una_ || snd_nxt_ == iss_ + 1;
+  const bool small_may_go =
+      idle || options_.no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
 
   if (allowed >= mss) {  // (1)
     const bool bulk = max_payload > mss && !urgent_mode_;
@@ -277,13 +285,15 @@ uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payloa
 // RFC9293-MUST-16: what of the effective send MSS is left beside this segment's options.
 uint32_t Connection::payload_mss(bool with_sack) const {
   uint32_t options = timestamps_.in_use ? 12 : 0;
+  if (user_timeout_pending_) options += 4;
   if (authentication_ != nullptr) options += authentication_->option_bytes();  // RFC2385-4.3-1
   if (with_sack) {
     std::array<packet::SackBlock, packet::kMaxSackBlocks> storage;
     const size_t blocks = sack_blocks(storage).size();
     if (blocks != 0) options += 4 + 8 * static_cast<uint32_t>(blocks);
   }
-  const uint32_t mss = effective_send_mss(peer_mss_, tuple_.remote.address.family(), mtu_);
+  const uint32_t mss =
+      effective_send_mss(peer_mss_, tuple_.remote.address.family(), path_mtu_.mtu());
   return mss > options ? mss - options : 1;
 }
 
@@ -316,6 +326,7 @@ void Connection::fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const 
   out.dscp = options_.dscp;  // RFC9293-MUST-48, SHLD-21, SHLD-22
   out.ecn = 0;
   out.ttl = options_.ttl;  // RFC9293-MUST-49
+  out.dont_fragment = options_.path_mtu_discovery;
 }
 
 void Connection::put_options(SegmentOut& out, packet::OptionWriter& writer) {
@@ -346,6 +357,11 @@ void Connection::fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, 
   packet::write_segment_options(
       timestamps, with_sack ? sack_blocks(storage) : std::span<const packet::SackBlock>(), writer);
   if (with_sack) duplicate_ = {};  // RFC2883-4-2
+  // RFC5482-3-2, 3-3. A segment full of SACK blocks has no room: the next one then.
+  if (user_timeout_pending_ &&
+      writer.user_timeout(user_timeout_option(*options_.advertised_user_timeout))) {
+    user_timeout_pending_ = false;
+  }
   put_options(out, writer);
   note_ack_sent();
 }
@@ -362,6 +378,9 @@ void Connection::attach_payload(SegmentOut& out, SeqNum seq, uint32_t length, ui
   if (length == 0) return;
   std::tie(out.payload, out.payload_rest) = send_buffer_.view(seq, length);
   out.gso_size = static_cast<uint16_t>(gso_size);
+  const uint32_t first = gso_size != 0 ? gso_size : length;
+  path_mtu_.on_sent(seq, seq + first,
+                    mtu_of_mss(tuple_.remote.address.family(), first + out.option_size));
   // RFC9293-MUST-61: the last of what is buffered; SHLD-27: a PSH in between stands for all before.
   const SeqNum end = seq + length;
   if (end == send_end() || (push_mark_ && seq.before(push_end_) && end.at_or_after(push_end_))) {

@@ -64,7 +64,9 @@ ReceiveResult Connection::receive(Instant, std::span<uint8_t> buffer) {
   ReceiveResult result;
   if (state_ == State::kClosed && last_error_ != Outcome::kOk) return {.outcome = last_error_};
   // RFC9293-3.5-L1: nothing is delivered before ESTABLISHED (EM-SYN-SENT-RECEIVE-01 and the like).
-  if (state_ == State::kListen || state_ == State::kSynSent || state_ == State::kSynReceived) {
+  const bool too_early = state_ == State::kListen || state_ == State::kSynSent ||
+                         (state_ == State::kSynReceived && !may_answer_early());
+  if (too_early) {
     return {.outcome = Outcome::kWouldBlock};
   }
   if (receive_buffer_.readable() == 0) {
@@ -212,8 +214,11 @@ Status Connection::status(Instant now) const {
       .rcv_wind_shift = rcv_wind_shift_,
       .timestamps = timestamps_.in_use,
       .sack_permitted = sack_permitted_,
+      .syn_data = fast_open_ != nullptr && fast_open_->syn_data_taken,
       .send_mss = static_cast<uint16_t>(payload_mss(false)),
       .receive_mss = announced_mss(),
+      .user_timeout = user_timeout_in_force(),
+      .path_mtu = path_mtu_.mtu(),
       .send_queue_bytes = static_cast<uint32_t>(send_buffer_.size()),
       .receive_queue_bytes = static_cast<uint32_t>(receive_buffer_.readable()),
       .reassembly_bytes = static_cast<uint32_t>(receive_buffer_.out_of_order()),
@@ -262,6 +267,7 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
     if (options.mss != options_.mss) return fixed("mss");
     if (options.window_scale != options_.window_scale) return fixed("window_scale");
     if (options.timestamps != options_.timestamps) return fixed("timestamps");
+    if (options.fast_open != options_.fast_open) return fixed("fast_open");
     if (options.sack_permitted != options_.sack_permitted) return fixed("sack_permitted");
     if (options.ecn != options_.ecn) return fixed("ecn");
     if (options.hystart != options_.hystart) return fixed("hystart");
@@ -276,10 +282,16 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
     congestion_ = std::move(chosen);
   }
   if (absl::Status status = update_keys(options); !status.ok()) return status;
+  const bool discovery_changes = options.path_mtu_discovery != options_.path_mtu_discovery;
+  if (options.user_timeout != options_.user_timeout) user_timeout_fixed_ = true;  // RFC5482-3-1
+  if (options.advertised_user_timeout != options_.advertised_user_timeout) {      // RFC5482-3-3
+    user_timeout_pending_ = options.advertised_user_timeout.has_value() && is_synchronized(state_);
+  }
   options_ = options;
   // A window smaller than the unit of its scale could never be announced.
   options_.receive_buffer_bytes =
       std::max(options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
+  if (discovery_changes) adopt_path_mtu(now, largest_path_mtu());
   restart_keepalive(now);
   if (timer_runs(kUser)) restart_user_timer(now);
   return absl::OkStatus();

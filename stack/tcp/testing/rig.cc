@@ -62,6 +62,7 @@ ConnectionConfig Rig::connection_config(SeqNum iss) const {
           .mtu = config_.mtu,
           .settings = &config_.settings,
           .options = config_.options,
+          .fast_open = config_.fast_open,
           .trace = true};
 }
 
@@ -181,6 +182,11 @@ void Rig::recv(std::string_view text) {
       segment.options.mss = static_cast<uint16_t>(number(argument()));
     } else if (word == "ws") {
       segment.options.window_scale = static_cast<uint8_t>(number(argument()));
+    } else if (word == "uto") {
+      segment.options.user_timeout = {.minutes = false,
+                                      .value = static_cast<uint16_t>(number(argument()))};
+    } else if (word == "fo") {
+      segment.options.fast_open = cookie_.span();
     } else if (word == "sackok") {
       segment.options.sack_permitted = true;
     } else if (word == "ce") {
@@ -316,13 +322,20 @@ std::vector<std::string> Rig::sent(uint32_t max_payload) {
     last_payload_.insert(last_payload_.end(), out.payload_rest.begin(), out.payload_rest.end());
     // Content follows the sequence number whatever was segmented how (RFC 2525 2.4).
     if (!last_payload_.empty()) {
-      EXPECT_EQ(last_payload_, own_bytes(out.header.sequence_number - iss_, last_payload_.size()))
-          << lines.back();
+      const uint32_t first =
+          out.header.sequence_number - iss_ + (out.header.has(packet::kSyn) ? 1 : 0);
+      EXPECT_EQ(last_payload_, own_bytes(first, last_payload_.size())) << lines.back();
     }
   }
   EXPECT_LT(lines.size(), 1000u) << "rig: it never stops sending";
   collect_events();
   return lines;
+}
+
+packet::TcpOptions Rig::last_options() const {
+  packet::TcpOptions options;
+  packet::parse_options(last_.options(), options);
+  return options;
 }
 
 std::string Rig::describe(const SegmentOut& out) const {
@@ -438,6 +451,16 @@ Outcome Rig::abort() {
   }
   collect_events();
   return outcome;
+}
+
+void Rig::too_big(int64_t quoted_seq, uint32_t mtu, uint32_t quoted_length) {
+  connection_->on_icmp(now_, {.kind = packet::IcmpClass::kPacketTooBig,
+                              .type = 3,
+                              .code = 4,
+                              .quoted_sequence_number = iss_ + static_cast<uint32_t>(quoted_seq),
+                              .quoted_length = quoted_length,
+                              .mtu = mtu});
+  collect_events();
 }
 
 void Rig::icmp(packet::IcmpClass kind, int64_t quoted_seq) {

@@ -26,6 +26,7 @@ namespace tcproctor::tcp::testing {
 struct RigConfig {
   Settings settings;
   ConnectionOptions options;
+  FastOpenPath fast_open;
   // What the peer's SYN carries.
   uint16_t peer_window = 65535;
   std::optional<uint16_t> peer_mss = 1460;
@@ -51,10 +52,15 @@ class Rig {
   void listen();
   void open_active();
 
-  // "FLAGS SEQ(LEN) [ack N] [win N] [urg N] [ts V E] [mss N] [ws N] [sackok] [sack L:R …] [ce]"
-  // with packetdrill's flags, "-" for none. Without `win`: the peer's window of the config. On a
-  // connection with timestamps `ts` is added where it is missing, unless "nots" is given.
+  // "FLAGS SEQ(LEN) [ack N] [win N] [urg N] [ts V E] [mss N] [ws N] [sackok] [sack L:R …] [uto S]
+  // [fo] [ce]" (fo: with the cookie given to set_cookie, empty at first) with packetdrill's flags,
+  // "-" for none. Without `win`: the peer's window of the config. On a connection with timestamps
+  // `ts` is added where it is missing, unless "nots" is given.
   void recv(std::string_view text);
+  void set_cookie(const FastOpenCookie& cookie) { cookie_ = cookie; }
+  const FastOpenCookie& cookie() const { return cookie_; }
+  // Of the last segment sent() saw.
+  packet::TcpOptions last_options() const;
   // Everything the end sends now: "FLAGS SEQ(LEN) [ack N] [urg N] [sack L:R …] [ect0]".
   std::vector<std::string> sent(uint32_t max_payload = 0);
   // The last segment sent() saw, whole; its payload copied.
@@ -77,6 +83,8 @@ class Rig {
   Outcome release();
   Outcome abort();
   void icmp(packet::IcmpClass kind, int64_t quoted_seq);
+  // "Packet too big" with this next-hop MTU; `quoted_length`: of the packet that was too big.
+  void too_big(int64_t quoted_seq, uint32_t mtu, uint32_t quoted_length = 1500);
 
   State state() const;
   Status status() const;
@@ -121,6 +129,7 @@ class Rig {
   std::deque<SegmentOut> resets_;
   uint32_t iss_ = 0;
   uint32_t peer_ts_ = 1000;
+  FastOpenCookie cookie_;
   uint32_t sent_octets_ = 0;
   SegmentOut last_;
   std::vector<uint8_t> last_payload_;
