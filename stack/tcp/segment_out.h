@@ -24,7 +24,7 @@ struct SegmentOut {
   std::span<const uint8_t> payload_rest;
   // Not 0: a super-segment, to be cut into segments of this many octets of payload each.
   uint16_t gso_size = 0;
-  uint8_t dscp = 0;  // 0..63 (RFC9293-MUST-48)
+  uint8_t dscp = 0;           // 0..63 (RFC9293-MUST-48)
   uint8_t ecn = 0;            // codepoint: 0 Not-ECT, 2 ECT(0) (RFC 3168 §5)
   uint8_t ttl = 64;           // RFC9293-MUST-49
   bool dont_fragment = true;  // IPv4: DF (RFC1191-3-7)
