@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loss, duplication, corruption, delay, jitter and reordering of what one end sends. What happens
-// to the n-th packet depends on the seed and n alone: a run repeats exactly.
+// Loss, duplication, corruption, congestion marks, delay, jitter and reordering of what one end
+// sends, and a bottleneck with a queue. What is drawn for the n-th packet depends on the seed and n
+// alone; what the bottleneck does, on when packets come: on a virtual clock a run repeats exactly.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,9 @@ namespace tcproctor::server {
 struct Impairments {
   bool lost = false;
   bool duplicated = false;
-  std::optional<size_t> corrupt_bit;  // counted from the packet's first bit, in the IP payload
-  tcp::Instant due{};                 // when to deliver it: `now` without delay
+  bool congestion_experienced = false;  // to be marked, if it is of an ECN-capable transport
+  std::optional<size_t> corrupt_bit;    // counted from the packet's first bit, in the IP payload
+  tcp::Instant due{};                   // when to deliver it: `now` without delay
 };
 
 class Impairer {
@@ -39,15 +41,27 @@ class Impairer {
  private:
   Impairer() = default;
 
+  absl::Status set_bottleneck(const v1::ImpairRequest& request);
+  // When the packet has left the bottleneck; nothing when the queue has no room for it.
+  std::optional<tcp::Instant> pass_bottleneck(size_t octets, tcp::Instant now);
+
   double loss_ = 0;
   double duplicate_ = 0;
   double corrupt_ = 0;
   double reorder_ = 0;
+  double congestion_experienced_ = 0;
+  uint64_t rate_bits_per_s_ = 0;  // 0: no bottleneck
+  uint64_t queue_bytes_ = 0;
+  tcp::Instant bottleneck_free_at_{};
   tcp::Duration reorder_delay_{0};
   tcp::Duration delay_{0};
   tcp::Duration jitter_{0};
   Random random_{0};
   tcp::Instant last_due_{};  // jitter keeps the order
 };
+
+// Sets CE in a packet of an ECN-capable transport (ECT(0), ECT(1)) and mends the IPv4 header
+// checksum; false, and nothing done, for any other (RFC 3168 §5).
+bool mark_congestion(std::span<uint8_t> packet);
 
 }  // namespace tcproctor::server

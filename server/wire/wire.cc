@@ -77,14 +77,17 @@ void Wire::on_packet(v1::End from, std::span<const uint8_t> packet, const Packet
   if (impairments.lost) {
     append(from, v1::ORIGIN_END, v1::FATE_DROPPED, packet, meta, false);
   } else {
-    std::vector<uint8_t> corrupted;
-    if (impairments.corrupt_bit) {
-      corrupted.assign(packet.begin(), packet.end());
-      corrupted[*impairments.corrupt_bit / 8] ^=
-          static_cast<uint8_t>(0x80 >> *impairments.corrupt_bit % 8);
-      packet = corrupted;
+    std::vector<uint8_t> changed;
+    if (impairments.corrupt_bit || impairments.congestion_experienced) {
+      changed.assign(packet.begin(), packet.end());
+      packet = changed;
     }
-    Passage passage{from, v1::ORIGIN_END, !corrupted.empty(), impairments.due};
+    if (impairments.congestion_experienced) mark_congestion(changed);
+    if (impairments.corrupt_bit) {
+      changed[*impairments.corrupt_bit / 8] ^=
+          static_cast<uint8_t>(0x80 >> *impairments.corrupt_bit % 8);
+    }
+    Passage passage{from, v1::ORIGIN_END, impairments.corrupt_bit.has_value(), impairments.due};
     forward(passage, packet, meta);
     passage.origin = v1::ORIGIN_DUPLICATE;
     if (impairments.duplicated) forward(passage, packet, meta);

@@ -352,6 +352,42 @@ TEST_F(WireTest, ReorderedOnesComeLater) {
   EXPECT_EQ(arrivals_.size(), 100u) << "10 ms is the default";
 }
 
+TEST_F(WireTest, MarksCongestionOnEcnCapableTransportsOnly) {
+  ASSERT_TRUE(impair("congestion_experienced: 1").ok());
+  for (const std::string ip : {"ipv4", "ipv6"}) {
+    for (uint32_t ecn = 0; ecn < 4; ++ecn) {
+      send(v1::END_A, packet_of(ip + " { ecn: " + std::to_string(ecn) + " dscp: 9 } tcp {}"));
+      Decoded decoded;
+      decode(octets(arrivals_.back().packet), decoded);
+      const uint32_t got =
+          ip == "ipv4" ? decoded.segment.ipv4().ecn() : decoded.segment.ipv6().ecn();
+      EXPECT_EQ(got, ecn == 0 ? 0 : 3) << ip << " " << ecn;
+      EXPECT_EQ(ip == "ipv4" ? decoded.segment.ipv4().dscp() : decoded.segment.ipv6().dscp(), 9);
+      const v1::LogEntry logged = entry(arrivals_.size());
+      EXPECT_TRUE(logged.ip_checksum_valid() && logged.transport_checksum_valid());
+      EXPECT_FALSE(logged.corrupted());
+    }
+  }
+}
+
+TEST_F(WireTest, BottleneckSpacesQueuesAndDrops) {
+  // 1,000 octets take 1 ms; besides the one on its way, three fit.
+  ASSERT_TRUE(impair("rate_bits_per_s: 8000000 queue_bytes: 4000").ok());
+  const std::string packet(1000, 'E');
+  for (int i = 0; i < 6; ++i) send(v1::END_A, packet);
+  EXPECT_EQ(entry(4).fate(), v1::FATE_DELAYED);
+  EXPECT_EQ(entry(5).fate(), v1::FATE_DROPPED);
+  EXPECT_EQ(entry(6).fate(), v1::FATE_DROPPED);
+  for (size_t i = 1; i <= 4; ++i) {
+    run_for(microseconds(999));
+    EXPECT_EQ(arrivals_.size(), i - 1);
+    run_for(microseconds(1));
+    EXPECT_EQ(arrivals_.size(), i);
+  }
+  send(v1::END_A, packet);
+  EXPECT_EQ(entry(7).fate(), v1::FATE_DELAYED) << "there is room again";
+}
+
 TEST_F(WireTest, HoldTakesWhatImpairLeaves) {
   ASSERT_TRUE(impair("delay { seconds: 1 } duplicate: 1").ok());
   ASSERT_TRUE(wire_->hold(from_text<v1::HoldRequest>("from: END_A")).ok());
@@ -374,6 +410,10 @@ TEST_F(WireTest, ImpairErrors) {
       {"reorder_delay { nanos: -5 }", "reorder_delay: "},
       {"delay { nanos: 1000000000 }", "delay: malformed duration"},
       {"delay { seconds: 1 nanos: -1 }", "delay: malformed duration"},
+      {"congestion_experienced: 7", "congestion_experienced: 7"},
+      {"rate_bits_per_s: 7999", "rate_bits_per_s: 7999 is not 0 or 8000.."},
+      {"rate_bits_per_s: 8000 queue_bytes: 67108865", "queue_bytes: 67108865 is more than"},
+      {"queue_bytes: 1", "queue_bytes: is of a bottleneck"},
   };
   ASSERT_TRUE(impair("loss: 1").ok());
   for (const auto& [text, error] : cases) {
