@@ -28,9 +28,9 @@ std::string to_octets(const grpc::ByteBuffer& buffer) {
   return octets;
 }
 
-class Call {
+class RawCall {
  public:
-  Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method)
+  RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method)
       : stub_(channel), stream_(stub_.PrepareCall(&context_, method, &queue_)) {}
 
   absl::Status run(const std::function<absl::StatusOr<std::optional<std::string>>()>& next,
@@ -117,7 +117,7 @@ class Call {
 absl::Status generic_call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                           const std::function<absl::StatusOr<std::optional<std::string>>()>& next,
                           const std::function<absl::Status(const std::string&)>& on_response) {
-  return Call(channel, method).run(next, on_response);
+  return RawCall(channel, method).run(next, on_response);
 }
 
 }  // namespace tcproctor::cli

@@ -14,7 +14,7 @@
 namespace tcproctor::cli {
 namespace {
 
-std::string duration_text(const google::protobuf::Duration& duration) {
+std::string milliseconds_text(const google::protobuf::Duration& duration) {
   return absl::FormatDuration(absl::Trunc(client::from_proto(duration), absl::Milliseconds(1)));
 }
 
@@ -28,14 +28,14 @@ std::string one_line(const v1::Session& session) {
       session.id(), "  ", describe_end("A", session.a()), "  ", describe_end("B", session.b()),
       "  ", conformance::hyphenated(v1::LinkKind_Name(session.link()), "LINK_KIND_"),
       session.direct() ? " direct" : "", session.clock() == v1::CLOCK_VIRTUAL ? " virtual" : "",
-      "  lease ", duration_text(session.lease_remaining()), session.label().empty() ? "" : "  ",
+      "  lease ", milliseconds_text(session.lease_remaining()), session.label().empty() ? "" : "  ",
       session.label(), "\n");
 }
 
 std::string details(const v1::Session& session) {
   std::string text = one_line(session);
   absl::StrAppend(&text, "  seed ", session.seed(), "  mtu ", session.mtu(), "  session time ",
-                  duration_text(session.now()), "\n");
+                  milliseconds_text(session.now()), "\n");
   for (const auto& [name, end] : {std::pair("A", &session.a()), std::pair("B", &session.b())}) {
     if (!end->namespace_path().empty())
       absl::StrAppend(&text, "  ", name, " namespace ", end->namespace_path(), "  device ",

@@ -27,7 +27,7 @@ std::string coloured(v1::Verdict verdict, const ConsoleStyle& style, size_t widt
   return cat(colour, name, "\x1b[0m", blanks);
 }
 
-std::string padded(const std::string& text, size_t width) {
+std::string column(const std::string& text, size_t width) {
   return text.size() >= width ? text : text + std::string(width - text.size(), ' ');
 }
 
@@ -70,8 +70,8 @@ void tell_failure(const CaseOutcome& outcome, const ClauseOutcome& clause, std::
 }  // namespace
 
 std::string console_line(const CaseOutcome& outcome, const ConsoleStyle& style) {
-  return cat(coloured(outcome.verdict, style, kVerdictWidth), padded(outcome.target, 14),
-             padded(outcome.id, 24), absl::StrFormat("%6.2f s  ", outcome.seconds), outcome.title,
+  return cat(coloured(outcome.verdict, style, kVerdictWidth), column(outcome.target, 14),
+             column(outcome.id, 24), absl::StrFormat("%6.2f s  ", outcome.seconds), outcome.title,
              repeats(outcome), "\n");
 }
 
@@ -107,15 +107,15 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   }
   size_t width = 20;
   for (const auto& [id, verdicts] : rows) width = std::max(width, id.size() + 2);
-  std::string out = padded("case", width);
-  for (const std::string& target : targets) append(out, padded(target, kVerdictWidth + 1));
+  std::string out = column("case", width);
+  for (const std::string& target : targets) append(out, column(target, kVerdictWidth + 1));
   out.erase(out.find_last_not_of(' ') + 1);
   out += '\n';
   for (const auto& [id, verdicts] : rows) {
-    append(out, padded(id, width));
+    append(out, column(id, width));
     for (const std::string& target : targets) {
       const auto found = verdicts.find(target);
-      append(out, found == verdicts.end() ? padded("-", kVerdictWidth + 1)
+      append(out, found == verdicts.end() ? column("-", kVerdictWidth + 1)
                                           : coloured(found->second, style, kVerdictWidth + 1));
     }
     out.erase(out.find_last_not_of(' ') + 1);
@@ -123,10 +123,10 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   }
   out += '\n';
   for (const auto& [name, counts] : totals) {
-    append(out, padded(cat("total ", name), width));
+    append(out, column(cat("total ", name), width));
     for (const std::string& target : targets) {
       const auto found = counts.find(target);
-      append(out, padded(cat(found == counts.end() ? 0 : found->second), kVerdictWidth + 1));
+      append(out, column(cat(found == counts.end() ? 0 : found->second), kVerdictWidth + 1));
     }
     out.erase(out.find_last_not_of(' ') + 1);
     out += '\n';

@@ -18,7 +18,7 @@ constexpr absl::Duration kAlarmInterval = absl::Milliseconds(50);
 // Up to so many connections a half-open one is followed from its first segment on.
 constexpr size_t kMaxFollowed = 64;
 
-v1::TimerKind to_proto(KernelTimer timer) {
+v1::TimerKind timer_kind(KernelTimer timer) {
   switch (timer) {
     case KernelTimer::kNone:
       return v1::TIMER_KIND_UNSPECIFIED;
@@ -58,9 +58,9 @@ void fill_from_tcp_info(const TcpInfo& info, v1::ConnectionStatus& status) {
   if (info.tcpi_rcv_wnd != 0) status.set_rcv_wnd(info.tcpi_rcv_wnd);
   status.set_send_mss(info.tcpi_snd_mss);
   status.set_receive_mss(info.tcpi_advmss);
-  *status.mutable_srtt() = server::to_proto(std::chrono::microseconds(info.tcpi_rtt));
-  *status.mutable_rttvar() = server::to_proto(std::chrono::microseconds(info.tcpi_rttvar));
-  *status.mutable_rto() = server::to_proto(std::chrono::microseconds(info.tcpi_rto));
+  *status.mutable_srtt() = to_proto(std::chrono::microseconds(info.tcpi_rtt));
+  *status.mutable_rttvar() = to_proto(std::chrono::microseconds(info.tcpi_rttvar));
+  *status.mutable_rto() = to_proto(std::chrono::microseconds(info.tcpi_rto));
   status.set_cwnd_bytes(info.tcpi_snd_cwnd * info.tcpi_snd_mss);
   // The kernel counts in segments and has "infinite" as 2^31 - 1.
   const uint64_t ssthresh = uint64_t{info.tcpi_snd_ssthresh} * info.tcpi_snd_mss;
@@ -134,7 +134,7 @@ v1::HalfOpen KernelEnd::half_open(const Connection& listener) {
     oldest = std::max(oldest, age_of_half_open(socket));
   }
   summary.set_distinct_sources(static_cast<uint32_t>(sources.size()));
-  *summary.mutable_oldest_age() = server::to_proto(absl::ToChronoNanoseconds(oldest));
+  *summary.mutable_oldest_age() = to_proto(absl::ToChronoNanoseconds(oldest));
   summary.set_bytes_per_entry(kKernelRequestBytes);
   return summary;
 }
@@ -149,8 +149,8 @@ void KernelEnd::fill_from_diagnosis(const DiagnosedSocket& socket,
   status.set_send_queue_bytes(socket.send_queue);
   if (socket.timer != KernelTimer::kNone) {
     v1::Timer* timer = status.add_timers();
-    timer->set_kind(to_proto(socket.timer));
-    *timer->mutable_remaining() = server::to_proto(std::chrono::milliseconds(socket.expires_ms));
+    timer->set_kind(timer_kind(socket.timer));
+    *timer->mutable_remaining() = to_proto(std::chrono::milliseconds(socket.expires_ms));
   }
   if (socket.info.length != 0) {
     fill_from_tcp_info(socket.info, status);
@@ -168,13 +168,13 @@ absl::StatusOr<v1::ConnectionStatus> KernelEnd::status(uint64_t id) {
   v1::ConnectionStatus status;
   status.set_connection(id);
   status.set_end(config_.side);
-  status.set_state(server::to_proto(state));
-  *status.mutable_pair() = server::to_proto(connection.pair);
+  status.set_state(to_proto(state));
+  *status.mutable_pair() = to_proto(connection.pair);
   status.set_incarnation(connection.incarnation);
   status.set_passive(connection.passive);
   status.set_released(connection.released);
   status.set_listener(connection.listener_id);
-  status.set_last_error(server::to_proto(connection.last_error));
+  status.set_last_error(to_proto(connection.last_error));
   if (state == tcp::State::kClosed) return status;
   if (!connection.listener) status.set_end_of_stream(peer_fin_seen(state));
   if (std::optional<DiagnosedSocket> socket = diagnose(connection)) {
@@ -189,7 +189,7 @@ std::vector<v1::ConnectionStatus> KernelEnd::list() {
   if (absl::StatusOr<std::vector<DiagnosedSocket>> sockets = diag_->dump(); sockets.ok()) {
     for (const DiagnosedSocket& socket : *sockets) {
       if (socket.state == tcp::State::kListen) continue;
-      find(server::to_proto(packet::FourTuple{socket.local, socket.remote}), 0);
+      find(to_proto(packet::FourTuple{socket.local, socket.remote}), 0);
     }
   }
   std::vector<v1::ConnectionStatus> all;
@@ -256,12 +256,12 @@ v1::TcpState KernelEnd::observe(const v1::FourTuple& wanted) {
     if (!connection.listener && connection.pair == *pair) follow_state(connection);
   }
   if (!found.ok() || !*found) return v1::TCP_STATE_UNSPECIFIED;
-  return server::to_proto((*found)->state);
+  return to_proto((*found)->state);
 }
 
 v1::ConnectionEvent& KernelEnd::push_event(const Connection& connection) {
   v1::ConnectionEvent& event = events_.emplace_back();
-  *event.mutable_time() = server::to_proto(absl::ToChronoNanoseconds(now_()));
+  *event.mutable_time() = to_proto(absl::ToChronoNanoseconds(now_()));
   event.set_end(config_.side);
   event.set_connection(connection.id);
   event.set_listener(connection.listener_id);
@@ -270,8 +270,8 @@ v1::ConnectionEvent& KernelEnd::push_event(const Connection& connection) {
 
 void KernelEnd::note_change(Connection& connection, tcp::State to) {
   v1::StateChange* change = push_event(connection).mutable_state_change();
-  change->set_from(server::to_proto(connection.seen_state));
-  change->set_to(server::to_proto(to));
+  change->set_from(to_proto(connection.seen_state));
+  change->set_to(to_proto(to));
   change->set_cause("observed");
   connection.seen_state = to;
 }
@@ -316,7 +316,7 @@ void KernelEnd::refresh_connection(Connection& connection) {
   if (connection.last_error != tcp::Outcome::kOk && !connection.error_told) {
     connection.error_told = true;
     if (connection.last_error != tcp::Outcome::kConnectionAborted) {
-      push_event(connection).set_error(server::to_proto(connection.last_error));
+      push_event(connection).set_error(to_proto(connection.last_error));
     }
   }
   if (connection.urgent_pending) {

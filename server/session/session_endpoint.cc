@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/end/translate.h"
+#include "server/session/answer.h"
 #include "server/session/waiting_call.h"
 #include "server/time_proto.h"
 
@@ -23,12 +24,6 @@ const char* end_name(v1::End side) {
 template <class Moment>
 v1::Outcome given_up(Moment moment) {
   return moment == Moment::kCancelled ? v1::OUTCOME_CANCELLED : v1::OUTCOME_WOULD_BLOCK;
-}
-
-template <class Response>
-OperationId answer(Done<Response>& done, absl::StatusOr<Response> response) {
-  done(std::move(response));
-  return 0;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/session/answer.h"
 #include "server/session/waiting_call.h"
 
 namespace tcproctor::server {
@@ -11,12 +12,6 @@ namespace {
 // Drive.ReadLog answers in one message: no more than gRPC and its receiver can be expected to take.
 constexpr int kMaxEntriesInOne = 200'000;
 constexpr size_t kMaxOctetsInOne = size_t{64} << 20;
-
-template <class Response>
-OperationId answer(Done<Response>& done, absl::StatusOr<Response> response) {
-  done(std::move(response));
-  return 0;
-}
 
 absl::StatusOr<v1::ReadLogResponse> read_all(LogReader& reader) {
   v1::ReadLogResponse response;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "server/wire/octets.h"
 #include "server/wire/packet_meta.h"
 #include "server/wire/segment_check.h"
 #include "server/wire/tcp_option.h"
@@ -22,17 +23,9 @@ namespace {
 using packet::IpAddress;
 using packet::IpFamily;
 
-constexpr size_t kTcpChecksumOffset = 16;
 constexpr size_t kIcmpChecksumOffset = 2;
 constexpr uint32_t kDefaultQuotedOctets = 8;  // RFC 792
 constexpr uint32_t kDefaultWindow = 65535;
-
-std::span<const uint8_t> octets_of(const std::string& text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-uint8_t* octets_of(std::string& text) {
-  return reinterpret_cast<uint8_t*>(text.data());
-}
 
 struct Addresses {
   IpFamily family = IpFamily::kV4;

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/wire/octets.h"
 #include "stack/packet/byte_order.h"
 #include "stack/packet/checksum.h"
 #include "stack/packet/ipv4.h"
@@ -20,10 +21,8 @@ using packet::IpFamily;
 constexpr absl::string_view kDefaultPrefixV4 = "198.18.0.0/15";       // RFC 2544
 constexpr absl::string_view kDefaultPrefixV6 = "2001:db8:ffff::/48";  // RFC 3849
 constexpr uint32_t kLowestPort = 1024;
-constexpr size_t kIpv4ChecksumOffset = 10;
 constexpr size_t kIpv4SourceOffset = 12;
 constexpr size_t kIpv6SourceOffset = 8;
-constexpr size_t kTcpChecksumOffset = 16;
 constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 struct Prefix {

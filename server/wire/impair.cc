@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/time_proto.h"
+#include "server/wire/octets.h"
 #include "server/wire/packet_meta.h"
 #include "stack/packet/byte_order.h"
 #include "stack/packet/checksum.h"
@@ -20,7 +21,6 @@ constexpr uint64_t kMinRate = 8000;
 constexpr uint64_t kMaxRate = 1'000'000'000'000;
 constexpr uint64_t kDefaultQueueBytes = uint64_t{64} << 10;
 constexpr uint64_t kMaxQueueBytes = uint64_t{64} << 20;
-constexpr size_t kIpv4ChecksumOffset = 10;
 constexpr uint8_t kEcnMask = 3;  // of the traffic class; CE = both bits (RFC 3168 §5)
 
 absl::Status check_probability(double value, absl::string_view field) {

@@ -5,15 +5,9 @@
 #include <utility>
 
 #include "server/time_proto.h"
+#include "server/wire/octets.h"
 
 namespace tcproctor::server {
-namespace {
-
-std::span<const uint8_t> octets_of(const std::string& text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
-}  // namespace
 
 Player::Player(run::Scheduler& scheduler, SendPacket send, std::function<void()> on_done)
     : scheduler_(scheduler), send_(std::move(send)), on_done_(std::move(on_done)) {}

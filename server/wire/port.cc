@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "server/wire/octets.h"
 #include "stack/link/vnet_header.h"
 #include "stack/packet/byte_order.h"
 #include "stack/packet/checksum.h"
@@ -17,7 +18,6 @@ namespace tcproctor::server {
 namespace {
 
 constexpr uint8_t kProtocolIgmp = 2;
-constexpr size_t kTcpChecksumOffset = 16;
 // Frames up to this length may end in padding of the device (IEEE 802.3, less the checksum).
 constexpr size_t kMinEthernetFrame = 60;
 

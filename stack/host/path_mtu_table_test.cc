@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 namespace tcproctor::host {
-namespace {
+namespace path_mtu_table_test {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
@@ -56,5 +56,5 @@ TEST_F(PathMtuTableTest, TheOldestGoesWhenItIsFull) {
   EXPECT_NE(table_.find(address(6)), 0u);
 }
 
-}  // namespace
+}  // namespace path_mtu_table_test
 }  // namespace tcproctor::host

@@ -10,7 +10,7 @@
 #include "stack/tcp/authentication/keys.h"
 
 namespace tcproctor::host {
-namespace {
+namespace signing_test {
 
 using namespace std::chrono_literals;
 using tcp::AoAlgorithm;
@@ -350,5 +350,5 @@ TEST_P(SigningTest, HardIcmpErrorIsIgnoredWithAo) {
             GetParam().md5 ? State::kClosed : State::kEstablished);
 }
 
-}  // namespace
+}  // namespace signing_test
 }  // namespace tcproctor::host

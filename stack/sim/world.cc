@@ -22,7 +22,7 @@ using tcp::Duration;
 using tcp::Instant;
 using namespace std::chrono_literals;
 
-constexpr uint64_t kMostSteps = 400'000;
+constexpr uint64_t kMostWorldSteps = 400'000;
 // Longer than R2 (5 min), the longest RTO (4 min) and the slowest reader; twice of it all.
 constexpr Duration kStandstill = 30min;
 // What a user waits for a peer that is gone before it gives up too.
@@ -130,7 +130,7 @@ WorldResult World::run() {
 
 // The next thing that happens. False: the world is at its end.
 bool World::step() {
-  if (++steps_ > kMostSteps) {
+  if (++steps_ > kMostWorldSteps) {
     checker_.violate("the world does not come to an end");
     return false;
   }
@@ -229,7 +229,7 @@ bool World::pull(size_t host) {
     mix_in(static_cast<uint64_t>(now_.time_since_epoch().count()));
     checker_.on_frame_out(host, look_at(frame, plan_.layer));
     network_.send(now_, host, frame, meta);
-    if (segments_ > kMostSteps) {
+    if (segments_ > kMostWorldSteps) {
       checker_.violate("hosts never stop sending");
       break;
     }

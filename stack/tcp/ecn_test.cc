@@ -10,7 +10,7 @@
 #include "stack/tcp/testing/rig.h"
 
 namespace tcproctor::tcp::testing {
-namespace {
+namespace ecn_test {
 
 using absl::StrCat;
 using ::testing::Contains;
@@ -331,5 +331,5 @@ TEST_F(EcnAgreed, CwrIsOnOneSegmentOfTheWire) {
   EXPECT_THAT(rig_.sent(64 * kMss), ElementsAre(data(16, ".W"), ". 17001(4000) ack 1 ect0"));
 }
 
-}  // namespace
+}  // namespace ecn_test
 }  // namespace tcproctor::tcp::testing

@@ -11,7 +11,7 @@
 #include "stack/tcp/testing/rig.h"
 
 namespace tcproctor::tcp::testing {
-namespace {
+namespace recovery_test {
 
 using absl::StrCat;
 using ::testing::Contains;
@@ -293,5 +293,5 @@ TEST_F(Recovery, ManyDuplicatesReleaseNoFlood) {  // RFC5681-3.2-13
   EXPECT_LE(rig_.snd_nxt() - rig_.snd_una(), rig_.status().snd_wnd);
 }
 
-}  // namespace
+}  // namespace recovery_test
 }  // namespace tcproctor::tcp::testing

@@ -7,7 +7,7 @@
 namespace tcproctor::tcp {
 namespace {
 
-struct State {
+struct SipState {
   uint64_t v0, v1, v2, v3;
 
   void round() {
@@ -39,7 +39,7 @@ uint64_t little_endian(std::span<const uint8_t> bytes) {
 }  // namespace
 
 uint64_t siphash(const Secret& secret, std::span<const uint8_t> data) {
-  State state{secret.k0 ^ 0x736f6d6570736575, secret.k1 ^ 0x646f72616e646f6d,
+  SipState state{secret.k0 ^ 0x736f6d6570736575, secret.k1 ^ 0x646f72616e646f6d,
               secret.k0 ^ 0x6c7967656e657261, secret.k1 ^ 0x7465646279746573};
   const size_t size = data.size();
   while (data.size() >= 8) {

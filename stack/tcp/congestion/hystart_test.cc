@@ -9,7 +9,7 @@
 #include "stack/tcp/congestion/cubic.h"
 
 namespace tcproctor::tcp {
-namespace {
+namespace hystart_test {
 
 using namespace std::chrono_literals;
 
@@ -172,5 +172,5 @@ TEST(HyStart, OnlyTheFirstSlowStart) {  // RFC9406-4.3-4
   EXPECT_EQ(cubic.cwnd(), 2 * kSmss);
 }
 
-}  // namespace
+}  // namespace hystart_test
 }  // namespace tcproctor::tcp
