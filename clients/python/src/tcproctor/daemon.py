@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon of one's own, on a socket that nobody else has."""
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+from tcproctor.errors import DaemonError
+
+
+def find_program() -> str:
+    """$TCPROCTORD, tcproctord in the PATH, or build/bin/tcproctord here or in a folder above."""
+    named = os.environ.get("TCPROCTORD")
+    if named:
+        return named
+    found = shutil.which("tcproctord")
+    if found:
+        return found
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if os.access(folder / "build/bin/tcproctord", os.X_OK):
+            return str(folder / "build/bin/tcproctord")
+    raise DaemonError("no tcproctord: set TCPROCTORD to its path, or put it into the PATH")
+
+
+class PrivateDaemon:
+    """Runs as long as the object (a context manager) and the process live."""
+
+    def __init__(self, program: str | None = None, *, timeout: float = 20.0) -> None:
+        program = program or find_program()
+        self._folder = tempfile.mkdtemp(prefix="tcproctor-")
+        self.address = f"unix:{self._folder}/socket"
+        self.log = Path(self._folder, "log")
+        ready, tell = os.pipe()
+        try:
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [program, f"--listen={self.address}", "--exit_with_parent", f"--parent_pid={os.getpid()}",
+                     f"--ready_fd={tell}"],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[tell], process_group=0)
+        except OSError as error:
+            self._remove_folder()
+            os.close(ready)
+            raise DaemonError(f"{program}: {error.strerror}") from None
+        finally:
+            os.close(tell)
+        with open(ready, "rb") as pipe:
+            listens = select.select([pipe], [], [], timeout)[0] and pipe.read()
+        if not listens:
+            said = self.log.read_text(errors="replace").strip()
+            self.close()
+            raise DaemonError(f"{program} did not listen within {timeout} s: {said or 'it said nothing'}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Ends it; harmless when it has ended."""
+        if self.running:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        # The daemon's last breath may still be removing its socket.
+        for _ in range(3):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if not os.path.exists(self._folder):
+                return
+            time.sleep(0.01)

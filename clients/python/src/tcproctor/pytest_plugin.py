@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for pytest: a daemon, and for each test a session with the TCP under test.
+
+    def test_it(endpoint, wire): …           # runs for kernel, stack and stack-virtual
+
+`target`    "kernel": the host's TCP in a namespace of its own; "stack": ours with the real clock;
+            "stack-virtual": ours on a wire in memory, whose clock moves only while a call waits
+`daemon`    a Client of a daemon that runs for the test run, or of the one at --tcproctor-address
+`session`   a session: B is the target, A is scripted
+`endpoint`  B, the TCP under test
+`wire`      its wire
+`peer`      a function that makes a crafted peer at A: peer(80, iss=100)
+
+@pytest.mark.tcproctor(targets=["kernel", "stack"], peer="kernel", stack=StackEnd(msl=1), wire=WireSpec(mtu=1280))
+says which targets a test wants, what A is ("scripted", "kernel", "stack", or "other": the TCP that B is not), and how ends and wire are set; what
+else is given goes to Client.session. When a test fails, its report has a ladder of each of its sessions and names
+the pcap file. Whatever happens, sessions and daemon are gone at the end.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tcproctor.daemon import PrivateDaemon
+from tcproctor.errors import TcproctorError
+from tcproctor.ladder import ladder
+from tcproctor.messages import Clock, KernelEnd, StackEnd
+from tcproctor.sync.peer import Peer
+from tcproctor.sync.session import Client, Endpoint, Session, connect
+from tcproctor.sync.wire import Wire
+
+TARGETS = ("kernel", "stack", "stack-virtual")
+_MARK = ("tcproctor(targets=…, peer=\"scripted\", stack=StackEnd(…), kernel=KernelEnd(…), **session): "
+         "which TCPs a test examines, and how its session is made")
+#: Linux spaces its answers to invalid segments 500 ms apart, which would hide them.
+_KERNEL = {"net.ipv4.tcp_invalid_ratelimit": "0"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tcproctor")
+    group.addoption("--tcproctor-address", metavar="ADDRESS", help="use the daemon there instead of starting one")
+    group.addoption("--tcproctor-targets", metavar="NAMES", default=",".join(TARGETS),
+                    help="which TCPs to examine, comma separated (default: %(default)s)")
+    group.addoption("--tcproctor-captures", metavar="FOLDER",
+                    help="where the pcap files of failing tests go (default: pytest's folder for temporary files)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARK)
+    unknown = set(_wanted(config)) - set(TARGETS)
+    if unknown:
+        raise pytest.UsageError(f"--tcproctor-targets: {', '.join(sorted(unknown))}: want {', '.join(TARGETS)}")
+
+
+def _wanted(config: pytest.Config) -> list[str]:
+    return [name for name in str(config.getoption("tcproctor_targets")).split(",") if name]
+
+
+def _settings(node: pytest.Item | Any) -> dict[str, Any]:
+    """The markers of a test, the nearest first."""
+    merged: dict[str, Any] = {}
+    for mark in node.iter_markers("tcproctor"):
+        merged = {**mark.kwargs, **merged}
+    return merged
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target" not in metafunc.fixturenames:
+        return
+    allowed = _settings(metafunc.definition).get("targets", TARGETS)
+    targets = [name for name in _wanted(metafunc.config) if name in allowed]
+    metafunc.parametrize("target", targets, scope="function")
+
+
+class Evidence:
+    """What the sessions of the running test have to show, kept until it is known how the test went."""
+
+    def __init__(self, folder: Callable[[], Path]) -> None:
+        self._folder = folder
+        self._kept: list[tuple[str, str, bytes]] = []
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+    def keep(self, session: Session) -> None:
+        try:
+            text = ladder(session.wire.log(), session.a.kind, session.b.kind)
+            self._kept.append((session.id, text, session.wire.pcap()))
+        except TcproctorError as error:
+            self._kept.append((session.id, f"no evidence: {error}\n", b""))
+
+    def attach(self, report: pytest.TestReport, open_sessions: list[Session]) -> None:
+        for session in open_sessions:
+            self.keep(session)
+        for number, (name, text, pcap) in enumerate(self._kept):
+            if pcap:
+                stem = re.sub(r"[^\w.=-]+", "_", report.nodeid.partition("::")[2] or report.nodeid)
+                path = self._folder() / f"{stem}{f'-{number}' if number else ''}.pcap"
+                path.write_bytes(pcap)
+                text += f"capture: {path}\n"
+                report.user_properties.append(("tcproctor_pcap", str(path)))
+            report.sections.append((f"tcproctor session {name}", text))
+
+
+_evidence = pytest.StashKey[Evidence]()
+_client = pytest.StashKey[Client]()
+
+
+@pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
+    evidence = item.config.stash.get(_evidence, None)
+    if evidence is None:
+        return
+    if report.when == "call" and report.failed:
+        evidence.attach(report, item.config.stash[_client].sessions)
+    if report.when == "teardown":
+        evidence.clear()
+
+
+@pytest.fixture(scope="session")
+def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A Client of the daemon of this test run."""
+    config = request.config
+
+    def folder() -> Path:
+        named = config.getoption("tcproctor_captures")
+        made = Path(named) if named else tmp_path_factory.getbasetemp() / "tcproctor"
+        made.mkdir(parents=True, exist_ok=True)
+        return made.resolve()
+
+    evidence = Evidence(folder)
+    address = config.getoption("tcproctor_address")
+    private = None if address else PrivateDaemon()
+    try:
+        with connect(address or (private.address if private else None)) as client:
+            client.before_delete.append(evidence.keep)
+            config.stash[_evidence] = evidence
+            config.stash[_client] = client
+            yield client
+            client.before_delete.clear()
+    finally:
+        config.stash[_evidence] = Evidence(folder)
+        if private:
+            private.close()
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest, daemon: Client, target: str) -> Iterator[Session]:
+    """A session whose end B is the TCP under test."""
+    settings = _settings(request.node)
+    settings.pop("targets", None)
+    kernel = settings.pop("kernel", KernelEnd())
+    ends = {"stack": settings.pop("stack", StackEnd()), "scripted": "scripted",
+            "kernel": KernelEnd(sysctls={**_KERNEL, **kernel.sysctls})}
+    peer = settings.pop("peer", "scripted")
+    if peer == "other":
+        peer = "stack" if target == "kernel" else "kernel"
+    if target == "stack-virtual":
+        settings["clock"] = Clock.VIRTUAL
+        # The host's kernel cannot be on a wire in memory.
+        peer = "stack" if peer == "kernel" else peer
+    settings.setdefault("label", request.node.name[:200])
+    with daemon.session(ends[peer], ends[target.partition("-")[0]], **settings) as made:
+        yield made
+
+
+@pytest.fixture
+def endpoint(session: Session) -> Endpoint:
+    """The TCP under test."""
+    return session.b
+
+
+@pytest.fixture
+def wire(session: Session) -> Wire:
+    """The wire of the session."""
+    return session.wire
+
+
+@pytest.fixture
+def peer(session: Session) -> Callable[..., Peer]:
+    """Makes a crafted peer at the scripted end: `peer(port, own_port=40000, iss=1000)`."""
+
+    def make(port: int, **settings: Any) -> Peer:
+        return Peer(session.a, port, **settings)
+
+    return make

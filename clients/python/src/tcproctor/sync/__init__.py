@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocking API: made from tcproctor.aio, but for the transport."""

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataclasses, the segments in few words, and Scapy."""
+import dataclasses
+import inspect
+
+import pytest
+
+from tcproctor import (Flags, OptionMatch, Segment, any_of, errors, icmp, in_range, messages, mss, nop, option, pattern,
+                       raw, sack, tcp, timestamps)
+from tcproctor._message import EnumBase, Message
+from tcproctor.ladder import ladder
+
+CLASSES = [item for _, item in inspect.getmembers(messages, inspect.isclass)
+           if issubclass(item, Message) and item is not Message]
+
+
+def example(descriptor, depth=0):
+    """A protobuf message in which every field is set, one of each oneof."""
+    message = descriptor._concrete_class()
+    for field in descriptor.fields:
+        if field.containing_oneof and message.WhichOneof(field.containing_oneof.name):
+            continue
+        repeated = field.label == field.LABEL_REPEATED
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            kind = field.message_type.fields_by_name["value"].cpp_type
+            getattr(message, field.name)["a"] = "b" if kind == field.CPPTYPE_STRING else 7
+        elif field.message_type:
+            if depth < 4:
+                inner = example(field.message_type, depth + 1)
+                target = getattr(message, field.name)
+                target.append(inner) if repeated else target.CopyFrom(inner)
+        else:
+            value = {field.CPPTYPE_STRING: b"x" if field.type == field.TYPE_BYTES else "x",
+                     field.CPPTYPE_BOOL: True, field.CPPTYPE_DOUBLE: 0.5}.get(field.cpp_type, 2)
+            getattr(message, field.name).append(value) if repeated else setattr(message, field.name, value)
+    return message
+
+
+def test_there_are_classes_for_all_messages():
+    assert {"Segment", "ConnectionStatus", "SackBlocksBlock", "Report"} <= {item.__name__ for item in CLASSES}
+    assert len(CLASSES) > 80
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_there_and_back(cls):
+    proto = example(cls._proto.DESCRIPTOR)
+    assert cls.from_proto(proto).to_proto() == proto
+    assert cls.from_proto(cls._proto()) == cls()
+    assert {item.name.rstrip("_") for item in dataclasses.fields(cls)} == {f.name for f in proto.DESCRIPTOR.fields}
+
+
+def test_absent_is_absent():
+    header = tcp().to_proto().tcp
+    assert not header.ListFields()
+    assert tcp(seq=0).to_proto().tcp.HasField("sequence_number")
+
+
+def test_zero_seconds_are_not_absent():
+    request = messages.AcceptRequest(timeout=0).to_proto()
+    assert request.HasField("timeout")
+    assert messages.AcceptRequest.from_proto(request).timeout == 0
+
+
+@pytest.mark.parametrize("seconds", [0.000000001, 1.5, 1e6 + 0.25, -1.5])
+def test_seconds(seconds):
+    assert messages.AcceptRequest.from_proto(messages.AcceptRequest(timeout=seconds).to_proto()).timeout == seconds
+
+
+def test_two_of_a_oneof_are_refused():
+    segment = Segment(tcp=messages.TcpHeader(), icmp=messages.IcmpMessage())
+    with pytest.raises(ValueError, match="Segment.icmp: excludes tcp"):
+        segment.to_proto()
+
+
+def test_what_does_not_fit_names_the_field():
+    with pytest.raises(ValueError, match="TcpHeader.window"):
+        tcp(window=-1).to_proto()
+
+
+def test_unknown_enum_values_are_kept():
+    assert messages.TcpState(99) == 99
+    assert messages.TcpState(99).name == "UNKNOWN_99"
+    assert messages.TcpState.parse("time-wait") is messages.TcpState.TIME_WAIT
+    with pytest.raises(ValueError, match="want one of CLOSED, LISTEN"):
+        messages.TcpState.parse("OPEN")
+    assert issubclass(messages.TcpState, EnumBase)
+
+
+@pytest.mark.parametrize("text, flags", [
+    ("S", 0x02), ("S.", 0x12), ("SYN,ACK", 0x12), ("SYN", 0x02), ("-", 0), ("", 0), ("FPU", 0x29), ("AE", 0x100),
+    ("EW", 0xc0), ("fin,psh", 0x09), (0x1ff, 0x1ff)])
+def test_flags(text, flags):
+    assert Flags.parse(text) == flags
+    assert Flags.parse(Flags(flags).letters()) == flags
+
+
+def test_unknown_flag():
+    with pytest.raises(ValueError, match="no flag 'X'"):
+        Flags.parse("SX")
+
+
+def test_segment_in_few_words():
+    segment = tcp("S.", seq=-1, ack=2**32 + 5, sport=1, dport=2, options=[mss(1460), nop(), timestamps(7)],
+                  payload=b"abc", urgent_pointer=9)
+    assert segment.tcp.sequence_number == 2**32 - 1
+    assert segment.ack == 5
+    assert segment.length == 4
+    assert segment.tcp.urgent_pointer == 9
+    assert segment.tcp.options[2].timestamps.echo_reply is None
+    assert str(segment) == "<SEQ=4294967295><ACK=5><LEN=3><CTL=SYN,ACK>"
+    with pytest.raises(TypeError, match="given twice"):
+        tcp(seq=1, sequence_number=2)
+    with pytest.raises(TypeError):
+        tcp(no_such_field=1)
+
+
+def test_patterns():
+    made = pattern(tcp("S."), option_match=OptionMatch.CONTAINS, ranges=[in_range("window", 1, 10)])
+    assert made.fields == tcp("S.")
+    assert made.ranges[0].field is messages.SegmentField.WINDOW
+    assert pattern(made) is made
+    either = any_of(tcp("R"), made)
+    assert [item.fields for item in either.any_of] == [tcp("R"), tcp("S.")]
+
+
+def test_repr_shows_what_is_there():
+    assert repr(tcp("R", seq=5)) == "Segment(tcp=TcpHeader(sequence_number=5, flags=4))"
+
+
+def test_errors_have_their_code():
+    for number, code in ((3, "INVALID_ARGUMENT"), (5, "NOT_FOUND"), (12, "UNIMPLEMENTED"), (99, "UNKNOWN")):
+        error = errors.from_number(number, "why")
+        assert (error.code.name, error.message, str(error)) == (code, "why", f"{code}: why")
+    assert isinstance(errors.from_number(12, ""), errors.Unimplemented)
+
+
+def entry(number, from_, segment, **more):
+    return messages.LogEntry(number=number, from_=from_, segment=segment, origin=messages.Origin.END, time=0.5,
+                             fate=messages.Fate.DELIVERED, ip_checksum_valid=True, transport_checksum_valid=True, **more)
+
+
+def test_ladder():
+    a, b, state = messages.End.A, messages.End.B, messages.TcpState
+    lost = entry(3, a, tcp(".", seq=2, ack=8))
+    lost.fate = messages.Fate.DROPPED
+    attack = entry(4, b, tcp("R", seq=8))
+    attack.origin = messages.Origin.INJECTED
+    text = ladder([entry(1, a, tcp("S", seq=1), state_a=state.SYN_SENT, state_b=state.LISTEN),
+                   entry(2, b, tcp("S.", seq=7, ack=2), state_b=state.SYN_RECEIVED), lost, attack], "stack", "kernel")
+    lines = text.splitlines()
+    assert lines[0].split() == "TCP A (stack) TCP B (kernel)".split()
+    assert lines[1].split() == "1. 0.500000 SYN-SENT --> <SEQ=1><CTL=SYN> --> LISTEN".split()
+    assert lines[2].split() == "2. 0.500000 <-- <SEQ=7><ACK=2><CTL=SYN,ACK> <-- SYN-RECEIVED".split()
+    assert lines[3].split() == "3. 0.500000 --> <SEQ=2><ACK=8><CTL=ACK> --x".split()
+    assert lines[4].split() == "4. 0.500000 <-- <SEQ=8><CTL=RST> ... injected".split()
+
+
+def test_icmp_and_raw():
+    assert icmp(3, 1, quoted_number=4).to_proto().icmp.quoted_number == 4
+    assert raw(b"\x45").to_proto().raw == b"\x45"
+    assert sack((1, 2)).sack.blocks[0].right == 2
+    assert option(254, b"x", 9).other.length == 9
+
+
+def test_scapy():
+    from scapy.layers import inet
+
+    from tcproctor.scapy_packets import from_scapy, pattern_from_scapy, to_scapy
+
+    packet = inet.IP(src="192.0.2.1", dst="192.0.2.2", tos=0x2a) / inet.TCP(
+        sport=1, dport=80, flags="SA", seq=7, options=[("MSS", 1460)]) / b"data"
+    crafted = from_scapy(packet)
+    assert crafted.raw == bytes(packet)
+    parsed = to_scapy(crafted.raw)
+    assert (parsed["TCP"].seq, parsed["TCP"].flags, bytes(parsed["TCP"].payload)) == (7, "SA", b"data")
+    wanted = pattern_from_scapy(packet)
+    assert wanted.ipv4 == messages.Ipv4Header(source="192.0.2.1", destination="192.0.2.2", dscp=10, ecn=2)
+    assert wanted.tcp == messages.TcpHeader(source_port=1, destination_port=80, sequence_number=7, flags=0x12,
+                                            raw_options=b"\x02\x04\x05\xb4")
+    assert wanted.payload == b"data"
+    with pytest.raises(ValueError, match="no IP packet"):
+        from_scapy(inet.TCP())

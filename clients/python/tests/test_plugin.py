@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pytest plugin, run in a pytest of its own."""
+import pathlib
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from scapy.utils import rdpcap
+
+pytest_plugins = ["pytester"]
+
+FAILING = """
+import pytest
+import tcproctor
+from tcproctor import tcp
+
+@pytest.fixture(autouse=True)
+def note(daemon):
+    print("daemon", daemon.address)
+
+def test_passes(endpoint, wire):
+    endpoint.listen(80)
+    wire.inject("A", tcp("S", sport=1, dport=80))
+    assert wire.expect("B", tcp("S."))
+
+def test_fails(endpoint, wire, target):
+    endpoint.listen(80)
+    wire.inject("A", tcp("S", sport=1, dport=80, seq=100))
+    assert wire.expect("B", tcp("R"))
+
+@pytest.mark.tcproctor(targets=["stack"])
+def test_fails_in_a_session_of_its_own(daemon, target):
+    with daemon.session(a="scripted", b="stack") as session:
+        session.wire.inject("A", tcp("S", sport=1, dport=80, seq=200))
+        assert session.wire.expect("B", tcp("S."))
+"""
+
+
+def run(pytester, *arguments):
+    return pytester.runpytest_subprocess("-p", "tcproctor.pytest_plugin", *arguments)
+
+
+def processes_with(text):
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text in path.read_text():
+                found.append(path)
+        except OSError:
+            pass  # it has ended
+    return found
+
+
+def test_a_failure_has_its_evidence(pytester):
+    pytester.makepyfile(FAILING)
+    result = run(pytester, "--tcproctor-captures=captures", "--junitxml=junit.xml",
+                 "--tcproctor-targets=stack,stack-virtual")
+    result.assert_outcomes(passed=2, failed=3)
+    output = result.stdout.str()
+    assert output.count("TCP A (scripted)") == 3
+    assert "<SEQ=100><CTL=SYN>" in output and "<SEQ=200><CTL=SYN>" in output
+    assert "flags" in output  # the difference, in the assertion
+    captures = sorted(path.name for path in (pytester.path / "captures").iterdir())
+    assert captures == ["test_fails_in_a_session_of_its_own_stack_.pcap", "test_fails_stack-virtual_.pcap",
+                        "test_fails_stack_.pcap"]
+    packets = rdpcap(str(pytester.path / "captures/test_fails_stack_.pcap"))
+    assert [str(packet["TCP"].flags) for packet in packets][:2] == ["S", "SA"]
+    properties = ElementTree.parse(pytester.path / "junit.xml").iter("property")
+    assert [item.get("name") for item in properties] == ["tcproctor_pcap"] * 3
+
+
+def test_nothing_is_left(pytester):
+    pytester.makepyfile(FAILING)
+    result = run(pytester, "-s", "--tcproctor-targets=stack")
+    address = next(line.split()[-1] for line in result.stdout.lines if "daemon unix:" in line)
+    assert not processes_with(address)
+
+
+def test_a_running_daemon_keeps_no_session(pytester, daemon):
+    before = {item.id for item in daemon.list_sessions()}
+    pytester.makepyfile(FAILING)
+    result = run(pytester, f"--tcproctor-address={daemon.address}", "--tcproctor-targets=stack-virtual")
+    result.assert_outcomes(passed=1, failed=1)
+    assert {item.id for item in daemon.list_sessions()} == before
+
+
+def test_targets_are_chosen(pytester):
+    pytester.makepyfile("""
+import pytest
+
+def test_all(target): pass
+
+@pytest.mark.tcproctor(targets=["kernel"])
+def test_one(target): pass
+""")
+    result = run(pytester, "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["*test_all?kernel?", "*test_all?stack?", "*test_all?stack-virtual?",
+                                 "*test_one?kernel?"])
+    assert run(pytester, "--tcproctor-targets=windows").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_the_marker_sets_the_session(pytester):
+    pytester.makepyfile("""
+import pytest
+from tcproctor import KernelEnd, StackEnd, WireSpec
+
+pytestmark = pytest.mark.tcproctor(stack=StackEnd(msl=0.1), wire=WireSpec(mtu=1400))
+
+def test_scripted(session, target):
+    assert session.a.kind == "scripted" and session.info.mtu == 1400
+    assert session.virtual_clock == (target == "stack-virtual")
+
+@pytest.mark.tcproctor(peer="other", wire=WireSpec(mtu=1300), kernel=KernelEnd(sysctls={"net.ipv4.tcp_sack": "0"}))
+def test_two_tcps(session, target):
+    kinds = {"kernel": "stack", "stack": "kernel", "stack-virtual": "stack"}
+    assert session.a.kind == kinds[target] and session.info.mtu == 1300
+""")
+    run(pytester).assert_outcomes(passed=6)

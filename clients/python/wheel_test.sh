@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the wheel as a user would, without a network, installs it into a fresh environment, uses it there.
+set -euo pipefail
+: "${TCPROCTOR_PYTHON:=python3}"
+unset PYTHONPATH
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A copy: pip leaves its build folder in the tree.
+mkdir -p "$work/tree/clients"
+cp -r "$root/clients/python" "$work/tree/clients/"
+cp -r "$root/proto" "$root/CMakeLists.txt" "$work/tree/"
+
+"$TCPROCTOR_PYTHON" -m venv --system-site-packages "$work/venv"
+"$work/venv/bin/pip" -q --disable-pip-version-check wheel --no-index --no-build-isolation --no-deps \
+  -w "$work" "$work/tree/clients/python"
+"$work/venv/bin/pip" -q --disable-pip-version-check install --no-index "$work"/tcproctor-*.whl
+cd "$work"
+"$work/venv/bin/python" - <<'END'
+import importlib.metadata
+import pathlib
+import tcproctor
+import tcproctor.aio
+
+folder = pathlib.Path(tcproctor.__file__).parent
+assert "venv" in str(folder), folder
+assert (folder / "py.typed").exists()
+assert (folder / "v1/wire_pb2_grpc.py").exists()
+assert not (folder / "generate.py").exists()
+assert tcproctor.tcp("S.").flags == tcproctor.Flags.parse("SYN,ACK")
+version = importlib.metadata.version("tcproctor")
+assert f"project(tcproctor VERSION {version} " in pathlib.Path("tree/CMakeLists.txt").read_text(), version
+print("tcproctor", version, "from", folder)
+END
+# The plugin comes with the wheel, unasked.
+"$work/venv/bin/python" -m pytest -p no:cacheprovider --help | grep -q -- --tcproctor-targets
+"$work/venv/bin/python" -m pytest -p no:cacheprovider --fixtures | grep -q '^endpoint'
