@@ -4,6 +4,7 @@ import pathlib
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+import scapy.layers.inet  # knows raw IP in captures
 from scapy.utils import rdpcap
 
 pytest_plugins = ["pytester"]
@@ -58,7 +59,7 @@ def test_a_failure_has_its_evidence(pytester):
     output = result.stdout.str()
     assert output.count("TCP A (scripted)") == 3
     assert "<SEQ=100><CTL=SYN>" in output and "<SEQ=200><CTL=SYN>" in output
-    assert "flags" in output  # the difference, in the assertion
+    assert "MISMATCHED; flags: expected R, got S." in output  # in the assertion
     captures = sorted(path.name for path in (pytester.path / "captures").iterdir())
     assert captures == ["test_fails_in_a_session_of_its_own_stack_.pcap", "test_fails_stack-virtual_.pcap",
                         "test_fails_stack_.pcap"]

@@ -79,6 +79,15 @@ class LogEntry(Message):
 
 class ExpectResponse(Message):
     result: m.ExpectResponseResult
+    entry: m.LogEntry | None
+    differences: list[str]
+
+    def __repr__(self) -> str:
+        """In an order that survives pytest's abbreviations."""
+        shown = [self.result.name, *self.differences]
+        if self.entry:
+            shown.append(f"segment {self.entry.number}: {self.entry.segment}")
+        return f"ExpectResponse({'; '.join(shown)})"
 
     @property
     def matched(self) -> bool:

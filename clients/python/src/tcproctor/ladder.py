@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tcproctor import messages as m
 
 _STATE = 14
-_MIDDLE = 44
+_MIDDLE = 56
 _LOST = {m.Fate.DROPPED: "--x", m.Fate.HELD: "...", m.Fate.DELAYED: "..."}
 
 

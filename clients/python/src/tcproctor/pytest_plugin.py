@@ -52,8 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARK)
     unknown = set(_wanted(config)) - set(TARGETS)
-    if unknown:
-        raise pytest.UsageError(f"--tcproctor-targets: {', '.join(sorted(unknown))}: want {', '.join(TARGETS)}")
+    if unknown or not _wanted(config):
+        raise pytest.UsageError(f"--tcproctor-targets: {', '.join(sorted(unknown)) or 'none'}: want {', '.join(TARGETS)}")
 
 
 def _wanted(config: pytest.Config) -> list[str]:
@@ -71,9 +71,26 @@ def _settings(node: pytest.Item | Any) -> dict[str, Any]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" not in metafunc.fixturenames:
         return
-    allowed = _settings(metafunc.definition).get("targets", TARGETS)
-    targets = [name for name in _wanted(metafunc.config) if name in allowed]
-    metafunc.parametrize("target", targets, scope="function")
+    targets = _settings(metafunc.definition).get("targets", TARGETS)
+    unknown = set(targets) - set(TARGETS)
+    if unknown:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: targets {', '.join(sorted(unknown))}: "
+                                f"want {', '.join(TARGETS)}")
+    metafunc.parametrize("target", list(targets), scope="function")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the targets that --tcproctor-targets does not name."""
+
+    def is_wanted(item: pytest.Item) -> bool:
+        callspec = getattr(item, "callspec", None)
+        return callspec is None or callspec.params.get("target", wanted[0]) in wanted
+
+    wanted = _wanted(config)
+    left_out = [item for item in items if not is_wanted(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if is_wanted(item)]
 
 
 class Evidence:
@@ -93,7 +110,7 @@ class Evidence:
         except TcproctorError as error:
             self._kept.append((session.id, f"no evidence: {error}\n", b""))
 
-    def attach(self, report: pytest.TestReport, open_sessions: list[Session]) -> None:
+    def attach(self, report: pytest.TestReport, item: pytest.Item, open_sessions: list[Session]) -> None:
         for session in open_sessions:
             self.keep(session)
         for number, (name, text, pcap) in enumerate(self._kept):
@@ -102,7 +119,7 @@ class Evidence:
                 path = self._folder() / f"{stem}{f'-{number}' if number else ''}.pcap"
                 path.write_bytes(pcap)
                 text += f"capture: {path}\n"
-                report.user_properties.append(("tcproctor_pcap", str(path)))
+                item.user_properties.append(("tcproctor_pcap", str(path)))
             report.sections.append((f"tcproctor session {name}", text))
 
 
@@ -118,7 +135,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     if evidence is None:
         return
     if report.when == "call" and report.failed:
-        evidence.attach(report, item.config.stash[_client].sessions)
+        evidence.attach(report, item, item.config.stash[_client].sessions)
     if report.when == "teardown":
         evidence.clear()
 

@@ -256,18 +256,21 @@ class Endpoint:
         return Connection(self.session, answer.outcome, answer.connection, answer.pair)
 
     async def listen(self, port: int, *, address: str = "", remote: tuple[str, int] | None = None,
-                     options: m.ConnectionOptions | None = None, backlog: int | None = None) -> Connection:
-        """OPEN, passive; with `remote` for that peer only."""
+                     options: m.ConnectionOptions | None = None, **request: Any) -> Connection:
+        """OPEN, passive; with `remote` for that peer only. Further fields are those of OpenRequest."""
         return await self.open(local=m.SocketAddress(address=address, port=port), remote=_socket(remote),
-                               options=options, backlog=backlog)
+                               options=options, **request)
 
     async def connect(self, port: int, *, address: str = "", local: tuple[str, int] | None = None,
                       wait: bool = True, timeout: float | None = WAIT_S,
-                      options: m.ConnectionOptions | None = None) -> Connection:
-        """OPEN, active, by default to the other end; returns when ESTABLISHED or failed: see its `outcome`."""
+                      options: m.ConnectionOptions | None = None, **request: Any) -> Connection:
+        """OPEN, active, by default to the other end; returns when ESTABLISHED or failed: see its `outcome`.
+
+        Further fields are those of OpenRequest.
+        """
         remote = m.SocketAddress(address=address or self.peer.address, port=port)
         return await self.open(active=True, remote=remote, local=_socket(local), wait=wait,
-                               timeout=timeout if wait else None, options=options)
+                               timeout=timeout if wait else None, options=options, **request)
 
     async def connections(self) -> list[m.ConnectionStatus]:
         return await self.session.connections(self.end)
@@ -326,9 +329,10 @@ class Connection:
         return await self.session.call(methods.Endpoint.RECEIVE, m.ReceiveRequest(
             connection=self.ref, max_bytes=max_bytes, min_bytes=min_bytes, timeout=timeout))
 
-    async def close(self) -> m.Outcome:
-        """CLOSE: FIN after queued data, then go on receiving."""
-        return (await self.session.call(methods.Endpoint.CLOSE, m.CloseRequest(connection=self.ref))).outcome
+    async def close(self, **request: Any) -> m.Outcome:
+        """CLOSE: FIN after queued data, then go on receiving. Further fields are those of CloseRequest."""
+        wanted = m.CloseRequest(connection=self.ref, **request)
+        return (await self.session.call(methods.Endpoint.CLOSE, wanted)).outcome
 
     async def release(self) -> m.Outcome:
         """Gives the connection up as close(2) does."""
