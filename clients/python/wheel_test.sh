@@ -3,7 +3,7 @@
 # Builds the wheel as a user would, without a network, installs it into a fresh environment, uses it there.
 set -euo pipefail
 : "${TCPROCTOR_PYTHON:=python3}"
-unset PYTHONPATH
+unset PYTHONPATH PYTEST_DISABLE_PLUGIN_AUTOLOAD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,6 +34,9 @@ version = importlib.metadata.version("tcproctor")
 assert f"project(tcproctor VERSION {version} " in pathlib.Path("tree/CMakeLists.txt").read_text(), version
 print("tcproctor", version, "from", folder)
 END
-# The plugin comes with the wheel, unasked.
-"$work/venv/bin/python" -m pytest -p no:cacheprovider --help | grep -q -- --tcproctor-targets
-"$work/venv/bin/python" -m pytest -p no:cacheprovider --fixtures | grep -q '^endpoint'
+# The plugin comes with the wheel, unasked. (To files: a grep that has seen enough would break the pipe.)
+"$work/venv/bin/python" -m pytest -p no:cacheprovider --help >help
+"$work/venv/bin/python" -m pytest -p no:cacheprovider --fixtures >fixtures
+grep -q -- --tcproctor-targets help
+grep -q '^endpoint' fixtures
+echo done
