@@ -29,8 +29,9 @@ endfunction()
 function(tcproctor_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SRCS})
-  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE tcproctor_options)
-  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  # What is installed of a library does not know our warnings and our tree.
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:tcproctor_options>)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
   tcproctor_together(${name})
 endfunction()
 

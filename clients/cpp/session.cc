@@ -307,6 +307,13 @@ absl::StatusOr<v1::ExpectResponse> Session::expect(v1::End from, const v1::Segme
   return client().expect(request);
 }
 
+absl::StatusOr<v1::ExpectResponse> Session::expect(v1::End from, const v1::Segment& segment,
+                                                   absl::Duration timeout) const {
+  v1::SegmentPattern pattern;
+  *pattern.mutable_fields() = segment;
+  return expect(from, pattern, timeout);
+}
+
 absl::StatusOr<v1::ExpectResponse> Session::expect_silence(v1::End from,
                                                            absl::Duration time) const {
   v1::ExpectRequest request;

@@ -157,6 +157,9 @@ class Session {
   // The next segment of an end; read `result` and `differences` of the answer.
   absl::StatusOr<v1::ExpectResponse> expect(v1::End from, const v1::SegmentPattern& pattern,
                                             absl::Duration timeout) const;
+  // The same for a segment as it must be: what is absent in it may be anything.
+  absl::StatusOr<v1::ExpectResponse> expect(v1::End from, const v1::Segment& segment,
+                                            absl::Duration timeout) const;
   // RESULT_MATCHED: no segment of that end in all that time.
   absl::StatusOr<v1::ExpectResponse> expect_silence(v1::End from, absl::Duration time) const;
   absl::Status hold(v1::End from, bool on = true) const;

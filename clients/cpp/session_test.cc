@@ -160,6 +160,23 @@ TEST_F(SessionTest, WaitForNamesTheStateThatIsThere) {
   EXPECT_THAT(std::string(status.status().message()), HasSubstr("SYN_SENT"));
 }
 
+TEST_F(SessionTest, WhatASegmentLeavesOutMayBeAnything) {
+  v1::ExpectResponse response;
+  response.set_result(v1::ExpectResponse::RESULT_MATCHED);
+  daemon_.wire.expect.answer(response);
+  v1::Segment wanted;
+  wanted.mutable_tcp()->set_acknowledgment_number(0);
+  const absl::StatusOr<v1::ExpectResponse> answer =
+      session().expect(v1::END_B, wanted, absl::Seconds(1));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->result(), v1::ExpectResponse::RESULT_MATCHED);
+  const v1::ExpectRequest asked = daemon_.wire.expect.last();
+  EXPECT_EQ(asked.from(), v1::END_B);
+  EXPECT_TRUE(asked.pattern().fields().tcp().has_acknowledgment_number());
+  EXPECT_FALSE(asked.pattern().fields().tcp().has_sequence_number());
+  EXPECT_FALSE(asked.pattern().fields().has_payload());
+}
+
 TEST_F(SessionTest, ReadsTheLogAndTheCapture) {
   std::vector<v1::LogEntry> entries(3);
   for (size_t i = 0; i < entries.size(); ++i) entries[i].set_number(i + 1);
