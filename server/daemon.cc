@@ -16,6 +16,7 @@
 #include "server/service/endpoint_service.h"
 #include "server/service/running_calls.h"
 #include "server/service/sessions_service.h"
+#include "server/service/sockets_service.h"
 #include "server/service/suite_service.h"
 #include "server/service/wire_service.h"
 #include "server/session/worker.h"
@@ -74,6 +75,7 @@ struct Daemon::Parts {
   std::unique_ptr<Registry> registry;
   std::unique_ptr<SessionsService> sessions;
   std::unique_ptr<EndpointService> endpoint;
+  std::unique_ptr<SocketsService> sockets;
   std::unique_ptr<WireService> wire;
   std::unique_ptr<DriveService> drive;
   std::unique_ptr<SuiteService> suite;
@@ -95,6 +97,7 @@ absl::Status Daemon::Parts::make(const DaemonOptions& options) {
   registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions);
   sessions = std::make_unique<SessionsService>(*registry, server_info());
   endpoint = std::make_unique<EndpointService>(*registry);
+  sockets = std::make_unique<SocketsService>(*registry);
   wire = std::make_unique<WireService>(*registry);
   drive = std::make_unique<DriveService>(*registry);
   suite = std::make_unique<SuiteService>(
@@ -124,7 +127,7 @@ absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
     builder.AddListeningPort(address.to_string(), grpc::InsecureServerCredentials(), &ports[i]);
   }
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
-           sessions.get(), endpoint.get(), wire.get(), drive.get(), suite.get()}) {
+           sessions.get(), endpoint.get(), sockets.get(), wire.get(), drive.get(), suite.get()}) {
     builder.RegisterService(service);
   }
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;

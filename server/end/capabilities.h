@@ -56,6 +56,9 @@ inline constexpr std::string_view kCapClockVirtual = "clock.virtual";
 // Programs can run in the end's network namespace.
 inline constexpr std::string_view kCapNamespace = "namespace";
 
+// The Sockets service: POSIX socket calls.
+inline constexpr std::string_view kCapSockets = "sockets";
+
 // Of our stack; kCapClockVirtual comes on top where it applies.
 inline constexpr auto kStackCapabilities = std::to_array<std::string_view>({
     kCapOpenPassive,
@@ -85,6 +88,7 @@ inline constexpr auto kStackCapabilities = std::to_array<std::string_view>({
     kCapEventTrace,
     kCapSynCookies,
     kCapKeepaliveSubSecond,
+    kCapSockets,
 });
 
 // Of the host kernel's TCP, as its user calls and its diagnosis make them reachable.
@@ -100,6 +104,7 @@ inline constexpr auto kKernelCapabilities = std::to_array<std::string_view>({
     kCapEventHalfOpenAlarm,
     kCapSynCookies,
     kCapNamespace,
+    kCapSockets,
 });
 
 inline std::span<const std::string_view> stack_capabilities() {

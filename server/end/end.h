@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/end/sockets.h"
 #include "stack/packet/address.h"
 #include "tcproctor/v1/endpoint.pb.h"
 #include "tcproctor/v1/sessions.pb.h"
@@ -63,6 +64,9 @@ class End {
   // end learns of some changes only by asking (the kernel does not tell of FIN-WAIT-1 to
   // FIN-WAIT-2). Nothing: activity() tells of everything.
   virtual std::optional<absl::Duration> poll_interval() const { return std::nullopt; }
+
+  // Socket calls; null where this end has none.
+  virtual Sockets* sockets() { return nullptr; }
 
   // Pulls the next event, in order.
   virtual bool next_event(v1::ConnectionEvent& event) = 0;

@@ -57,7 +57,8 @@ KernelEnd::KernelEnd(std::shared_ptr<NetworkNamespace> ns, run::EventLoop& loop,
       allocate_id_(std::move(allocate_id)),
       now_(std::move(now)),
       diag_(std::move(diag)),
-      epoll_(std::move(epoll)) {}
+      epoll_(std::move(epoll)),
+      sockets_(ns_, loop, [this] { activity(); }) {}
 
 absl::StatusOr<std::unique_ptr<KernelEnd>> KernelEnd::create(std::shared_ptr<NetworkNamespace> ns,
                                                              run::EventLoop& loop,

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "server/end/end.h"
 #include "server/end/kernel_socket.h"
+#include "server/end/kernel_sockets.h"
 #include "server/host/inet_diag.h"
 #include "server/host/namespace.h"
 #include "server/host/unique_fd.h"
@@ -66,6 +67,7 @@ class KernelEnd : public End {
   v1::TcpState observe(const v1::FourTuple& pair) override;
   std::optional<absl::Duration> poll_interval() const override { return absl::Milliseconds(2); }
   bool next_event(v1::ConnectionEvent& event) override;
+  Sockets* sockets() override { return &sockets_; }
 
  private:
   struct Connection {
@@ -127,6 +129,7 @@ class KernelEnd : public End {
   const UniqueFd epoll_;  // all sockets, edge-triggered; see KernelSocket::fd()
   std::map<uint64_t, Connection> connections_;  // by id: listed and refreshed in that order
   std::deque<v1::ConnectionEvent> events_;
+  KernelSockets sockets_;
 };
 
 }  // namespace tcproctor::server

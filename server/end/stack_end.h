@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/end/end.h"
+#include "server/end/socket_facade.h"
 #include "stack/host/host.h"
 #include "stack/link/host_loop.h"
 #include "stack/link/link.h"
@@ -62,6 +63,7 @@ class StackEnd : public End {
   bool owns(uint64_t connection) const override;
   v1::TcpState observe(const v1::FourTuple& pair) override;
   bool next_event(v1::ConnectionEvent& event) override;
+  Sockets* sockets() override { return &sockets_; }
 
   const host::HostCounters& counters() const { return host_->counters(); }
 
@@ -105,6 +107,7 @@ class StackEnd : public End {
   std::map<packet::FourTuple, std::vector<host::ConnectionId>> by_pair_;
   std::deque<v1::ConnectionEvent> events_;
   std::vector<uint8_t> buffer_;
+  SocketFacade sockets_{*this};
 };
 
 }  // namespace tcproctor::server

@@ -249,6 +249,9 @@ void DriveStream::dispatch(const v1::Command& command) {
       return call(command, command.impair(), &Session::impair, false, TCPROCTOR_RESULT(impair));
     case Command::kReadLog:
       return call(command, command.read_log(), &Session::read_log, false, TCPROCTOR_RESULT(log));
+    case Command::kSocketCall:
+      return call(command, command.socket_call(), &Session::socket_call, true,
+                  TCPROCTOR_RESULT(socket_call));
     case Command::kRunUntil:
       return run_until(command);
     case Command::kReset:

@@ -26,6 +26,7 @@
 #include "tcproctor/v1/drive.pb.h"
 #include "tcproctor/v1/endpoint.pb.h"
 #include "tcproctor/v1/sessions.pb.h"
+#include "tcproctor/v1/sockets.pb.h"
 #include "tcproctor/v1/wire.pb.h"
 
 namespace tcproctor::server {
@@ -104,6 +105,7 @@ class Session : public std::enable_shared_from_this<Session> {
   OperationId wait_state(const v1::WaitStateRequest& request, Done<v1::WaitStateResponse> done);
   OperationId serve(const v1::ServeRequest& request, Done<v1::ServeResponse> done);
   OperationId traffic(const v1::TrafficRequest& request, Done<v1::TrafficResponse> done);
+  OperationId socket_call(const v1::SocketCallRequest& request, Done<v1::SocketCallResponse> done);
   OperationId inject(const v1::InjectRequest& request, Done<v1::InjectResponse> done);
   OperationId hold(const v1::HoldRequest& request, Done<v1::HoldResponse> done);
   OperationId release_held(const v1::ReleaseHeldRequest& request,
@@ -176,6 +178,7 @@ class Session : public std::enable_shared_from_this<Session> {
   absl::StatusOr<Target> resolve_pair(const v1::ConnectionRef& ref, const char* field) const;
   absl::Status unknown_connection(uint64_t connection) const;
   absl::StatusOr<Wire*> wire() const;
+  absl::StatusOr<Sockets*> sockets_of(v1::End side) const;
 
   template <class Response>
   OperationId wait_for(std::optional<tcp::Instant> deadline, Step<Response> step,

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The call of the Sockets service.
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/end/capabilities.h"
+#include "server/session/waiting_call.h"
+
+namespace tcproctor::server {
+
+absl::StatusOr<Sockets*> Session::sockets_of(v1::End side) const {
+  Sockets* found = nullptr;
+  for (const v1::End candidate : {v1::END_A, v1::END_B}) {
+    if (side != v1::END_UNSPECIFIED && side != candidate) continue;
+    Sockets* const sockets = bench_->end(candidate).sockets();
+    if (sockets != nullptr && found != nullptr) {
+      return absl::InvalidArgumentError(
+          "end: both ends have sockets; END_A or END_B must be named");
+    }
+    if (sockets != nullptr) found = sockets;
+  }
+  if (found != nullptr) return found;
+  return absl::UnimplementedError(absl::StrCat(
+      "the end has no socket calls: it lacks the capability ", std::string(kCapSockets)));
+}
+
+OperationId Session::socket_call(const v1::SocketCallRequest& request,
+                                 Done<v1::SocketCallResponse> done) {
+  const absl::Status named = check_side(request.end());
+  const absl::StatusOr<Sockets*> sockets = named.ok() ? sockets_of(request.end()) : named;
+  if (!sockets.ok()) {
+    done(sockets.status());
+    return 0;
+  }
+  absl::StatusOr<std::unique_ptr<SocketOperation>> begun = (*sockets)->begin(request);
+  if (!begun.ok()) {
+    done(begun.status());
+    return 0;
+  }
+  return wait_for<v1::SocketCallResponse>(
+      std::nullopt,
+      [operation = *std::move(begun)](
+          Moment moment) mutable -> std::optional<absl::StatusOr<v1::SocketCallResponse>> {
+        std::optional<v1::SocketCallResponse> response = operation->poll();
+        if (response) return *std::move(response);
+        if (moment != Moment::kCancelled) return std::nullopt;
+        operation.reset();
+        v1::SocketCallResponse given_up = socket_error(EINTR);
+        given_up.set_cancelled(true);
+        return given_up;
+      },
+      std::move(done));
+}
+
+}  // namespace tcproctor::server
