@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // run
+#include <limits>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -18,7 +19,7 @@ class Run : public Verb {
  public:
   Run()
       : Verb({.name = "run",
-              .operands = "",
+              .operands = "[SCRIPT...]",
               .summary = "Runs the conformance cases and says who keeps which rule",
               .help =
                   "Without --address it starts a daemon for its own lifetime. Each case runs on "
@@ -31,8 +32,11 @@ class Run : public Verb {
                   "  tcproctor run --target kernel,stack --filter 'S000-*'\n"
                   "  tcproctor run --filter 'S00*,-S003-rst-*' --json results.json --junit "
                   "results.xml\n"
-                  "  tcproctor run --target stack --filter S000-2.1 --seed 42 --pcap captures\n"}) {
-  }
+                  "  tcproctor run --target stack --filter S000-2.1 --seed 42 --pcap captures\n\n"
+                  "Files given as operands run instead of the cases built in: cases of one's own "
+                  "and scripts\nof packetdrill's dialect.\n\n"
+                  "  tcproctor run --target kernel scripts/*.pkt\n",
+              .max_operands = std::numeric_limits<size_t>::max()}) {}
 
   void define(FlagSet& flags) override {
     flags.add("target", &options_.targets, "TARGET,...",
@@ -47,11 +51,15 @@ class Run : public Verb {
     flags.add("daemon", &daemon_, "PATH", "tcproctord to start; default: beside this program");
   }
 
-  absl::StatusOr<int> run(Context& context, const std::vector<std::string>&) override {
+  absl::StatusOr<int> run(Context& context, const std::vector<std::string>& scripts) override {
+    if (!scripts.empty() && !cases_.empty())
+      return absl::InvalidArgumentError("--cases and scripts both say what to run");
     if (junit_ == "-" && context.json() == "-")
       return absl::InvalidArgumentError("--junit - and --json - both want standard output");
     // The cases are read before anything is started: an error in one needs no daemon.
-    const absl::StatusOr<conformance::Suite> suite = conformance::Suite::load(cases_);
+    const absl::StatusOr<conformance::Suite> suite = scripts.empty()
+                                                         ? conformance::Suite::load(cases_)
+                                                         : conformance::Suite::load_files(scripts);
     if (!suite.ok()) return suite.status();
     const Interrupt interrupt;
     std::unique_ptr<PrivateDaemon> daemon;

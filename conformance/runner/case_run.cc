@@ -8,6 +8,7 @@
 #include <grpcpp/client_context.h>
 
 #include "conformance/report/ladder.h"
+#include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/seed.h"
 #include "conformance/runner/stage.h"
 #include "conformance/runner/verdict.h"
@@ -63,6 +64,7 @@ class CaseRun {
   void weigh(Judged& judged) const;
   void put_aside(const Judgement& judgement);
   static void settle(Judgement& judgement, const std::vector<Judgement>& earlier);
+  absl::StatusOr<std::unique_ptr<Performer>> begin_performer(const StageOptions& options) const;
   bool begin_stage(ClauseOutcome& outcome);
   void end_stage();
   std::string lacking(const Clause& clause) const;
@@ -73,10 +75,16 @@ class CaseRun {
   const Case& case_;
   const CaseRunOptions& options_;
   CaseOutcome outcome_;
-  std::unique_ptr<Stage> stage_;
+  std::unique_ptr<Performer> stage_;
   Past past_ = Past::kSound;
   std::string past_clause_;
 };
+
+absl::StatusOr<std::unique_ptr<Performer>> CaseRun::begin_performer(
+    const StageOptions& options) const {
+  if (case_.dialect == Dialect::kPacketdrill) return PacketdrillStage::begin(case_, options);
+  return Stage::begin(case_.head, options);
+}
 
 bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   StageOptions stage;
@@ -84,7 +92,7 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   stage.target = options_.target;
   stage.seed = derive_seed(options_.seed, cat(case_.head.id, "/", options_.target));
   stage.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
-  absl::StatusOr<std::unique_ptr<Stage>> begun = Stage::begin(case_.head, stage);
+  absl::StatusOr<std::unique_ptr<Performer>> begun = begin_performer(stage);
   if (!begun.ok()) {
     outcome.verdict = v1::VERDICT_ERROR;
     outcome.reason = cat("no session: ", begun.status().ToString());

@@ -10,6 +10,7 @@
 
 #include "conformance/catalog/embedded.h"
 #include "conformance/catalog/glob.h"
+#include "conformance/runner/script_file.h"
 #include "conformance/script/check.h"
 #include "conformance/script/names.h"
 #include "conformance/script/parser.h"
@@ -140,22 +141,43 @@ absl::Status read_ledger(const std::string& cases_dir, Library& library) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<Library> load_library(const std::string& cases_dir) {
+absl::StatusOr<Library> load_sources(const std::vector<Source>& sources,
+                                     const std::string& cases_dir, bool built_in) {
   Library library;
-  library.built_in = cases_dir.empty();
+  library.built_in = built_in;
   absl::StatusOr<Catalog> catalog = load_catalog();
   if (!catalog.ok()) return catalog.status();
   library.catalog = *std::move(catalog);
-  absl::StatusOr<std::vector<Source>> sources =
-      cases_dir.empty() ? built_in_sources() : folder_sources(cases_dir);
-  if (!sources.ok()) return sources.status();
-  absl::Status status = read_cases(*sources, library);
+  absl::Status status = read_cases(sources, library);
   if (status.ok()) status = use_built_in_sanity(library);
   if (status.ok()) status = read_ledger(cases_dir, library);
   if (!status.ok()) return status;
   return library;
+}
+
+}  // namespace
+
+absl::StatusOr<Library> load_library(const std::string& cases_dir) {
+  if (cases_dir.empty()) return load_sources(built_in_sources(), "", true);
+  const absl::StatusOr<std::vector<Source>> sources = folder_sources(cases_dir);
+  if (!sources.ok()) return sources.status();
+  return load_sources(*sources, cases_dir, false);
+}
+
+absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files) {
+  std::vector<Source> sources;
+  for (const std::string& file : files) {
+    absl::StatusOr<std::string> text = read_file(file);
+    if (!text.ok()) return text.status();
+    sources.push_back({file, *std::move(text)});
+  }
+  return load_sources(sources, "", false);
+}
+
+absl::StatusOr<Case> read_script(const std::string& file) {
+  const absl::StatusOr<std::string> text = read_file(file);
+  if (!text.ok()) return text.status();
+  return parse(*text, file);
 }
 
 absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,

@@ -27,6 +27,8 @@ struct Library {
 
 // As Suite::load(). An empty folder = the files built into the binary.
 absl::StatusOr<Library> load_library(const std::string& cases_dir);
+// Of these files only.
+absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files);
 
 // The cases selected by globs ("S00*,-S001-keepalive"). INVALID_ARGUMENT: a glob, or the whole
 // filter, that selects nothing.

@@ -14,6 +14,16 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// RFC 7413 §4.1.1.
+constexpr uint32_t kFastOpenKind = 34;
+constexpr size_t kMaxCookie = 16;
+// RFC 7413 appendix A: TCP Fast Open as an experiment.
+constexpr uint32_t kExperimentalKind = 254;
+constexpr std::string_view kFastOpenNumber = "\xf9\x89";
+// draft-ietf-tcpm-accurate-ecn: the first counter is that of ECT(0), or of ECT(1).
+constexpr uint32_t kAccEcnOrder0 = 172;
+constexpr uint32_t kAccEcnOrder1 = 174;
+
 bool is_v6(const Flow& flow) {
   return flow.side(v1::END_A).address.address().find(':') != std::string::npos;
 }
@@ -153,10 +163,23 @@ class OptionBuilder {
         user_timeout(option, *out.mutable_user_timeout());
         break;
       case Option::Kind::kFastOpen:
-        out.set_fast_open_cookie(option.data);
+        // A cookie that is too long can be sent, but is none.
+        if (option.data.size() <= kMaxCookie) {
+          out.set_fast_open_cookie(option.data);
+        } else {
+          out.mutable_other()->set_kind(kFastOpenKind);
+          out.mutable_other()->set_data(option.data);
+        }
+        break;
+      case Option::Kind::kFastOpenExperimental:
+        out.mutable_other()->set_kind(kExperimentalKind);
+        out.mutable_other()->set_data(cat(kFastOpenNumber, option.data));
         break;
       case Option::Kind::kMd5:
         out.set_md5_digest(option.data);
+        break;
+      case Option::Kind::kAccEcn:
+        accurate_ecn(option, *out.mutable_other());
         break;
       case Option::Kind::kRaw:
         out.mutable_other()->set_kind(option.raw_kind);
@@ -191,6 +214,16 @@ class OptionBuilder {
     if (!option.echo.any) {
       out.set_echo_reply(timestamp(option.echo, flow_.side(other(from_)).last_timestamp));
     }
+  }
+
+  // The order of the counters is told by the kind.
+  static void accurate_ecn(const Option& option, v1::RawOption& out) {
+    out.set_kind(option.counters.front().first == "e0b" ? kAccEcnOrder0 : kAccEcnOrder1);
+    std::string data;
+    for (const auto& [name, value] : option.counters) {
+      for (const int shift : {16, 8, 0}) data += static_cast<char>(value >> shift & 0xff);
+    }
+    out.set_data(data);
   }
 
   static void user_timeout(const Option& option, v1::UserTimeout& out) {
@@ -457,6 +490,10 @@ absl::StatusOr<v1::SegmentPattern> build_pattern(const Flow& flow, v1::End from,
       set_fields(packet.fields, is_v6(flow), *pattern.mutable_fields(), &pattern);
   if (!status.ok()) return status;
   return pattern;
+}
+
+void build_options(const Flow& flow, v1::End from, const Options& options, v1::TcpHeader& tcp) {
+  OptionBuilder(flow, from, nullptr).build(options, tcp);
 }
 
 v1::SegmentPattern flow_pattern(const Flow& flow, v1::End from) {

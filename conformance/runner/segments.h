@@ -19,6 +19,9 @@ absl::StatusOr<v1::Segment> build_segment(Flow& flow, v1::End from, const Packet
 absl::StatusOr<v1::SegmentPattern> build_pattern(const Flow& flow, v1::End from,
                                                  const Packet& packet);
 
+// The options as they go into a header; what is left open stays absent.
+void build_options(const Flow& flow, v1::End from, const Options& options, v1::TcpHeader& tcp);
+
 // Any segment of the flow that `from` sends, right or wrong.
 v1::SegmentPattern flow_pattern(const Flow& flow, v1::End from);
 

@@ -20,43 +20,30 @@
 #include "conformance/runner/drive.h"
 #include "conformance/runner/lateness.h"
 #include "conformance/runner/numbers.h"
+#include "conformance/runner/performer.h"
 #include "conformance/runner/problem.h"
 #include "conformance/runner/result.h"
 #include "conformance/script/ast.h"
 
 namespace tcproctor::conformance {
 
-struct StageOptions {
-  std::shared_ptr<grpc::Channel> channel;
-  std::string target;
-  uint64_t seed = 0;  // of this case
-  absl::Duration watchdog = absl::Minutes(3);
-};
-
-class Stage {
+class Stage final : public Performer {
  public:
   // The session is made; an error is what the daemon said.
   static absl::StatusOr<std::unique_ptr<Stage>> begin(const Head& head,
                                                       const StageOptions& options);
 
-  void open_clause(const std::string& name);
-  // Carries one statement out.
-  Result run(const Statement& statement);
-  // What is left of a clause: calls that have to end within it.
-  Result close_clause();
-
-  // Whether the end(s) that the name speaks of ("x.y" or "A.x.y") have the capability.
-  bool has_capability(const std::string& name) const;
-
-  // The changes of state of the real ends so far.
-  std::vector<StateEdge> edges() const;
-  const v1::Session& session() const { return drive_->session(); }
-  const std::vector<v1::LogEntry>& segments() const { return entries_; }
-  const std::vector<LadderItem>& ladder() const { return ladder_; }
-  std::string end_description(v1::End end) const;
-  // How late the harness was so far.
-  const Lateness& lateness() const { return lateness_; }
-  absl::Duration patience() const { return head_.patience; }
+  void open_clause(const std::string& name) override;
+  Result run(const Statement& statement) override;
+  Result close_clause() override;
+  bool has_capability(const std::string& name) const override;
+  std::vector<StateEdge> edges() const override;
+  const v1::Session& session() const override { return drive_->session(); }
+  const std::vector<v1::LogEntry>& segments() const override { return entries_; }
+  const std::vector<LadderItem>& ladder() const override { return ladder_; }
+  std::string end_description(v1::End end) const override;
+  const Lateness& lateness() const override { return lateness_; }
+  absl::Duration patience() const override { return head_.patience; }
 
  private:
   struct Connection {

@@ -222,6 +222,14 @@ absl::StatusOr<Suite> Suite::load(const std::string& cases_dir) {
   return Suite(std::move(impl));
 }
 
+absl::StatusOr<Suite> Suite::load_files(const std::vector<std::string>& files) {
+  absl::StatusOr<Library> library = load_library_of(files);
+  if (!library.ok()) return library.status();
+  auto impl = std::make_unique<Impl>();
+  impl->library = *std::move(library);
+  return Suite(std::move(impl));
+}
+
 absl::StatusOr<std::vector<v1::CaseInfo>> Suite::list(std::string_view filter) const {
   const absl::StatusOr<std::vector<const Case*>> selected = select_cases(impl_->library, filter);
   if (!selected.ok()) return selected.status();

@@ -47,6 +47,8 @@ class Suite {
   // INVALID_ARGUMENT: a case is wrong; the message holds file:line:column, the line and a caret for
   // every error found.
   static absl::StatusOr<Suite> load(const std::string& cases_dir = "");
+  // The cases and scripts in these files instead.
+  static absl::StatusOr<Suite> load_files(const std::vector<std::string>& files);
 
   // The cases that the filter selects, sorted by id. INVALID_ARGUMENT: a glob that selects nothing.
   absl::StatusOr<std::vector<v1::CaseInfo>> list(std::string_view filter) const;

@@ -59,7 +59,9 @@ struct Option {
     kTimestamps,
     kUserTimeout,
     kFastOpen,
+    kFastOpenExperimental,  // kind 254 with the number 0xf989
     kMd5,
+    kAccEcn,  // kind 172 or 174, draft-ietf-tcpm-accurate-ecn
     kRaw
   };
   Kind kind = Kind::kNop;
@@ -69,7 +71,10 @@ struct Option {
   absl::Duration timeout = absl::ZeroDuration();  // kUserTimeout
   uint32_t raw_kind = 0;                          // kRaw
   std::optional<uint32_t> raw_length;             // kRaw: the length octet if it lies
-  std::string data;                               // kFastOpen, kMd5, kRaw
+  std::string data;                               // kFastOpen, kFastOpenExperimental, kMd5, kRaw
+  std::string symbol;  // packetdrill: a name that stands for `data` ("TFO_COOKIE")
+  // kAccEcn, in the order written: "e0b", "ceb", "e1b" and their values.
+  std::vector<std::pair<std::string, uint32_t>> counters;
 };
 
 struct Options {
@@ -106,6 +111,7 @@ struct TcpPacket {
   std::optional<Number> urgent;
   Options options;
   std::optional<std::string> payload;  // given in the script; else the stream's
+  bool accurate_ecn = false;           // packetdrill: E, W and A were written as one digit
 };
 
 struct IcmpPacket {
@@ -117,6 +123,7 @@ struct IcmpPacket {
   // What is quoted: a segment of that sequence number, else the last of the examined end.
   std::optional<Number> quoted_sequence;
   std::optional<uint32_t> quoted_octets;
+  std::optional<uint32_t> quoted_length;  // packetdrill: of the quoted segment, for readers
 };
 
 struct OctetPacket {
@@ -207,10 +214,10 @@ struct ImpairStatement {
 
 // The value of an argument or of a result.
 struct Value {
-  enum class Kind { kWord, kNumber, kDuration, kText, kStream, kMap, kAny, kOpaque };
+  enum class Kind { kWord, kNumber, kDuration, kText, kStream, kMap, kAny };
   Kind kind = Kind::kWord;
   Position position;
-  std::string text;         // kWord (several words joined by one space), kText, kOpaque
+  std::string text;         // kWord (several words joined by one space), kText
   Number number;            // kNumber; kStream: how many octets
   absl::Duration from, to;  // kDuration: equal unless a range
   std::vector<std::pair<std::string, Value>> map;  // kMap, in the order written
@@ -221,8 +228,7 @@ struct Argument {
   Value value;
 };
 
-// OPEN, SEND, …: the calls of RFC 9293 §3.9.1. A lower-case name is a system call of packetdrill
-// proper: its arguments are kOpaque and it is refused by check().
+// OPEN, SEND, …: the calls of RFC 9293 §3.9.1.
 struct CallStatement {
   std::string assigned;               // C = …
   v1::End end = v1::END_UNSPECIFIED;  // B.OPEN
@@ -245,6 +251,63 @@ struct CancelStatement {
   std::string task;
 };
 
+// --- packetdrill proper (LANGUAGE.md, "packetdrill's dialect") ---
+
+// An argument or the result of a system call.
+struct Expression {
+  enum class Kind {
+    kEllipsis,  // ...
+    kNumber,    // 5, 0x1f, htons(8080): `text` is then the function
+    kWord,      // SO_REUSEADDR
+    kText,      // "…", or inet_addr("…"): `text` is then the function
+    kOr,        // A | B
+    kList,      // [a, b]
+    kStruct,    // {name = a, b}
+    kFollows,   // "…"...: a text of which only the beginning is written
+  };
+  Kind kind = Kind::kEllipsis;
+  Position position;
+  int64_t number = 0;
+  bool hexadecimal = false;
+  std::string text;
+  std::string function;           // htons, inet_addr, inet6_addr
+  std::vector<Expression> items;  // kOr, kList, kStruct
+  // Of a member of a kStruct: `name(size) = `. Empty: by position.
+  std::string member;
+  std::string member_size;  // "...", "1"; empty: none
+};
+
+// 0.000...0.200 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)
+struct SystemCall {
+  std::string name;
+  std::vector<Expression> arguments;
+  Expression result;
+  std::string error;                  // errno by name; empty: not judged
+  std::string error_text, note_text;  // in brackets; for readers
+};
+
+// %{ assert tcpi_snd_cwnd == 10 }%: Python over what the socket told.
+struct CodeStatement {
+  std::string text;
+};
+
+// `sysctl -q net.ipv4.tcp_sack=1`
+struct ShellStatement {
+  std::string command;
+};
+
+// --ip_version=ipv4
+struct ScriptFlag {
+  Position position;
+  std::string name;  // without the hyphens
+  std::string value;
+};
+
+enum class Dialect {
+  kCase,         // with our head
+  kPacketdrill,  // without
+};
+
 struct Statement {
   Position position;
   TimeSpec time;
@@ -252,7 +315,8 @@ struct Statement {
   std::variant<InjectStatement, ExpectStatement, SilenceStatement, HoldStatement, ClaimStatement,
                FlowStatement, FreshFlowStatement, ForgetStatement, IsnStatement, WaitStatement,
                NoteStatement, SentStatement, FloodStatement, ImpairStatement, CallStatement,
-               JoinStatement, PendingStatement, CancelStatement>
+               JoinStatement, PendingStatement, CancelStatement, SystemCall, CodeStatement,
+               ShellStatement>
       body;
 };
 
@@ -296,8 +360,10 @@ struct Head {
 struct Case {
   std::string file;    // as it is named in messages
   std::string source;  // the text, for messages that show a line
-  Head head;
-  std::vector<Clause> clauses;  // the first is "setup" if the script opens none
+  Dialect dialect = Dialect::kCase;
+  Head head;                      // kPacketdrill: the id is the file's name
+  std::vector<ScriptFlag> flags;  // kPacketdrill
+  std::vector<Clause> clauses;    // the first is "setup" if the script opens none
 };
 
 }  // namespace tcproctor::conformance

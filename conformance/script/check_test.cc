@@ -63,7 +63,6 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"+0~+1 wait 1s", "a range of times is for what is awaited"},
         Wrong{"* wait 1s", "\"*\" as time is for what is awaited"},
         Wrong{"+0...1 wait 1s", "only a call has a time at which it ends"},
-        Wrong{"socket(AF_INET) = 3", "the system call socket() is not supported yet"},
         Wrong{"DANCE(1)", "unknown call \"DANCE\": one of OPEN"},
         Wrong{"OPEN(sideways)", "OPEN needs active or passive first"},
         Wrong{"OPEN(active, colour=1)", "OPEN has no argument \"colour\""},

@@ -22,7 +22,8 @@ int hex_digit(char c) {
   return -1;
 }
 
-// Behind the last character that is no blank.
+}  // namespace
+
 Position end_of(std::string_view source) {
   const size_t last = source.find_last_not_of(" \t\r\n");
   if (last == std::string_view::npos) return {1, 1};
@@ -32,8 +33,6 @@ Position end_of(std::string_view source) {
   return {static_cast<int>(std::count(source.begin(), source.end(), '\n')) + 1,
           static_cast<int>(source.size() - begin) + 1};
 }
-
-}  // namespace
 
 Lexer::Lexer(std::string_view source) : source_(source), end_(end_of(source)) {}
 

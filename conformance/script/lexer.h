@@ -18,6 +18,9 @@ struct ScriptError {
   std::string message;
 };
 
+// Behind the last character that is no blank: the end of the file as a line that can be shown.
+Position end_of(std::string_view source);
+
 enum class TokenKind {
   kEnd,      // of the file
   kNewline,  // of a line

@@ -1,64 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// User calls: NAME(arguments) = results. A name in lower case is a system call of packetdrill
-// proper, kept as it is written.
+// User calls: NAME(arguments) = results.
 #include "conformance/script/parse_context.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
 namespace {
-
-// The arguments of a system call, cut at the commas outside all brackets.
-std::vector<Argument> opaque_arguments(ParseContext& context) {
-  std::vector<Argument> arguments;
-  std::string text;
-  int depth = 0;
-  const auto flush = [&] {
-    Value value;
-    value.kind = Value::Kind::kOpaque;
-    value.text = std::string(trim(text));
-    if (!value.text.empty()) arguments.push_back({"", std::move(value)});
-    text.clear();
-  };
-  while (true) {
-    const Token token = context.lexer().next();
-    if (token.kind == TokenKind::kEnd) {
-      context.fail(token.position, "this call is never closed: expected \")\"");
-    }
-    if (token.kind == TokenKind::kSymbol) {
-      const char c = token.text.front();
-      if (depth == 0 && c == ')') {
-        flush();
-        return arguments;
-      }
-      if (depth == 0 && c == ',') {
-        flush();
-        continue;
-      }
-      if (c == '(' || c == '[' || c == '{') ++depth;
-      if (c == ')' || c == ']' || c == '}') --depth;
-    }
-    if (token.kind == TokenKind::kString) {
-      append(text, "\"", token.text, "\"");
-    } else if (token.kind != TokenKind::kNewline) {
-      const bool words = !text.empty() && (is_letter(text.back()) || is_decimal(text.back())) &&
-                         token.kind != TokenKind::kSymbol;
-      append(text, words ? " " : "", token.text, token.unit);
-    }
-  }
-}
-
-CallStatement parse_system_call(ParseContext& context, CallStatement call) {
-  call.arguments = opaque_arguments(context);
-  if (context.take_symbol("=")) {
-    Value value;
-    value.kind = Value::Kind::kOpaque;
-    value.position = context.lexer().peek().position;
-    value.text = context.lexer().rest_of_line();
-    if (value.text.empty()) context.fail(value.position, "expected a result after \"=\"");
-    call.results.push_back(std::move(value));
-  }
-  return call;
-}
 
 // The value that begins with a word already taken.
 Value value_from_word(ParseContext& context, const Token& word) {
@@ -120,9 +66,6 @@ std::vector<Value> parse_results(ParseContext& context) {
 
 CallStatement parse_call(ParseContext& context, CallStatement call) {
   context.expect_symbol("(", cat("\"", call.name, "\""));
-  if (is_lower(call.name.front())) {
-    return parse_system_call(context, std::move(call));
-  }
   context.skip_newlines();
   while (!context.take_symbol(")")) {
     if (!call.arguments.empty()) {

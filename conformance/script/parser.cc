@@ -5,12 +5,16 @@
 #include <utility>
 
 #include "conformance/script/names.h"
+#include "conformance/script/packetdrill_parser.h"
 #include "conformance/script/parse_context.h"
 #include "conformance/script/targets.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
 namespace {
+
+constexpr std::string_view kForeignOnly =
+    " are for scripts of packetdrill's dialect, without a head";
 
 constexpr size_t kMaxErrors = 20;
 
@@ -193,7 +197,7 @@ void Parser::statement(Statement& statement) {
   }
   if (context_.at_symbol("%{") || context_.at_symbol("`")) {
     context_.fail_here(
-        cat("not supported yet: ", context_.at_symbol("`") ? "shell commands" : "%{ } assertions"));
+        cat(context_.at_symbol("`") ? "shell commands" : "%{ } assertions", kForeignOnly));
   }
   const Token word = context_.expect(TokenKind::kWord, "a statement");
   const auto end = parse_end(word.text);
@@ -227,6 +231,9 @@ CallStatement Parser::call(CallStatement call, const Token& name) {
   call.name = name.text;
   if (!context_.at_symbol("(")) {
     context_.fail(name.position, cat("expected a statement, found \"", name.text, "\""));
+  }
+  if (is_lower(name.text.front())) {
+    context_.fail(name.position, cat("system calls", kForeignOnly));
   }
   return parse_call(context_, std::move(call));
 }
@@ -465,6 +472,7 @@ ClaimStatement Parser::claim(v1::End end) {
 }  // namespace
 
 absl::StatusOr<Case> parse(std::string_view source, const std::string& file) {
+  if (dialect_of(source) == Dialect::kPacketdrill) return parse_packetdrill(source, file);
   return Parser(source, file).parse();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text of a case -> syntax tree. The language is described in LANGUAGE.md.
+// Text of a case, or of a script of packetdrill's dialect (which has no line "//: …"), -> syntax
+// tree. The languages are described in LANGUAGE.md.
 #pragma once
 
 #include <string>

@@ -7,6 +7,7 @@
 #include "conformance/script/fields.h"
 #include "conformance/script/flags.h"
 #include "conformance/script/names.h"
+#include "conformance/script/packetdrill_printer.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
@@ -57,6 +58,8 @@ std::string option(const Option& option) {
       return option.data.empty() ? "FO" : cat("FO ", hex(option.data));
     case Option::Kind::kMd5:
       return cat("md5 ", hex(option.data));
+    case Option::Kind::kFastOpenExperimental:  // of packetdrill's dialect
+    case Option::Kind::kAccEcn:
     case Option::Kind::kRaw:
       break;
   }
@@ -148,21 +151,13 @@ std::string fields(const std::vector<RawField>& fields) {
              "}");
 }
 
-std::string seconds(absl::Duration duration) {
-  const std::string text = absl::StrFormat("%.9f", absl::ToDoubleSeconds(duration));
-  std::string_view trimmed = text;
-  while (trimmed.back() == '0') trimmed.remove_suffix(1);
-  if (trimmed.back() == '.') trimmed.remove_suffix(1);
-  return std::string(trimmed);
-}
-
 std::string time(const TimeSpec& time) {
   if (time.kind == TimeSpec::Kind::kNone) return "";
   if (time.kind == TimeSpec::Kind::kAny) return "* ";
   const char* sign = time.kind == TimeSpec::Kind::kRelative ? "+" : "";
-  std::string out = cat(sign, seconds(time.at));
-  if (time.latest.has_value()) append(out, "~", sign, seconds(*time.latest));
-  if (time.ends.has_value()) append(out, "...", seconds(*time.ends));
+  std::string out = cat(sign, print_seconds(time.at));
+  if (time.latest.has_value()) append(out, "~", sign, print_seconds(*time.latest));
+  if (time.ends.has_value()) append(out, "...", print_seconds(*time.ends));
   return cat(out, " ");
 }
 
@@ -181,7 +176,6 @@ std::string value(const Value& printed) {
   const std::string suffix = printed.map.empty() ? "" : cat(" ", map(printed.map));
   switch (printed.kind) {
     case Value::Kind::kWord:
-    case Value::Kind::kOpaque:
       return printed.text;
     case Value::Kind::kNumber:
       return number(printed.number);
@@ -287,6 +281,9 @@ struct BodyPrinter {
   }
   std::string operator()(const PendingStatement& s) const { return cat("pending ", s.task); }
   std::string operator()(const CancelStatement& s) const { return cat("cancel ", s.task); }
+  std::string operator()(const SystemCall& s) const { return print_system_call(s); }
+  std::string operator()(const CodeStatement& s) const { return cat("%{", s.text, "}%"); }
+  std::string operator()(const ShellStatement& s) const { return cat("`", s.command, "`"); }
 };
 
 void key(std::string& out, std::string_view name, std::string_view text) {
@@ -368,6 +365,14 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
+std::string print_seconds(absl::Duration duration) {
+  const std::string text = absl::StrFormat("%.9f", absl::ToDoubleSeconds(duration));
+  std::string_view trimmed = text;
+  while (trimmed.back() == '0') trimmed.remove_suffix(1);
+  if (trimmed.back() == '.') trimmed.remove_suffix(1);
+  return std::string(trimmed);
+}
+
 std::string print_duration(absl::Duration duration) {
   if (duration < absl::ZeroDuration()) return cat("-", print_duration(-duration));
   static constexpr std::array<std::string_view, 5> kNames = {"h", "min", "s", "ms", "us"};
@@ -379,7 +384,7 @@ std::string print_duration(absl::Duration duration) {
     const int64_t count = absl::IDivDuration(duration, lengths[i], &rest);
     if (rest == absl::ZeroDuration()) return cat(count, kNames[i]);
   }
-  return cat(seconds(duration), "s");
+  return cat(print_seconds(duration), "s");
 }
 
 std::string print_options(const Options& written) {
@@ -412,6 +417,7 @@ std::string print_statement(const Statement& statement) {
 }
 
 std::string print(const Case& test_case) {
+  if (test_case.dialect == Dialect::kPacketdrill) return print_packetdrill(test_case);
   std::string out = head(test_case.head);
   for (const Clause& clause : test_case.clauses) {
     append(out, "\n", clause_line(clause), "\n");

@@ -14,6 +14,8 @@ std::string print_statement(const Statement& statement);  // without the end of 
 std::string print_packet(const Packet& packet);
 std::string print_options(const Options& options);  // "<mss 1460,nop>"; empty if none are written
 std::string print_value(const Value& value);
+// "0.3", without needless zeroes.
+std::string print_seconds(absl::Duration duration);
 // "300ms", "2h", "0s".
 std::string print_duration(absl::Duration duration);
 // A text in quotes with everything but printable ASCII escaped.

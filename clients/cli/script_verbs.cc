@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// check, fmt
+#include <limits>
+#include <memory>
+
+#include "clients/cli/verb.h"
+#include "clients/cli/verbs.h"
+#include "conformance/runner/script_file.h"
+#include "conformance/script/check.h"
+#include "conformance/script/printer.h"
+
+namespace tcproctor::cli {
+namespace {
+
+class Check : public Verb {
+ public:
+  Check()
+      : Verb({.name = "check",
+              .operands = "FILE...",
+              .summary = "Says what is wrong with cases and packetdrill scripts; runs nothing",
+              .help = "Needs no daemon. Prints file:line:column, what is wrong, and the line. Exit "
+                      "status\n"
+                      "0 if all are well, else 1. A file without a line \"//: ...\" is a script of "
+                      "packetdrill's\ndialect.\n\n"
+                      "  tcproctor check case.pkt scripts/*.pkt\n",
+              .min_operands = 1,
+              .max_operands = std::numeric_limits<size_t>::max()}) {}
+
+  absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
+    size_t wrong = 0;
+    for (const std::string& file : files) {
+      const absl::StatusOr<conformance::Case> script = conformance::read_script(file);
+      const absl::Status status = script.ok() ? conformance::check(*script) : script.status();
+      if (status.ok()) continue;
+      ++wrong;
+      context.err() << status.message() << "\n";
+    }
+    context.text() << files.size() - wrong << " of " << files.size() << " are well\n";
+    return wrong == 0 ? kExitOk : kExitOutcome;
+  }
+};
+
+class Fmt : public Verb {
+ public:
+  Fmt()
+      : Verb({.name = "fmt",
+              .operands = "FILE...",
+              .summary = "Prints cases and packetdrill scripts in their canonical form",
+              .help = "Needs no daemon. One statement a line, comments left out; what is printed "
+                      "means the\nsame, and is printed the same again.\n\n"
+                      "  tcproctor fmt case.pkt\n",
+              .min_operands = 1,
+              .max_operands = std::numeric_limits<size_t>::max()}) {}
+
+  absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
+    for (const std::string& file : files) {
+      const absl::StatusOr<conformance::Case> script = conformance::read_script(file);
+      if (!script.ok()) return script.status();
+      context.text() << conformance::print(*script);
+    }
+    return kExitOk;
+  }
+};
+
+}  // namespace
+
+void add_script_verbs(VerbList& verbs) {
+  verbs.push_back(std::make_unique<Check>());
+  verbs.push_back(std::make_unique<Fmt>());
+}
+
+}  // namespace tcproctor::cli
