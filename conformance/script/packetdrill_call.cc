@@ -61,8 +61,7 @@ Expression ExpressionParser::word() {
   const ForeignToken token = lexer_.next();
   made.position = token.position;
   made.text = token.text;
-  const bool called =
-      made.text == "htons" || made.text == "inet_addr" || made.text == "inet6_addr";
+  const bool called = made.text == "htons" || made.text == "inet_addr" || made.text == "inet6_addr";
   if (called) {
     function(made);
   } else if (!foreign_constant(made.text).has_value() &&
