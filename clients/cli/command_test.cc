@@ -77,9 +77,10 @@ TEST_F(CommandTest, EveryVerbHasHelpWithAnExample) {
 
 TEST_F(CommandTest, Overview) {
   EXPECT_EQ(run_bare({"help"}), kExitOk);
-  for (const char* name : {"run", "list", "explain", "session create", "session exec", "open",
-                           "accept", "send", "receive", "close", "release", "abort", "status",
-                           "inject", "capture", "call", "serve", "version"}) {
+  for (const char* name :
+       {"run",   "list",    "explain", "session create", "session exec", "open",   "accept",
+        "send",  "receive", "close",   "release",        "abort",        "status", "options",
+        "watch", "inject",  "capture", "call",           "serve",        "version"}) {
     EXPECT_THAT(out_, HasSubstr(absl::StrCat("  ", name, " ")));
   }
   EXPECT_EQ(run_bare({}), kExitError);
@@ -359,19 +360,77 @@ TEST_F(CommandTest, StatusForms) {
   EXPECT_THAT(err_, HasSubstr("state \"DONE\""));
 }
 
-TEST_F(CommandTest, StatusWatch) {
-  std::vector<v1::ConnectionEvent> events(2);
+TEST_F(CommandTest, Watch) {
+  std::vector<v1::ConnectionEvent> events(3);
   events[0].mutable_state_change()->set_from(v1::TCP_STATE_LISTEN);
   events[0].mutable_state_change()->set_to(v1::TCP_STATE_SYN_RECEIVED);
   events[0].mutable_state_change()->set_cause("SYN");
   events[1].set_error(v1::OUTCOME_CONNECTION_RESET);
+  v1::Drop& drop = *events[2].mutable_dropped();
+  drop.set_section("RFC 9293 §3.10.7.4");
+  drop.set_check(5);
+  drop.set_reason("no ACK");
+  drop.mutable_pair()->mutable_remote()->set_address("192.0.2.1");
+  drop.set_flags(2);
+  drop.set_sequence_number(100);
   daemon_.endpoint.watch.answer_all(events);
-  EXPECT_EQ(run({"status", "s1", "6", "--watch"}), kExitOk);
+  EXPECT_EQ(run({"watch", "s1", "6"}), kExitOk);
   EXPECT_EQ(daemon_.endpoint.watch.last().connection(), 6U);
   EXPECT_THAT(out_, HasSubstr("LISTEN -> SYN-RECEIVED  (SYN)\n"));
   EXPECT_THAT(out_, HasSubstr("CONNECTION-RESET\n"));
-  EXPECT_EQ(run({"status", "s1", "--watch", "--json", "-"}), kExitOk);
-  EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 2);
+  EXPECT_THAT(out_, HasSubstr("no connection  dropped: RFC 9293 §3.10.7.4 check 5 (no ACK)  "
+                              "192.0.2.1:0 > *:0 S seq 100 ack 0 len 0\n"));
+  EXPECT_EQ(run({"watch", "s1", "--json", "-"}), kExitOk);
+  EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 3);
+  EXPECT_EQ(run({"watch", "s1", "B/192.0.2.2:80-192.0.2.1:4"}), kExitError);
+}
+
+TEST_F(CommandTest, OptionsAreSetAndShown) {
+  v1::ConnectionOptions options;
+  options.set_congestion_control(v1::CONGESTION_ALGORITHM_RENO);
+  options.mutable_user_timeout()->set_seconds(30);
+  daemon_.endpoint.set_options.answer(options);
+  daemon_.endpoint.get_options.answer(options);
+  EXPECT_EQ(run({"options", "s1", "6", "congestion_control=reno", "user_timeout=30s",
+                 "keys=peers { peer: '192.0.2.1' md5: 'secret' }"}),
+            kExitOk);
+  EXPECT_EQ(out_, "  user_timeout 30s\n  congestion_control RENO\n");
+  const v1::SetOptionsRequest request = daemon_.endpoint.set_options.last();
+  EXPECT_EQ(request.connection().id(), 6U);
+  EXPECT_EQ(request.options().congestion_control(), v1::CONGESTION_ALGORITHM_RENO);
+  EXPECT_EQ(request.options().user_timeout().seconds(), 30);
+  EXPECT_EQ(request.options().keys().peers(0).md5(), "secret");
+  EXPECT_EQ(run({"options", "s1", "6"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("congestion_control RENO\n"));
+  EXPECT_EQ(run({"options", "s1", "6", "ecn=maybe"}), kExitError);
+  EXPECT_THAT(err_,
+              HasSubstr("\"maybe\" is no value for ecn: expected one of OFF, ACCEPT, REQUEST"));
+  EXPECT_EQ(run({"options", "s1", "6", "no_delay"}), kExitError);
+  EXPECT_EQ(run({"options", "s1", "6", "keys=peers { md5 }"}), kExitError);
+}
+
+TEST_F(CommandTest, OpenTakesOptionsByNameAndData) {
+  v1::OpenResponse opened;
+  opened.set_outcome(v1::OUTCOME_OK);
+  opened.set_connection(6);
+  opened.set_accepted(2);
+  daemon_.endpoint.open.answer(opened);
+  EXPECT_EQ(run({"open", "s1", "--end", "A", "--to", "192.0.2.2:80", "--set", "fast_open=on",
+                 "--set", "ecn=REQUEST", "--data", "hello"}),
+            kExitOk);
+  const v1::OpenRequest request = daemon_.endpoint.open.last();
+  EXPECT_TRUE(request.options().fast_open());
+  EXPECT_EQ(request.options().ecn(), v1::ECN_USE_REQUEST);
+  EXPECT_EQ(request.data(), "hello");
+  EXPECT_THAT(err_, HasSubstr("2 of 5 octets were taken"));
+}
+
+TEST_F(CommandTest, CloseLingers) {
+  v1::CallResponse response;
+  response.set_outcome(v1::OUTCOME_CONNECTION_ABORTED);
+  daemon_.endpoint.close.answer(response);
+  EXPECT_EQ(run({"close", "s1", "6", "--linger", "5s"}), kExitOutcome);
+  EXPECT_EQ(daemon_.endpoint.close.last().linger().seconds(), 5);
 }
 
 TEST_F(CommandTest, InjectFlags) {

@@ -36,7 +36,11 @@ class Open : public Verb {
                   "  C=$(tcproctor open $ID --end A --to :80 --wait)         # active\n"
                   "  tcproctor open $ID --end A --to [2001:db8::2]:80 --timeout 3s --wait\n"
                   "  tcproctor open $ID --end B --local :80 --options "
-                  "'{\"mss\":536,\"no_delay\":true}'\n",
+                  "'{\"mss\":536,\"no_delay\":true}'\n"
+                  "  tcproctor open $ID --end A --to :80 --set congestion_control=RENO --set "
+                  "ecn=REQUEST\n"
+                  "  tcproctor open $ID --end A --to :80 --set fast_open=on --data hello\n"
+                  "  tcproctor open $ID --end A --to :80 --set \"keys=peers { md5: 'secret' }\"\n",
               .min_operands = 1,
               .max_operands = 1}) {}
 
@@ -51,7 +55,10 @@ class Open : public Verb {
     flags.add("wait", &wait_, "", "active: return when ESTABLISHED or failed, not at once");
     flags.add("timeout", &timeout_, "DURATION", "of --wait, session time");
     flags.add("listener", &from_listener_, "ID", "turn this listener into an active OPEN");
+    flags.add("set", &set_, "NAME=VALUE", "one of ConnectionOptions; may be given again");
     flags.add("options", &options_, "JSON", "ConnectionOptions, or @FILE with them");
+    flags.add("data", &data_, "TEXT",
+              "active: the first octets to send; with fast_open in the SYN");
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
@@ -63,6 +70,10 @@ class Open : public Verb {
     const absl::StatusOr<v1::OpenResponse> response = client->open(request);
     if (!response.ok()) return response.status();
     if (absl::Status status = context.emit(*response); !status.ok()) return status;
+    if (response->accepted() < data_.size()) {
+      context.err() << response->accepted() << " of " << data_.size()
+                    << " octets were taken, the rest is for send\n";
+    }
     return report(context, response->outcome(), response->connection(), response->pair());
   }
 
@@ -77,6 +88,8 @@ class Open : public Verb {
       if (absl::Status status = parse_json(*options_, request.mutable_options()); !status.ok())
         return status;
     }
+    request.mutable_options()->MergeFrom(set_.options);
+    request.set_data(data_);
     for (const auto& [text, target] :
          {std::pair(&local_, request.mutable_local()),
           std::pair(to_ ? &to_ : &remote_, request.mutable_remote())}) {
@@ -108,6 +121,8 @@ class Open : public Verb {
   }
 
   std::optional<std::string> end_, to_, local_, remote_, options_;
+  OptionsFlag set_;
+  std::string data_;
   std::optional<uint32_t> backlog_;
   std::optional<absl::Duration> timeout_;
   uint64_t from_listener_ = 0;

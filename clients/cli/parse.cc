@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "conformance/script/flags.h"
 #include "conformance/script/names.h"
+#include "conformance/script/reflect.h"
 
 namespace tcproctor::cli {
 
@@ -135,6 +136,21 @@ absl::StatusOr<std::string> parse_hex(const std::string& text) {
         absl::StrCat("\"", text, "\": an odd number of hexadecimal digits, want two for an octet"));
   }
   return absl::HexStringToBytes(digits);
+}
+
+absl::Status parse_option(const std::string& text, v1::ConnectionOptions& options) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" is not of the form NAME=VALUE, as in no_delay=on"));
+  }
+  return conformance::set_field(options, text.substr(0, equals), text.substr(equals + 1));
+}
+
+bool AbslParseFlag(absl::string_view text, OptionsFlag* flag, std::string* error) {
+  const absl::Status status = parse_option(std::string(text), flag->options);
+  *error = std::string(status.message());
+  return status.ok();
 }
 
 absl::Status parse_json(const std::string& text, google::protobuf::Message* message) {

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "tcproctor/v1/endpoint.pb.h"
 #include "tcproctor/v1/segment.pb.h"
 
@@ -35,6 +36,15 @@ absl::StatusOr<uint32_t> parse_tcp_flags(const std::string& text);
 
 // "0x01ff", "01 ff" or "01:ff" as octets.
 absl::StatusOr<std::string> parse_hex(const std::string& text);
+
+// One field of ConnectionOptions, "NAME=VALUE": numbers, on and off, times such as 300ms, the
+// values of enums without their prefix, messages in the text form of protocol buffers.
+absl::Status parse_option(const std::string& text, v1::ConnectionOptions& options);
+// A flag for it that may be given again and again.
+struct OptionsFlag {
+  v1::ConnectionOptions options;
+};
+bool AbslParseFlag(absl::string_view text, OptionsFlag* flag, std::string* error);
 
 // A message from JSON: the text itself, or the file that "@FILE" names.
 absl::Status parse_json(const std::string& text, google::protobuf::Message* message);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// status
+// status, options
 #include <google/protobuf/text_format.h>
 
 #include <optional>
@@ -12,6 +12,7 @@
 #include "clients/cli/verbs.h"
 #include "clients/cpp/convert.h"
 #include "conformance/script/names.h"
+#include "conformance/script/reflect.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -31,53 +32,48 @@ std::string duration_text(const google::protobuf::Duration& duration) {
   return absl::FormatDuration(absl::Trunc(client::from_proto(duration), absl::Microseconds(1)));
 }
 
-// Everything the TCP told beyond the line above: a new field shows up here without a change.
-std::string details(const v1::ConnectionStatus& status) {
-  const google::protobuf::Reflection* reflection = status.GetReflection();
+// The fields of a message that are set, one a line, those of messages in it with a dot: a new field
+// shows up here without a change.
+void append_fields(const google::protobuf::Message& message, const std::string& prefix,
+                   std::string& text) {
+  const google::protobuf::Reflection* reflection = message.GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection->ListFields(status, &fields);
-  std::string text;
+  reflection->ListFields(message, &fields);
   for (const google::protobuf::FieldDescriptor* field : fields) {
-    if (field->number() <= v1::ConnectionStatus::kPairFieldNumber) continue;
     if (field->is_repeated()) continue;
+    const std::string name = absl::StrCat(prefix, field->name());
     std::string value;
     if (field->message_type() == google::protobuf::Duration::descriptor()) {
       value = duration_text(
-          dynamic_cast<const google::protobuf::Duration&>(reflection->GetMessage(status, field)));
-    } else if (field->message_type()) {
-      value = reflection->GetMessage(status, field).ShortDebugString();
+          dynamic_cast<const google::protobuf::Duration&>(reflection->GetMessage(message, field)));
+    } else if (field->message_type() != nullptr) {
+      append_fields(reflection->GetMessage(message, field), name + ".", text);
+      continue;
+    } else if (field->enum_type() != nullptr) {
+      value = conformance::hyphenated(reflection->GetEnum(message, field)->name(),
+                                      conformance::enum_prefix(field->enum_type()));
     } else {
-      google::protobuf::TextFormat::PrintFieldValueToString(status, field, -1, &value);
+      google::protobuf::TextFormat::PrintFieldValueToString(message, field, -1, &value);
     }
-    absl::StrAppend(&text, "  ", field->name(), " ", value, "\n");
+    absl::StrAppend(&text, "  ", name, " ", value, "\n");
   }
+}
+
+// Everything the TCP told beyond the line above.
+std::string details(const v1::ConnectionStatus& status) {
+  v1::ConnectionStatus rest = status;
+  rest.clear_connection();
+  rest.clear_end();
+  rest.clear_state();
+  rest.clear_pair();
+  std::string text;
+  append_fields(rest, "", text);
   for (const v1::Timer& timer : status.timers()) {
     absl::StrAppend(&text, "  timer ",
                     conformance::hyphenated(v1::TimerKind_Name(timer.kind()), "TIMER_KIND_"),
                     " in ", duration_text(timer.remaining()), "\n");
   }
   return text;
-}
-
-std::string event_line(const v1::ConnectionEvent& event) {
-  std::string text = absl::StrFormat("%12.6f  %s  connection %d  ",
-                                     absl::ToDoubleSeconds(client::from_proto(event.time())),
-                                     conformance::end_name(event.end()), event.connection());
-  if (event.has_state_change()) {
-    const v1::StateChange& change = event.state_change();
-    absl::StrAppend(&text, conformance::state_name(change.from()), " -> ",
-                    conformance::state_name(change.to()), change.cause().empty() ? "" : "  (",
-                    change.cause(), change.cause().empty() ? "" : ")");
-  } else if (event.event_case() == v1::ConnectionEvent::kError) {
-    absl::StrAppend(&text, conformance::outcome_name(event.error()));
-  } else {
-    v1::ConnectionEvent rest = event;
-    rest.clear_time();
-    rest.clear_end();
-    rest.clear_connection();
-    absl::StrAppend(&text, rest.ShortDebugString());
-  }
-  return text + "\n";
 }
 
 class StatusVerb : public Verb {
@@ -91,9 +87,7 @@ class StatusVerb : public Verb {
                   "With --wait the exit status is 1 when the state was not reached in time.\n\n"
                   "  tcproctor status $ID\n"
                   "  tcproctor status $ID $C\n"
-                  "  tcproctor status $ID $C --wait ESTABLISHED --timeout 1s\n"
-                  "  tcproctor status $ID --watch          # state changes and errors, as they "
-                  "come\n",
+                  "  tcproctor status $ID $C --wait ESTABLISHED --timeout 1s\n",
               .min_operands = 1,
               .max_operands = 2}) {}
 
@@ -101,7 +95,6 @@ class StatusVerb : public Verb {
     flags.add("end", &end_, "END", "only the connections of A or B");
     flags.add("wait", &wait_, "STATE,...", "wait until the connection is in one of these states");
     flags.add("timeout", &timeout_, "DURATION", "of --wait, session time; default: no limit");
-    flags.add("watch", &watch_, "", "print events from now on, until the session ends");
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
@@ -118,11 +111,8 @@ class StatusVerb : public Verb {
       ref = *named;
     }
     if (wait_ && !ref) return absl::InvalidArgumentError("--wait needs a CONNECTION");
-    if (watch_ && ref && ref->name_case() != v1::ConnectionRef::kId)
-      return absl::InvalidArgumentError("--watch needs a connection's id, or none for all");
     const absl::StatusOr<client::Client> client = context.connect();
     if (!client.ok()) return client.status();
-    if (watch_) return watch(context, *client, operands[0], end, ref ? ref->id() : 0);
     if (wait_) return wait(context, *client, *ref);
     if (ref) return status(context, *client, *ref);
     return list(context, *client, operands[0], end);
@@ -166,32 +156,49 @@ class StatusVerb : public Verb {
     return response->outcome() == v1::OUTCOME_OK ? kExitOk : kExitOutcome;
   }
 
-  static absl::StatusOr<int> watch(Context& context, const client::Client& client,
-                                   const std::string& session, v1::End end, uint64_t connection) {
-    v1::WatchRequest request;
-    request.set_session(session);
-    request.set_end(end);
-    request.set_connection(connection);
-    if (absl::Status there = client.get_session(session).status(); !there.ok()) return there;
-    absl::Status written;
-    const absl::Status status = client.watch(request, [&](const v1::ConnectionEvent& event) {
-      context.text() << event_line(event) << std::flush;
-      written = context.emit_line(event);
-      return written.ok();
-    });
-    if (!written.ok()) return written;
-    return end_of_following(context, status);
-  }
-
   std::optional<std::string> end_, wait_;
   std::optional<absl::Duration> timeout_;
-  bool watch_ = false;
+};
+
+class OptionsVerb : public Verb {
+ public:
+  OptionsVerb()
+      : Verb({.name = "options",
+              .operands = "SESSION CONNECTION [NAME=VALUE...]",
+              .summary = "Sets options of a connection, and shows them all as they then are",
+              .help = "The names are those of ConnectionOptions, the values as for open --set.\n\n"
+                      "  tcproctor options $ID $C\n"
+                      "  tcproctor options $ID $C congestion_control=RENO user_timeout=30s\n",
+              .min_operands = 2,
+              .max_operands = 64}) {}
+
+  absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
+    const absl::StatusOr<v1::ConnectionRef> ref = parse_connection(operands[0], operands[1]);
+    if (!ref.ok()) return ref.status();
+    v1::SetOptionsRequest request;
+    *request.mutable_connection() = *ref;
+    for (size_t i = 2; i < operands.size(); ++i) {
+      absl::Status status = parse_option(operands[i], *request.mutable_options());
+      if (!status.ok()) return status;
+    }
+    const absl::StatusOr<client::Client> client = context.connect();
+    if (!client.ok()) return client.status();
+    const absl::StatusOr<v1::ConnectionOptions> options =
+        operands.size() == 2 ? client->get_options(*ref) : client->set_options(request);
+    if (!options.ok()) return options.status();
+    std::string text;
+    append_fields(*options, "", text);
+    context.text() << text;
+    if (absl::Status status = context.emit(*options); !status.ok()) return status;
+    return kExitOk;
+  }
 };
 
 }  // namespace
 
 void add_status_verbs(VerbList& verbs) {
   verbs.push_back(std::make_unique<StatusVerb>());
+  verbs.push_back(std::make_unique<OptionsVerb>());
 }
 
 }  // namespace tcproctor::cli

@@ -14,7 +14,8 @@ void add_exec_verbs(VerbList& verbs);      // session exec
 void add_open_verbs(VerbList& verbs);      // open, accept
 void add_transfer_verbs(VerbList& verbs);  // send, receive
 void add_close_verbs(VerbList& verbs);     // close, release, abort
-void add_status_verbs(VerbList& verbs);    // status
+void add_status_verbs(VerbList& verbs);    // status, options
+void add_watch_verbs(VerbList& verbs);     // watch
 void add_inject_verbs(VerbList& verbs);    // inject
 void add_capture_verbs(VerbList& verbs);   // capture
 void add_serve_verbs(VerbList& verbs);     // serve

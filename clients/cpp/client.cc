@@ -140,10 +140,9 @@ absl::StatusOr<v1::ReceiveResponse> Client::receive(const v1::ReceiveRequest& re
   return unary(*endpoint_, &v1::Endpoint::Stub::Receive, request, deadline);
 }
 
-absl::StatusOr<v1::CallResponse> Client::close(const v1::ConnectionRef& connection,
+absl::StatusOr<v1::CallResponse> Client::close(const v1::CloseRequest& request,
                                                Deadline deadline) const {
-  return unary(*endpoint_, &v1::Endpoint::Stub::Close, of_connection<v1::CloseRequest>(connection),
-               deadline);
+  return unary(*endpoint_, &v1::Endpoint::Stub::Close, request, deadline);
 }
 
 absl::StatusOr<v1::CallResponse> Client::release(const v1::ConnectionRef& connection,

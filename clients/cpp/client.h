@@ -68,7 +68,7 @@ class Client {
                                         Deadline deadline = kNoDeadline) const;
   absl::StatusOr<v1::ReceiveResponse> receive(const v1::ReceiveRequest& request,
                                               Deadline deadline = kNoDeadline) const;
-  absl::StatusOr<v1::CallResponse> close(const v1::ConnectionRef& connection,
+  absl::StatusOr<v1::CallResponse> close(const v1::CloseRequest& request,
                                          Deadline deadline = kNoDeadline) const;
   absl::StatusOr<v1::CallResponse> release(const v1::ConnectionRef& connection,
                                            Deadline deadline = kNoDeadline) const;

@@ -141,7 +141,20 @@ absl::StatusOr<v1::ReceiveResponse> Connection::receive(ReceiveOptions options) 
 }
 
 absl::StatusOr<v1::Outcome> Connection::close() const {
-  return outcome_of(client_.close(ref()));
+  v1::CloseRequest request;
+  *request.mutable_connection() = ref();
+  return outcome_of(client_.close(request));
+}
+
+absl::StatusOr<v1::Outcome> Connection::close(absl::Duration linger) const {
+  v1::CloseRequest request;
+  *request.mutable_connection() = ref();
+  *request.mutable_linger() = to_proto(linger);
+  return outcome_of(client_.close(request));
+}
+
+absl::StatusOr<v1::ConnectionOptions> Connection::options() const {
+  return client_.get_options(ref());
 }
 absl::StatusOr<v1::Outcome> Connection::release() const {
   return outcome_of(client_.release(ref()));
@@ -270,9 +283,11 @@ absl::StatusOr<Opened> Session::connect(v1::End end, uint16_t remote_port,
   request.set_wait(options.wait);
   set_timeout(request, options.timeout);
   *request.mutable_options() = options.options;
+  request.set_data(options.data);
   const absl::StatusOr<v1::OpenResponse> response = client().open(request);
   if (!response.ok()) return response.status();
-  return Opened{response->outcome(), connection(response->connection()), response->pair()};
+  return Opened{response->outcome(), connection(response->connection()), response->pair(),
+                response->accepted()};
 }
 
 Connection Session::connection(uint64_t connection_id) const {

@@ -66,7 +66,10 @@ class Connection {
   // RECEIVE. Outcome END_OF_STREAM: the peer closed and everything was read.
   absl::StatusOr<v1::ReceiveResponse> receive(ReceiveOptions options = {}) const;
 
-  absl::StatusOr<v1::Outcome> close() const;    // FIN, go on receiving
+  absl::StatusOr<v1::Outcome> close() const;  // FIN, go on receiving
+  // The same, and waits until all data and the FIN are acknowledged (OK) or the connection failed;
+  // after `linger` it is aborted: CONNECTION_ABORTED.
+  absl::StatusOr<v1::Outcome> close(absl::Duration linger) const;
   absl::StatusOr<v1::Outcome> release() const;  // give up, as close(2)
   absl::StatusOr<v1::Outcome> abort() const;    // RST
 
@@ -74,6 +77,7 @@ class Connection {
   // The status once the connection is in that state; DEADLINE_EXCEEDED after `timeout`, with the
   // state it was in.
   absl::StatusOr<v1::ConnectionStatus> wait_for(v1::TcpState state, absl::Duration timeout) const;
+  absl::StatusOr<v1::ConnectionOptions> options() const;
   // Only the fields that are set are changed; returns them all as they now are.
   absl::StatusOr<v1::ConnectionOptions> set_options(const v1::ConnectionOptions& options) const;
 
@@ -98,6 +102,7 @@ struct Opened {
   // Id 0 where the open failed before a connection existed.
   Connection connection;
   v1::FourTuple pair;
+  uint64_t accepted = 0;  // octets of ConnectOptions::data that were taken
 };
 
 struct Accepted {
@@ -119,6 +124,8 @@ struct ConnectOptions {
   bool wait = false;           // return when ESTABLISHED or failed, not at once
   absl::Duration timeout = absl::InfiniteDuration();  // of the waiting
   v1::ConnectionOptions options = {};
+  // The first octets to send; with options.fast_open they may go with the SYN.
+  std::string data = {};
 };
 
 // Owns a session: a thread renews the lease, and the session is deleted with the object. Not

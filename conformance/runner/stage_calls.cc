@@ -74,6 +74,12 @@ absl::Status set_options_of(const CallStatement& call, v1::ConnectionOptions& op
   return absl::OkStatus();
 }
 
+// What is to be sent: as it is written, or the next of the flow's own.
+std::string octets_of(const Value& what, const Flow& flow, v1::End end) {
+  if (what.kind != Value::Kind::kStream) return what.text;
+  return flow.next_octets(end, static_cast<size_t>(what.number.value));
+}
+
 }  // namespace
 
 v1::SocketAddress Stage::socket_argument(const std::string& text, v1::End end,
@@ -146,6 +152,8 @@ Result Stage::build_open(const CallStatement& call, const std::string& flow_name
   }
   const Value* backlog = named(call, "backlog");
   if (backlog != nullptr) request.set_backlog(static_cast<uint32_t>(backlog->number.value));
+  const Value* data = named(call, "data");
+  if (data != nullptr) request.set_data(octets_of(*data, on, end));
   const absl::Status status = set_options_of(call, *request.mutable_options());
   if (!status.ok()) return refused(status);
   const auto timeout = wait_time(call, waits && request.wait(), patience());
@@ -157,10 +165,7 @@ Result Stage::build_send(const CallStatement& call, v1::SendRequest& request) {
   const Connection* on = connection(call);
   if (on == nullptr) return unknown_connection(call);
   *request.mutable_connection() = reference(*on);
-  const Value& what = call.arguments.at(1).value;
-  request.set_data(what.kind == Value::Kind::kStream
-                       ? flow(on->flow).next_octets(on->end, static_cast<size_t>(what.number.value))
-                       : what.text);
+  request.set_data(octets_of(call.arguments.at(1).value, flow(on->flow), on->end));
   request.set_urgent(has_word(call, "urgent"));
   request.set_push(has_word(call, "push"));
   const Value* timeout = named(call, "timeout");
@@ -194,7 +199,11 @@ Result Stage::build_receive(const CallStatement& call, bool waits, v1::ReceiveRe
 
 Result Stage::build_call(const CallStatement& call, const std::string& flow_name, bool waits,
                          v1::Command& command, std::string& octets) {
-  if (call.name == "OPEN") return build_open(call, flow_name, waits, *command.mutable_open());
+  if (call.name == "OPEN") {
+    Result result = build_open(call, flow_name, waits, *command.mutable_open());
+    octets = command.open().data();
+    return result;
+  }
   if (call.name == "RECEIVE") return build_receive(call, waits, *command.mutable_receive());
   if (call.name == "SEND") {
     Result result = build_send(call, *command.mutable_send());
@@ -209,6 +218,8 @@ Result Stage::build_call(const CallStatement& call, const std::string& flow_name
     if (timeout.has_value()) to_proto(*timeout, *command.mutable_accept()->mutable_timeout());
   } else if (call.name == "CLOSE") {
     *command.mutable_close()->mutable_connection() = reference(*on);
+    const Value* linger = named(call, "linger");
+    if (linger != nullptr) to_proto(linger->from, *command.mutable_close()->mutable_linger());
   } else if (call.name == "RELEASE") {
     *command.mutable_release()->mutable_connection() = reference(*on);
   } else {
@@ -290,6 +301,8 @@ Result Stage::judge(const CallStatement& call, const std::string& flow_name,
   if (call.name == "OPEN") {
     name_connection(call.assigned, report.open().connection(), report.open().pair(),
                     end_or_examined(call.end), flow_name);
+    flow(flow_name).side(end_or_examined(call.end)).sent +=
+        octets.substr(0, report.open().accepted());
     return judge_outcome(call, report.open().outcome());
   }
   if (call.name == "ACCEPT") {

@@ -52,10 +52,12 @@ bool event_matches(const v1::ConnectionEvent& event, const std::string& kind,
       return kind == "acceptable";
     case v1::ConnectionEvent::kHalfOpenAlarm:
       return kind == "half_open_alarm";
-    case v1::ConnectionEvent::kDropped:
-      return kind == "dropped";
-    default:
+    case v1::ConnectionEvent::EVENT_NOT_SET:
       return false;
+    default:  // those of the trace go by the names of their fields
+      return kind == v1::ConnectionEvent::descriptor()
+                         ->FindFieldByNumber(static_cast<int>(event.event_case()))
+                         ->name();
   }
 }
 
@@ -75,10 +77,16 @@ std::string event_text(const v1::ConnectionEvent& event) {
       return "acceptable";
     case v1::ConnectionEvent::kHalfOpenAlarm:
       return "half_open_alarm";
-    case v1::ConnectionEvent::kDropped:
-      return cat("dropped: ", event.dropped());
-    default:
+    case v1::ConnectionEvent::EVENT_NOT_SET:
       return "an event of an unknown kind";
+    default: {
+      v1::ConnectionEvent bare = event;
+      bare.clear_time();
+      bare.clear_end();
+      bare.clear_connection();
+      bare.clear_listener();
+      return bare.ShortDebugString();
+    }
   }
 }
 

@@ -84,11 +84,9 @@ void Matcher::compare(const Message& message, const FieldDescriptor& field,
       return;
     }
     case FieldDescriptor::CPPTYPE_ENUM: {
-      // "TCP_STATE_SYN_SENT" is written SYN-SENT: the prefix is that of the zero value.
+      // "TCP_STATE_SYN_SENT" is written SYN-SENT.
       const google::protobuf::EnumValueDescriptor* value = reflection->GetEnum(message, &field);
-      std::string prefix = field.enum_type()->FindValueByNumber(0)->name();
-      prefix.resize(prefix.size() - std::string_view("UNSPECIFIED").size());
-      const std::string got = hyphenated(value->name(), prefix);
+      const std::string got = hyphenated(value->name(), enum_prefix(field.enum_type()));
       if (wanted.text != got) differ(shown, wanted, got);
       return;
     }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "conformance/script/names.h"
+#include "conformance/script/printer.h"
 #include "conformance/script/reflect.h"
 #include "conformance/script/text.h"
 #include "tcproctor/v1/endpoint.pb.h"
@@ -27,11 +28,12 @@ struct CallForm {
 };
 
 constexpr std::array<CallForm, 12> kCalls = {{
-    {"OPEN", false, 1, "wait", "local,remote,backlog,timeout,from", true, true, Result::kOutcome},
+    {"OPEN", false, 1, "wait", "local,remote,backlog,timeout,from,data", true, true,
+     Result::kOutcome},
     {"ACCEPT", true, 0, "", "timeout", false, true, Result::kOutcome},
     {"SEND", true, 1, "urgent,push", "timeout", false, false, Result::kCount},
     {"RECEIVE", true, 1, "", "timeout,min", false, false, Result::kData},
-    {"CLOSE", true, 0, "", "", false, false, Result::kOutcome},
+    {"CLOSE", true, 0, "", "linger", false, false, Result::kOutcome},
     {"RELEASE", true, 0, "", "", false, false, Result::kOutcome},
     {"ABORT", true, 0, "", "", false, false, Result::kOutcome},
     {"STATE", true, 0, "", "", false, false, Result::kStates},
@@ -110,7 +112,8 @@ void CallChecker::event(const Value& value) {
   } else if (field == nullptr || field->containing_oneof() == nullptr) {
     error(cat("unknown event \"", words[0],
               "\": one of state, error, soft_error, urgent, delivery_trouble, acceptable, "
-              "half_open_alarm, dropped"));
+              "half_open_alarm, dropped, recovery, retransmission_timeout, spurious, path_mtu, "
+              "probe"));
   } else if (words[0] == "error") {
     if (words.size() > 2 || (words.size() == 2 && !parse_outcome(words[1]).has_value())) {
       error("expected error OUTCOME, e.g. error CONNECTION-RESET");
@@ -139,6 +142,9 @@ void CallChecker::positional(size_t index, const Value& value) {
 
 void CallChecker::named(const CallForm& form, const Argument& argument) {
   if (listed(form.named, argument.name)) {
+    const bool octets =
+        argument.value.kind == Value::Kind::kText || argument.value.kind == Value::Kind::kStream;
+    if (argument.name == "data" && !octets) error("data needs \"text\", hex \"…\" or bytes(N)");
     if (argument.name == "from" && names_.count(argument.value.text) == 0) {
       error(cat("no connection was named \"", argument.value.text, "\" before"));
     }
@@ -146,6 +152,9 @@ void CallChecker::named(const CallForm& form, const Argument& argument) {
   }
   if (form.takes_options &&
       v1::ConnectionOptions::descriptor()->FindFieldByName(argument.name) != nullptr) {
+    v1::ConnectionOptions scratch;
+    const absl::Status status = set_field(scratch, argument.name, print_value(argument.value));
+    if (!status.ok()) error(std::string(status.message()));
     return;
   }
   error(cat(call_.name, " has no argument \"", argument.name, "\": one of ", form.named,

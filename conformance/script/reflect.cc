@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/script/reflect.h"
 
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
 #include <optional>
 
+#include "absl/strings/ascii.h"
+#include "conformance/script/names.h"
 #include "conformance/script/parser.h"
 #include "conformance/script/text.h"
 
@@ -22,7 +27,53 @@ absl::Status wrong(std::string_view name, std::string_view text, std::string_vie
       cat("\"", text, "\" is no value for ", name, ": expected ", right));
 }
 
+// "RENO" for CONGESTION_ALGORITHM_RENO.
+absl::Status set_enum(google::protobuf::Message& message, const FieldDescriptor& field,
+                      std::string_view text) {
+  const google::protobuf::EnumDescriptor* type = field.enum_type();
+  const std::string prefix = enum_prefix(type);
+  std::string names;
+  for (int i = 0; i < type->value_count(); ++i) {
+    const google::protobuf::EnumValueDescriptor* value = type->value(i);
+    if (value->number() == 0) continue;
+    const std::string name = hyphenated(value->name(), prefix);
+    if (absl::AsciiStrToUpper(std::string(text)) == name) {
+      message.GetReflection()->SetEnum(&message, &field, value);
+      return absl::OkStatus();
+    }
+    append(names, names.empty() ? "" : ", ", name);
+  }
+  return wrong(field.name(), text, cat("one of ", names));
+}
+
+// In the protocol buffers' own text form: keys="peers { md5: 'secret' }".
+absl::Status set_message(google::protobuf::Message& message, std::string_view name,
+                         std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  class FirstError : public google::protobuf::io::ErrorCollector {
+   public:
+    void AddError(int, int, const std::string& message) override {
+      if (text.empty()) text = message;
+    }
+    std::string text;
+  };
+  FirstError error;
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (parser.ParseFromString(std::string(text), &message)) return absl::OkStatus();
+  return wrong(name, text,
+               cat("the text form of ", message.GetDescriptor()->name(), ": ", error.text));
+}
+
 }  // namespace
+
+std::string enum_prefix(const google::protobuf::EnumDescriptor* type) {
+  std::string prefix = type->FindValueByNumber(0)->name();
+  prefix.resize(prefix.size() - std::string_view("UNSPECIFIED").size());
+  return prefix;
+}
 
 std::vector<const FieldDescriptor*> find_path(const google::protobuf::Descriptor* type,
                                               std::string_view path) {
@@ -76,6 +127,10 @@ absl::Status set_field(google::protobuf::Message& message, std::string_view name
     return absl::OkStatus();
   }
   switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return set_enum(message, *field, text);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return set_message(*reflection->MutableMessage(&message, field), name, text);
     case FieldDescriptor::CPPTYPE_BOOL: {
       const auto value = parse_bool(text);
       if (!value.has_value()) return wrong(name, text, "on or off");

@@ -22,7 +22,11 @@ std::vector<const google::protobuf::FieldDescriptor*> find_path(
 
 bool is_duration(const google::protobuf::FieldDescriptor* field);
 
-// Sets a field from text: numbers, on/off/true/false/yes/no, durations such as 300ms, strings.
+// What the names of an enum's values begin with: "TCP_STATE_", taken from its zero value.
+std::string enum_prefix(const google::protobuf::EnumDescriptor* type);
+
+// Sets a field from text: numbers, on/off/true/false/yes/no, durations such as 300ms, values of an
+// enum without its prefix such as RENO, and messages in the text form of protocol buffers.
 // INVALID_ARGUMENT names the field, and what would be right.
 absl::Status set_field(google::protobuf::Message& message, std::string_view name,
                        std::string_view text);

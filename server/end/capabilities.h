@@ -36,12 +36,30 @@ inline constexpr std::string_view kCapTimeWaitAbort = "time_wait.abort";
 inline constexpr std::string_view kCapOptionsPerConnection = "options.per_connection";
 // The delay of delayed ACKs can be set.
 inline constexpr std::string_view kCapOptionsDelayedAck = "options.delayed_ack";
+// Of one connection: Reno or CUBIC; how slow start begins (HyStart++, initial window, ABC); ECN.
+inline constexpr std::string_view kCapOptionsCongestionControl = "options.congestion_control";
+inline constexpr std::string_view kCapOptionsSlowStart = "options.slow_start";
+inline constexpr std::string_view kCapOptionsEcn = "options.ecn";
+// TCP Fast Open (RFC 7413) on both sides; data given with OPEN waits where no cookie is at hand.
+inline constexpr std::string_view kCapOptionsFastOpen = "options.fast_open";
+inline constexpr std::string_view kCapOpenData = "open.data";
+// Path-MTU discovery can be switched; the User Timeout Option (RFC 5482).
+inline constexpr std::string_view kCapOptionsPathMtuDiscovery = "options.path_mtu_discovery";
+inline constexpr std::string_view kCapOptionsUserTimeoutOption = "options.user_timeout_option";
+// Segments can be signed with TCP-MD5 (RFC 2385), with TCP-AO (RFC 5925).
+inline constexpr std::string_view kCapOptionsMd5 = "options.md5";
+inline constexpr std::string_view kCapOptionsAo = "options.ao";
 // STATUS has: the RFC's send and receive variables; initial sequence numbers; all running timers.
 inline constexpr std::string_view kCapStatusVariables = "status.variables";
 inline constexpr std::string_view kCapStatusIss = "status.iss";
 inline constexpr std::string_view kCapStatusTimers = "status.timers";
 inline constexpr std::string_view kCapStatusEndOfStream = "status.end_of_stream";
-// Watch reports: urgent data; soft errors; R1; many half-open connections; dropped segments.
+// The state of loss recovery and congestion control; and what of it only the TCP itself knows: what
+// was undone, PRR, probes, what ECN has done.
+inline constexpr std::string_view kCapStatusRecovery = "status.recovery";
+inline constexpr std::string_view kCapStatusRecoveryInside = "status.recovery_inside";
+// Watch reports: urgent data; soft errors; R1; many half-open connections; what is dropped and what
+// loss recovery does.
 inline constexpr std::string_view kCapEventUrgent = "event.urgent";
 inline constexpr std::string_view kCapEventSoftError = "event.soft_error";
 inline constexpr std::string_view kCapEventDeliveryTrouble = "event.delivery_trouble";
@@ -77,10 +95,21 @@ inline constexpr auto kStackCapabilities = std::to_array<std::string_view>({
     kCapTimeWaitAbort,
     kCapOptionsPerConnection,
     kCapOptionsDelayedAck,
+    kCapOptionsCongestionControl,
+    kCapOptionsSlowStart,
+    kCapOptionsEcn,
+    kCapOptionsFastOpen,
+    kCapOptionsPathMtuDiscovery,
+    kCapOptionsUserTimeoutOption,
+    kCapOptionsMd5,
+    kCapOptionsAo,
+    kCapOpenData,
     kCapStatusVariables,
     kCapStatusIss,
     kCapStatusTimers,
     kCapStatusEndOfStream,
+    kCapStatusRecovery,
+    kCapStatusRecoveryInside,
     kCapEventUrgent,
     kCapEventSoftError,
     kCapEventDeliveryTrouble,
@@ -99,6 +128,11 @@ inline constexpr auto kKernelCapabilities = std::to_array<std::string_view>({
     kCapEmbryonicStatus,
     kCapTimeWaitAbort,
     kCapStatusEndOfStream,
+    kCapStatusRecovery,
+    kCapOptionsCongestionControl,
+    kCapOptionsFastOpen,
+    kCapOptionsPathMtuDiscovery,
+    kCapOptionsMd5,
     kCapEventUrgent,
     kCapEventSoftError,
     kCapEventHalfOpenAlarm,

@@ -22,11 +22,6 @@ absl::Status no_such_connection(uint64_t id) {
   return absl::NotFoundError(absl::StrCat("connection ", id, ": no such connection of this end"));
 }
 
-absl::Status lacks(std::string_view capability) {
-  return absl::UnimplementedError(
-      absl::StrCat("the kernel cannot do this: it lacks the capability ", std::string(capability)));
-}
-
 packet::IpFamily family_of(const v1::OpenRequest& request) {
   const std::string& text = request.has_remote() && !request.remote().address().empty()
                                 ? request.remote().address()
@@ -127,7 +122,7 @@ absl::StatusOr<KernelEnd::Connection*> KernelEnd::lookup_with_socket(uint64_t id
   // kernel gives no call access to it.
   if (!(*connection)->socket && !(*connection)->released &&
       state_of(**connection) != tcp::State::kClosed) {
-    return lacks(capability);
+    return kernel_lacks(capability);
   }
   return connection;
 }
@@ -185,12 +180,12 @@ tcp::Outcome KernelEnd::tell_apart(tcp::Outcome outcome, const packet::FourTuple
 }
 
 absl::StatusOr<v1::OpenResponse> KernelEnd::open(const v1::OpenRequest& request) {
-  if (request.from_listener() != 0) return lacks(kCapOpenListenerToActive);
+  if (request.from_listener() != 0) return kernel_lacks(kCapOpenListenerToActive);
   return request.active() ? open_active(request) : open_passive(request);
 }
 
 absl::StatusOr<v1::OpenResponse> KernelEnd::open_passive(const v1::OpenRequest& request) {
-  if (request.has_remote()) return lacks(kCapOpenPassiveSpecifiedRemote);
+  if (request.has_remote()) return kernel_lacks(kCapOpenPassiveSpecifiedRemote);
   const uint32_t backlog = request.has_backlog() ? request.backlog() : kDefaultBacklog;
   if (backlog == 0 || backlog > 65535) {
     return absl::InvalidArgumentError(
@@ -244,12 +239,23 @@ absl::StatusOr<v1::OpenResponse> KernelEnd::open_active(const v1::OpenRequest& r
   }
   absl::StatusOr<SocketOptions> options = socket_options_from_proto(request.options());
   if (!options.ok()) return options.status();
+  const bool fast_open = options->fast_open_queue.value_or(0) != 0;
+  options->fast_open_queue.reset();  // it is for listeners
+  if (!fast_open && !request.data().empty()) return kernel_lacks(kCapOpenData, "data");
   absl::StatusOr<KernelSocket> socket = KernelSocket::create(*ns_, socket_family(remote->address));
   if (!socket.ok()) return socket.status();
   if (absl::Status status = socket->set_options(*options); !status.ok()) return status;
   const packet::FourTuple wanted{*local, *remote};
   SocketResult result = socket->bind(*local);
-  if (result.ok()) result = socket->connect(*remote);
+  uint64_t accepted = 0;
+  if (result.ok() && fast_open) {
+    const TransferResult sent = socket->connect(
+        *remote, {reinterpret_cast<const uint8_t*>(request.data().data()), request.data().size()});
+    result = {sent.outcome, sent.error};
+    accepted = sent.bytes;
+  } else if (result.ok()) {
+    result = socket->connect(*remote);
+  }
   if (!result.ok() && result.outcome != tcp::Outcome::kWouldBlock) {
     return failed(tell_apart(result.outcome, wanted), wanted);
   }
@@ -260,6 +266,7 @@ absl::StatusOr<v1::OpenResponse> KernelEnd::open_active(const v1::OpenRequest& r
   if (absl::Status status = watch(connection); !status.ok()) return status;
   v1::OpenResponse response = failed(tcp::Outcome::kOk, connection.pair);
   response.set_connection(connection.id);
+  response.set_accepted(accepted);
   return response;
 }
 
@@ -297,7 +304,7 @@ absl::StatusOr<v1::SendResponse> KernelEnd::send(uint64_t id, std::string_view d
                                                  bool urgent) {
   absl::StatusOr<Connection*> connection = lookup_with_socket(id, kCapEmbryonicSend);
   if (!connection.ok()) return connection.status();
-  if ((*connection)->listener) return lacks(kCapSendOnListener);
+  if ((*connection)->listener) return kernel_lacks(kCapSendOnListener);
   v1::SendResponse response;
   if (!(*connection)->socket) {
     response.set_outcome(v1::OUTCOME_CONNECTION_DOES_NOT_EXIST);
@@ -399,6 +406,10 @@ absl::StatusOr<v1::ConnectionOptions> KernelEnd::set_options(uint64_t id,
   }
   absl::StatusOr<SocketOptions> wanted = socket_options_from_proto(options);
   if (!wanted.ok()) return wanted.status();
+  if (wanted->fast_open_queue && !(*connection)->listener) {
+    return absl::FailedPreconditionError(
+        "options.fast_open: it is in force from the SYN on and cannot be changed afterwards");
+  }
   if (absl::Status status = (*connection)->socket->set_options(*wanted); !status.ok()) {
     return status;
   }

@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "server/host/interface.h"
+#include "server/host/sysctl.h"
 
 namespace tcproctor::server {
 namespace {
@@ -53,15 +54,40 @@ class KernelEndTest : public ::testing::Test {
   }
 
   v1::OpenResponse connect(uint32_t local_port, bool reuse = false) {
+    v1::OpenRequest request = active_open(local_port);
+    if (reuse) request.mutable_options()->set_reuse_address(true);
+    return open(0, request);
+  }
+
+  v1::OpenResponse open(int end, const v1::OpenRequest& request) {
+    absl::StatusOr<v1::OpenResponse> response = end_[end]->open(request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    return response.value_or(v1::OpenResponse());
+  }
+
+  static v1::OpenRequest active_open(uint32_t local_port) {
     v1::OpenRequest request;
     request.set_active(true);
     request.mutable_local()->set_port(local_port);
     request.mutable_remote()->set_address("192.0.2.2");
     request.mutable_remote()->set_port(8080);
-    if (reuse) request.mutable_options()->set_reuse_address(true);
-    absl::StatusOr<v1::OpenResponse> response = end_[0]->open(request);
-    EXPECT_TRUE(response.ok()) << response.status();
-    return *response;
+    return request;
+  }
+
+  // A listener on port 8080 with these options, and what ACCEPT gives within half a second.
+  uint64_t listen(const v1::ConnectionOptions& options) {
+    v1::OpenRequest request;
+    request.mutable_local()->set_port(8080);
+    *request.mutable_options() = options;
+    return open(1, request).connection();
+  }
+  uint64_t accept(uint64_t listener) {
+    for (int i = 0; i < 500; ++i) {
+      const absl::StatusOr<v1::AcceptResponse> accepted = end_[1]->accept(listener);
+      if (accepted.ok() && accepted->outcome() == v1::OUTCOME_OK) return accepted->connection();
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    return 0;
   }
 
   // The state within half a second, or the last one seen.
@@ -207,12 +233,104 @@ TEST_F(KernelEndTest, BroadcastAndMulticastRemotesAreInvalid) {
   EXPECT_EQ(end_[0]->open(request)->outcome(), v1::OUTCOME_UNREACHABLE);
 }
 
+TEST_F(KernelEndTest, CongestionControlIsChosenAndTold) {
+  v1::ConnectionOptions reno;
+  reno.set_congestion_control(v1::CONGESTION_ALGORITHM_RENO);
+  const uint64_t listener = listen(reno);
+  v1::OpenRequest request = active_open(40000);
+  request.mutable_options()->set_path_mtu_discovery(false);
+  const uint64_t client = open(0, request).connection();
+  EXPECT_EQ(wait_state(0, client, v1::TCP_STATE_ESTABLISHED), v1::TCP_STATE_ESTABLISHED);
+  const uint64_t server = accept(listener);
+  EXPECT_EQ(end_[1]->get_options(server)->congestion_control(), v1::CONGESTION_ALGORITHM_RENO);
+  EXPECT_EQ(end_[1]->get_options(server)->path_mtu_discovery(), true);
+  EXPECT_EQ(end_[0]->get_options(client)->path_mtu_discovery(), false);
+
+  const v1::ConnectionStatus told = *end_[1]->status(server);
+  EXPECT_EQ(told.congestion().algorithm(), "reno");
+  EXPECT_EQ(told.congestion().phase(), v1::CONGESTION_PHASE_SLOW_START);
+  EXPECT_EQ(told.recovery().state(), v1::RECOVERY_STATE_OPEN);
+  EXPECT_EQ(told.path_mtu().mtu(), 1500u);
+  EXPECT_FALSE(told.ecn().negotiated());
+  EXPECT_GT(told.min_rtt().nanos(), 0);
+  EXPECT_EQ(told.authentication().kind(), v1::AUTHENTICATION_KIND_NONE);
+
+  ASSERT_EQ(end_[0]->send(client, std::string(1000, 'x'), true, false)->accepted(), 1000u);
+  EXPECT_EQ(wait_state(1, server, v1::TCP_STATE_ESTABLISHED), v1::TCP_STATE_ESTABLISHED);
+  absl::SleepFor(absl::Milliseconds(60));  // longer than the delay of an ACK
+  EXPECT_GE(end_[0]->status(client)->recovery().delivered_bytes(), 1000u);
+
+  v1::ConnectionOptions cubic;
+  cubic.set_congestion_control(v1::CONGESTION_ALGORITHM_CUBIC);
+  const absl::StatusOr<v1::ConnectionOptions> changed = end_[1]->set_options(server, cubic);
+  if (absl::IsInvalidArgument(changed.status())) {
+    GTEST_LOG_(INFO) << "this kernel has no CUBIC: " << changed.status();
+  } else {
+    EXPECT_EQ(changed->congestion_control(), v1::CONGESTION_ALGORITHM_CUBIC);
+  }
+}
+
+TEST_F(KernelEndTest, SignedWithMd5) {
+  v1::ConnectionOptions keys;
+  keys.mutable_keys()->add_peers()->set_md5("secret");  // every peer
+  const uint64_t listener = listen(keys);
+  v1::OpenRequest request = active_open(40000);
+  request.mutable_options()->mutable_keys()->add_peers()->set_peer("192.0.2.2");
+  request.mutable_options()->mutable_keys()->mutable_peers(0)->set_md5("secret");
+  const uint64_t client = open(0, request).connection();
+  EXPECT_EQ(wait_state(0, client, v1::TCP_STATE_ESTABLISHED), v1::TCP_STATE_ESTABLISHED);
+  const uint64_t server = accept(listener);
+  EXPECT_EQ(end_[0]->status(client)->authentication().kind(), v1::AUTHENTICATION_KIND_MD5);
+  EXPECT_EQ(end_[1]->status(server)->authentication().kind(), v1::AUTHENTICATION_KIND_MD5);
+  EXPECT_FALSE(end_[0]->get_options(client)->has_keys()) << "keys are not told";
+
+  // Another key: the listener does not hear it.
+  request = active_open(40001);
+  request.mutable_options()->mutable_keys()->add_peers()->set_md5("other");
+  const uint64_t stranger = open(0, request).connection();
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_EQ(end_[0]->status(stranger)->state(), v1::TCP_STATE_SYN_SENT);
+}
+
+TEST_F(KernelEndTest, FastOpenCarriesDataFromTheSecondOpenOn) {
+  for (const auto& ns : ns_) ASSERT_TRUE(apply_sysctls(*ns, kernel_target_defaults()).ok());
+  v1::ConnectionOptions fast;
+  fast.set_fast_open(true);
+  const uint64_t listener = listen(fast);
+  EXPECT_TRUE(end_[1]->get_options(listener)->fast_open());
+  EXPECT_EQ(end_[1]->get_options(listener)->fast_open_limit(), 16u);
+
+  v1::OpenRequest request = active_open(40000);
+  *request.mutable_options() = fast;
+  request.set_data("hello");
+  const v1::OpenResponse first = open(0, request);  // asks for a cookie
+  EXPECT_EQ(first.outcome(), v1::OUTCOME_OK);
+  EXPECT_EQ(first.accepted(), 0u);
+  EXPECT_EQ(wait_state(0, first.connection(), v1::TCP_STATE_ESTABLISHED),
+            v1::TCP_STATE_ESTABLISHED);
+  ASSERT_NE(accept(listener), 0u);
+
+  request.mutable_local()->set_port(40001);
+  const v1::OpenResponse second = open(0, request);
+  EXPECT_EQ(second.accepted(), 5u);
+  EXPECT_EQ(wait_state(0, second.connection(), v1::TCP_STATE_ESTABLISHED),
+            v1::TCP_STATE_ESTABLISHED);
+  const uint64_t server = accept(listener);
+  EXPECT_EQ(end_[1]->receive(server, 100)->data(), "hello");
+  EXPECT_TRUE(end_[0]->status(second.connection())->fast_open().data_taken());
+}
+
 TEST_F(KernelEndTest, WhatTheKernelCannotDoIsNamed) {
   const uint64_t listener = listen();
   const absl::Status send = end_[1]->send(listener, "x", false, false).status();
   EXPECT_EQ(send.code(), absl::StatusCode::kUnimplemented);
   EXPECT_NE(send.message().find("send.on_listener"), absl::string_view::npos) << send;
   EXPECT_EQ(end_[1]->status(99).status().code(), absl::StatusCode::kNotFound);
+  v1::OpenRequest with_data = active_open(40000);
+  with_data.set_data("x");
+  const absl::Status data = end_[0]->open(with_data).status();
+  EXPECT_EQ(data.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_NE(data.message().find("open.data"), absl::string_view::npos) << data;
 }
 
 }  // namespace

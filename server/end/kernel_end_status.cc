@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel end observes: states, status, events.
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 #include "absl/container/flat_hash_set.h"
 #include "server/end/capabilities.h"
@@ -68,6 +70,46 @@ void fill_from_tcp_info(const TcpInfo& info, v1::ConnectionStatus& status) {
   status.set_retransmissions(info.tcpi_retransmits);
   status.set_total_retransmissions(info.tcpi_total_retrans);
   status.set_keepalive_probes_sent(info.tcpi_probes);
+}
+
+v1::RecoveryState recovery_state(uint8_t tcpi_ca_state) {
+  constexpr std::array<v1::RecoveryState, 5> kStates = {
+      v1::RECOVERY_STATE_OPEN, v1::RECOVERY_STATE_DISORDER, v1::RECOVERY_STATE_CWR,
+      v1::RECOVERY_STATE_RECOVERY, v1::RECOVERY_STATE_LOSS};
+  return tcpi_ca_state < kStates.size() ? kStates[tcpi_ca_state] : v1::RECOVERY_STATE_UNSPECIFIED;
+}
+
+void fill_recovery(const TcpInfo& info, v1::LossRecovery& recovery) {
+  const uint32_t mss = info.tcpi_snd_mss;
+  const uint32_t left = info.tcpi_sacked + info.tcpi_lost;
+  recovery.set_state(recovery_state(info.tcpi_ca_state));
+  recovery.set_pipe_bytes(
+      (info.tcpi_unacked - std::min(left, info.tcpi_unacked) + info.tcpi_retrans) * mss);
+  recovery.set_sacked_bytes(info.tcpi_sacked * mss);
+  recovery.set_lost_bytes(info.tcpi_lost * mss);
+  recovery.set_retransmission_out_bytes(info.tcpi_retrans * mss);
+  recovery.set_delivered_bytes(info.tcpi_bytes_acked);
+  recovery.set_retransmitted_bytes(info.tcpi_bytes_retrans);
+  recovery.set_dsacks_received(info.tcpi_dsack_dups);
+  recovery.set_reordering_seen(info.tcpi_reord_seen != 0);
+  if (info.length >= offsetof(TcpInfoLayout, tcpi_total_rto_recoveries)) {  // 6.7+
+    recovery.set_timeouts(info.tcpi_total_rto);
+  }
+}
+
+// tcpi_options, which the C library's header does not name all.
+constexpr uint8_t kEcnNegotiated = 8;
+constexpr uint8_t kSynDataTaken = 32;
+
+void fill_path(const TcpInfo& info, v1::ConnectionStatus& status) {
+  status.mutable_ecn()->set_negotiated((info.tcpi_options & kEcnNegotiated) != 0);
+  status.mutable_ecn()->set_marked_delivered(info.tcpi_delivered_ce);
+  if (info.tcpi_pmtu != 0) status.mutable_path_mtu()->set_mtu(info.tcpi_pmtu);
+  if ((info.tcpi_options & kSynDataTaken) != 0) status.mutable_fast_open()->set_data_taken(true);
+  constexpr uint32_t kNone = UINT32_MAX;
+  if (info.tcpi_min_rtt != 0 && info.tcpi_min_rtt != kNone) {
+    *status.mutable_min_rtt() = server::to_proto(std::chrono::microseconds(info.tcpi_min_rtt));
+  }
 }
 
 }  // namespace
@@ -154,6 +196,14 @@ void KernelEnd::fill_from_diagnosis(const DiagnosedSocket& socket,
   }
   if (socket.info.length != 0) {
     fill_from_tcp_info(socket.info, status);
+    fill_recovery(socket.info, *status.mutable_recovery());
+    v1::CongestionState& congestion = *status.mutable_congestion();
+    congestion.set_algorithm(socket.congestion_control);
+    congestion.set_phase(congestion_phase(
+        status.recovery().state(), socket.info.tcpi_snd_cwnd < socket.info.tcpi_snd_ssthresh));
+    fill_path(socket.info, status);
+    status.mutable_authentication()->set_kind(socket.has_md5_key ? v1::AUTHENTICATION_KIND_MD5
+                                                                 : v1::AUTHENTICATION_KIND_NONE);
   } else {
     status.set_retransmissions(socket.retransmits);
   }

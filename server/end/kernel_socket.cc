@@ -175,12 +175,27 @@ SocketResult KernelSocket::connect(const packet::SocketAddress& remote) {
   sockaddr_storage address;
   const socklen_t length = to_sockaddr(remote, address_family(), address);
   if (length == 0) return {Outcome::kInvalidRemote, EAFNOSUPPORT};
-  if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) {
-    note_addresses();
-    return {};
-  }
-  const int error = errno;
-  if (error == EINPROGRESS) {
+  const bool done = ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0;
+  return connecting(remote, done ? 0 : errno);
+}
+
+TransferResult KernelSocket::connect(const packet::SocketAddress& remote,
+                                     std::span<const uint8_t> data) {
+  sockaddr_storage address;
+  const socklen_t length = to_sockaddr(remote, address_family(), address);
+  if (length == 0) return {.outcome = Outcome::kInvalidRemote, .error = EAFNOSUPPORT};
+  const ssize_t sent =
+      ::sendto(fd_.get(), data.data(), data.size(), MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&address), length);
+  const SocketResult result = connecting(remote, sent < 0 ? errno : EINPROGRESS);
+  return {.outcome = result.outcome,
+          .error = result.error,
+          .bytes = sent < 0 ? 0 : static_cast<size_t>(sent)};
+}
+
+// What connect came back with.
+SocketResult KernelSocket::connecting(const packet::SocketAddress& remote, int error) {
+  if (error == 0 || error == EINPROGRESS) {
     note_addresses();
     remote_ = remote;
   } else if (remote.address.is_multicast() || remote.address.is_broadcast()) {

@@ -29,6 +29,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -37,6 +38,7 @@
 #include "server/host/namespace.h"
 #include "server/host/unique_fd.h"
 #include "stack/packet/address.h"
+#include "stack/tcp/authentication/keys.h"
 #include "stack/tcp/outcome.h"
 
 namespace tcproctor::server {
@@ -86,6 +88,11 @@ struct SocketOptions {
   std::optional<bool> quick_ack;                     // TCP_QUICKACK (not lasting, see tcp(7))
   std::optional<bool> receive_soft_errors;           // IP_RECVERR / IPV6_RECVERR: see soft_error()
   std::optional<std::string> congestion_control;     // TCP_CONGESTION; born "cubic"
+  // TCP_FASTOPEN of a listener: connections taken by their cookie before the handshake; 0 = off.
+  std::optional<uint32_t> fast_open_queue;
+  std::optional<bool> path_mtu_discovery;  // IP_MTU_DISCOVER: WANT or DONT
+  // TCP_MD5SIG_EXT; those of the socket's IP version, instead of the ones set before. Never got.
+  std::optional<std::vector<tcp::PeerKeys>> md5_keys;
 };
 
 // An ICMP error the kernel passed on (only with receive_soft_errors).
@@ -134,6 +141,9 @@ class KernelSocket {
   // when both had reuse_address. The unspecified address is no error to Linux: it connects to the
   // host itself.
   SocketResult connect(const packet::SocketAddress& remote);
+  // The same with Fast Open (RFC 7413): the SYN asks for a cookie or, when the namespace has one of
+  // that peer, carries it and as much of `data` as fits; the octets taken are told.
+  TransferResult connect(const packet::SocketAddress& remote, std::span<const uint8_t> data);
   // kWouldBlock while SYN-SENT or SYN-RECEIVED, kOk when established, else why it failed.
   SocketResult connect_result();
 
@@ -186,15 +196,19 @@ class KernelSocket {
   int address_family() const;
   void note_addresses();
   bool take_soft_error(int error);
+  SocketResult connecting(const packet::SocketAddress& remote, int error);
+  absl::Status set_md5_keys(const std::vector<tcp::PeerKeys>& keys);
+  absl::Status set_md5_key(const tcp::PeerKeys& peer, const std::string& key);
   SocketResult failure(int error);
 
   UniqueFd fd_;
   SocketFamily family_ = SocketFamily::kIpv4;
   uint64_t cookie_ = 0;
-  packet::SocketAddress local_, remote_;  // kept: the kernel forgets them with the connection
-  bool closed_ = false;                   // our CLOSE was called
-  std::optional<IcmpError> soft_error_;   // seen by another call, not asked for yet
-  int error_ = 0;                         // what ended the connection; the kernel tells it once
+  packet::SocketAddress local_, remote_;     // kept: the kernel forgets them with the connection
+  bool closed_ = false;                      // our CLOSE was called
+  std::vector<tcp::PeerKeys> signed_peers_;  // those that have an MD5 key here, without the key
+  std::optional<IcmpError> soft_error_;      // seen by another call, not asked for yet
+  int error_ = 0;                            // what ended the connection; the kernel tells it once
 };
 
 struct KernelSocket::Accepted {

@@ -3,10 +3,12 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/end/kernel_socket.h"
@@ -46,6 +48,10 @@ constexpr Name kInLine{SOL_SOCKET, SO_OOBINLINE, "SO_OOBINLINE", "0 or 1"};
 constexpr Name kQuickAck{IPPROTO_TCP, TCP_QUICKACK, "TCP_QUICKACK", "0 or 1"};
 constexpr Name kErrors{IPPROTO_IP, IP_RECVERR, "IP_RECVERR", "0 or 1"};
 constexpr Name kErrors6{IPPROTO_IPV6, IPV6_RECVERR, "IPV6_RECVERR", "0 or 1"};
+constexpr Name kFastOpen{IPPROTO_TCP, TCP_FASTOPEN, "TCP_FASTOPEN", "0..2147483647, of a listener"};
+constexpr Name kMtuDiscover{IPPROTO_IP, IP_MTU_DISCOVER, "IP_MTU_DISCOVER", "IP_PMTUDISC_*"};
+constexpr Name kMtuDiscover6{IPPROTO_IPV6, IPV6_MTU_DISCOVER, "IPV6_MTU_DISCOVER",
+                             "IPV6_PMTUDISC_*"};
 constexpr Name kCongestion{IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION",
                            "one of net.ipv4.tcp_available_congestion_control"};
 
@@ -165,7 +171,50 @@ absl::Status KernelSocket::set_options(const SocketOptions& options) {
   setter.set(kQuickAck, options.quick_ack);
   setter.set_ip(kErrors, kErrors6, options.receive_soft_errors);
   setter.set(kCongestion, options.congestion_control);
-  return setter.status();
+  setter.set(kFastOpen, options.fast_open_queue);
+  if (options.path_mtu_discovery) {
+    const int how = *options.path_mtu_discovery ? IP_PMTUDISC_WANT : IP_PMTUDISC_DONT;
+    setter.set_ip(kMtuDiscover, kMtuDiscover6, std::optional(how));
+  }
+  if (!setter.status().ok() || !options.md5_keys) return setter.status();
+  return set_md5_keys(*options.md5_keys);
+}
+
+absl::Status KernelSocket::set_md5_keys(const std::vector<tcp::PeerKeys>& keys) {
+  for (const tcp::PeerKeys& peer : std::exchange(signed_peers_, {})) {
+    if (absl::Status status = set_md5_key(peer, ""); !status.ok()) return status;
+  }
+  for (const tcp::PeerKeys& peer : keys) {
+    const bool other_version = (family_ == SocketFamily::kIpv4 && peer.peer.is_v6()) ||
+                               (family_ == SocketFamily::kIpv6 && peer.peer.is_v4());
+    if (other_version) continue;
+    if (absl::Status status = set_md5_key(peer, peer.md5); !status.ok()) return status;
+    signed_peers_.push_back({.peer = peer.peer, .prefix_length = peer.prefix_length});
+  }
+  return absl::OkStatus();
+}
+
+// An empty key takes the peer's away.
+absl::Status KernelSocket::set_md5_key(const tcp::PeerKeys& peer, const std::string& key) {
+  tcp_md5sig request{};
+  sockaddr_storage address{};
+  to_sockaddr({peer.peer, 0}, address_family(), address);
+  if (address_family() == AF_INET6 && peer.peer.is_v4()) {
+    // Every IPv4 address is ::ffff:0.0.0.0/0 here, not ::, as it is to bind().
+    auto* const in = reinterpret_cast<sockaddr_in6*>(&address);
+    in->sin6_addr.s6_addr[10] = in->sin6_addr.s6_addr[11] = 0xFF;
+  }
+  std::memcpy(&request.tcpm_addr, &address, sizeof request.tcpm_addr);
+  request.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+  request.tcpm_prefixlen = peer.prefix_length;
+  request.tcpm_keylen = static_cast<uint16_t>(std::min(key.size(), sizeof request.tcpm_key));
+  std::memcpy(request.tcpm_key, key.data(), request.tcpm_keylen);
+  if (::setsockopt(fd_.get(), IPPROTO_TCP, TCP_MD5SIG_EXT, &request, sizeof request) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat("socket option TCP_MD5SIG_EXT for ",
+                                                    peer.peer.to_string(), "/", peer.prefix_length,
+                                                    ": errno ", errno));
 }
 
 SocketOptions KernelSocket::options() const {
@@ -190,6 +239,10 @@ SocketOptions KernelSocket::options() const {
   options.urgent_in_line = get_as<bool>(fd, kInLine);
   options.quick_ack = get_as<bool>(fd, kQuickAck);
   options.receive_soft_errors = get_as<bool>(fd, v6 ? kErrors6 : kErrors);
+  options.fast_open_queue = get_as<uint32_t>(fd, kFastOpen);
+  if (const std::optional<int> how = get(fd, v6 ? kMtuDiscover6 : kMtuDiscover)) {
+    options.path_mtu_discovery = *how != IP_PMTUDISC_DONT;
+  }
   char name[16] = {};  // TCP_CA_NAME_MAX
   socklen_t length = sizeof name;
   if (::getsockopt(fd, kCongestion.level, kCongestion.option, name, &length) == 0) {

@@ -99,6 +99,8 @@ absl::StatusOr<v1::OpenResponse> StackEnd::open(const v1::OpenRequest& request) 
   parameters->options = config_.host.tcp.defaults;
   const absl::Status merged = merge_options(request.options(), parameters->options);
   if (!merged.ok()) return merged;
+  parameters->data = {reinterpret_cast<const uint8_t*>(request.data().data()),
+                      request.data().size()};
 
   const host::OpenResult result = host_->open(now(), *parameters);
   host_loop_.kick();
@@ -107,6 +109,7 @@ absl::StatusOr<v1::OpenResponse> StackEnd::open(const v1::OpenRequest& request) 
   packet::FourTuple pair{parameters->local, parameters->remote.value_or(packet::SocketAddress{})};
   if (result.outcome == tcp::Outcome::kOk) {
     response.set_connection(id_of(result.id));
+    response.set_accepted(result.accepted);
     const absl::StatusOr<tcp::Status> status = host_->status(now(), result.id);
     if (status.ok()) {
       record_of(result.id, *status);
@@ -346,7 +349,7 @@ void StackEnd::on_host_event(const host::HostEvent& host_event) {
     }
   }
   v1::ConnectionEvent event;
-  if (event_to_proto(host_event.event, event)) {
+  if (event_to_proto(host_event, event)) {
     event.set_end(config_.side);
     if (event.has_state_change()) event.mutable_state_change()->set_step(host_event.step);
     if (host_event.id != 0) event.set_connection(id_of(host_event.id));

@@ -45,11 +45,131 @@ void set_measurements(const tcp::Status& status, v1::ConnectionStatus& proto) {
   *proto.mutable_srtt() = to_proto(status.srtt);
   *proto.mutable_rttvar() = to_proto(status.rttvar);
   *proto.mutable_rto() = to_proto(status.rto);
+  if (status.min_rtt > tcp::Duration::zero()) *proto.mutable_min_rtt() = to_proto(status.min_rtt);
+  *proto.mutable_user_timeout() = to_proto(status.user_timeout);
   proto.set_cwnd_bytes(status.cwnd);
   proto.set_ssthresh_bytes(status.ssthresh);
   proto.set_retransmissions(status.retransmissions);
   proto.set_total_retransmissions(status.total_retransmissions);
   proto.set_keepalive_probes_sent(status.keepalive_probes_sent);
+}
+
+v1::RecoveryState recovery_state(tcp::RecoveryPhase phase) {
+  switch (phase) {
+    case tcp::RecoveryPhase::kOpen:
+      return v1::RECOVERY_STATE_OPEN;
+    case tcp::RecoveryPhase::kDisorder:
+      return v1::RECOVERY_STATE_DISORDER;
+    case tcp::RecoveryPhase::kRecovery:
+      return v1::RECOVERY_STATE_RECOVERY;
+    case tcp::RecoveryPhase::kLoss:
+      return v1::RECOVERY_STATE_LOSS;
+  }
+  return v1::RECOVERY_STATE_UNSPECIFIED;
+}
+
+void set_recovery(const tcp::Status& status, v1::ConnectionStatus& proto) {
+  v1::LossRecovery& recovery = *proto.mutable_recovery();
+  recovery.set_state(recovery_state(status.recovery_phase));
+  recovery.set_pipe_bytes(status.pipe_bytes);
+  recovery.set_sacked_bytes(status.sacked_bytes);
+  recovery.set_lost_bytes(status.lost_bytes);
+  recovery.set_retransmission_out_bytes(status.retransmission_out_bytes);
+  recovery.set_delivered_bytes(status.delivered_bytes);
+  recovery.set_retransmitted_bytes(status.retransmitted_bytes);
+  recovery.set_recoveries(status.recoveries);
+  recovery.set_timeouts(status.timeouts);
+  recovery.set_spurious_recoveries(status.spurious_recoveries);
+  recovery.set_spurious_timeouts(status.spurious_timeouts);
+  recovery.set_dsacks_received(status.dsacks_received);
+  recovery.set_reordering_seen(status.reordering_seen);
+  *recovery.mutable_reordering_window() = to_proto(status.reorder_window);
+  recovery.set_tail_loss_probes(status.tail_loss_probes);
+  if (!status.rate_reduction) return;
+  recovery.mutable_rate_reduction()->set_flight_bytes(status.rate_reduction->flight);
+  recovery.mutable_rate_reduction()->set_delivered_bytes(status.rate_reduction->delivered);
+  recovery.mutable_rate_reduction()->set_sent_bytes(status.rate_reduction->sent);
+}
+
+void set_congestion(const tcp::Status& status, v1::ConnectionStatus& proto) {
+  v1::CongestionState& congestion = *proto.mutable_congestion();
+  congestion.set_algorithm(std::string(status.congestion_control));
+  congestion.set_phase(congestion_phase(proto.recovery().state(), status.slow_start));
+  if (status.css && status.recovery_phase <= tcp::RecoveryPhase::kDisorder) {
+    congestion.set_phase(v1::CONGESTION_PHASE_CONSERVATIVE_SLOW_START);
+  }
+  if (status.w_max != 0) congestion.set_w_max_bytes(status.w_max);
+  v1::EcnState& ecn = *proto.mutable_ecn();
+  ecn.set_negotiated(status.ecn_agreed);
+  ecn.set_ce_received(status.ecn.ce_received);
+  ecn.set_echoes_received(status.ecn.echoes_received);
+  ecn.set_windows_reduced(status.ecn.windows_reduced);
+  ecn.set_ect_sent(status.ecn.segments_with_ect);
+}
+
+void set_path(const tcp::Status& status, v1::ConnectionStatus& proto) {
+  proto.mutable_path_mtu()->set_mtu(status.path_mtu);
+  if (!status.fast_open) return;
+  v1::FastOpenState& fast_open = *proto.mutable_fast_open();
+  fast_open.set_cookie_requested(status.fast_open->cookie_requested);
+  fast_open.set_cookie_sent(status.fast_open->cookie_sent);
+  fast_open.set_data_in_syn(status.fast_open->data_in_syn);
+  fast_open.set_data_taken(status.fast_open->data_taken);
+  fast_open.set_failed(status.fast_open->failed);
+}
+
+void set_protection(const tcp::Status& status, v1::ConnectionStatus& proto) {
+  v1::Authentication& authentication = *proto.mutable_authentication();
+  authentication.set_kind(to_proto<v1::AuthenticationKind>(status.authentication));
+  authentication.set_failures(status.signature_failures);
+  if (status.ao_key_ids) {
+    authentication.set_current_key(status.ao_key_ids->current_key);
+    authentication.set_rnext_key(status.ao_key_ids->rnext_key);
+    authentication.set_received_key(status.ao_key_ids->received_key_id);
+    authentication.set_received_rnext_key(status.ao_key_ids->received_rnext_key_id);
+  }
+  proto.set_challenge_acks_sent(status.challenge_acks_sent);
+  proto.set_challenge_acks_throttled(status.challenge_acks_throttled);
+}
+
+void set_drop(const host::HostEvent& event, v1::Drop& drop) {
+  const tcp::Cause cause = tcp::parse_cause(event.event.cause);
+  drop.set_section(std::string(cause.section));
+  drop.set_check(cause.check);
+  drop.set_reason(std::string(cause.reason));
+  if (!event.dropped) return;
+  *drop.mutable_pair() = to_proto(event.dropped->pair);
+  drop.set_icmp(event.dropped->icmp);
+  drop.set_sequence_number(event.dropped->sequence_number);
+  drop.set_acknowledgment_number(event.dropped->acknowledgment_number);
+  drop.set_flags(event.dropped->flags);
+  drop.set_length(event.dropped->length);
+}
+
+// The events of the trace.
+void set_trace(const host::HostEvent& host_event, v1::ConnectionEvent& proto) {
+  const tcp::Event& event = host_event.event;
+  if (event.kind == tcp::Event::Kind::kDropped) {
+    set_drop(host_event, *proto.mutable_dropped());
+  } else if (event.kind == tcp::Event::Kind::kRecovery) {
+    proto.mutable_recovery()->set_from(recovery_state(event.phase_before));
+    proto.mutable_recovery()->set_to(recovery_state(event.phase_after));
+    proto.mutable_recovery()->set_cwnd_bytes(event.cwnd);
+    proto.mutable_recovery()->set_ssthresh_bytes(event.ssthresh);
+  } else if (event.kind == tcp::Event::Kind::kTimeout) {
+    proto.mutable_retransmission_timeout()->set_in_a_row(event.count);
+    *proto.mutable_retransmission_timeout()->mutable_rto() = to_proto(event.rto);
+  } else if (event.kind == tcp::Event::Kind::kSpurious) {
+    proto.mutable_spurious()->set_timeout(event.count != 0);
+    proto.mutable_spurious()->set_cwnd_bytes(event.cwnd);
+    proto.mutable_spurious()->set_ssthresh_bytes(event.ssthresh);
+  } else if (event.kind == tcp::Event::Kind::kPathMtu) {
+    proto.mutable_path_mtu()->set_from(event.mtu_before);
+    proto.mutable_path_mtu()->set_to(event.mtu_after);
+  } else {
+    proto.mutable_probe()->set_kind(to_proto<v1::ProbeKind>(event.probe));
+    proto.mutable_probe()->set_in_a_row(event.count);
+  }
 }
 
 }  // namespace
@@ -67,6 +187,10 @@ v1::ConnectionStatus status_to_proto(const tcp::Status& status) {
     proto.set_end_of_stream(status.end_of_stream);
     set_sequence_variables(status, proto);
     set_measurements(status, proto);
+    set_recovery(status, proto);
+    set_congestion(status, proto);
+    set_path(status, proto);
+    set_protection(status, proto);
   }
   if (status.soft_error_type != 0 || status.soft_error_code != 0) {
     proto.set_soft_error_type(status.soft_error_type);
@@ -78,6 +202,9 @@ v1::ConnectionStatus status_to_proto(const tcp::Status& status) {
   add_timer(status.time_wait_timer, v1::TIMER_KIND_TIME_WAIT, proto);
   add_timer(status.delayed_ack_timer, v1::TIMER_KIND_DELAYED_ACK, proto);
   add_timer(status.user_timer, v1::TIMER_KIND_USER, proto);
+  add_timer(status.tail_loss_probe_timer, v1::TIMER_KIND_TAIL_LOSS_PROBE, proto);
+  add_timer(status.reordering_timer, v1::TIMER_KIND_REORDERING, proto);
+  add_timer(status.orphan_timer, v1::TIMER_KIND_ORPHAN, proto);
   return proto;
 }
 
@@ -93,7 +220,8 @@ v1::HalfOpen half_open_to_proto(const host::HalfOpenSummary& summary) {
   return proto;
 }
 
-bool event_to_proto(const tcp::Event& event, v1::ConnectionEvent& proto) {
+bool event_to_proto(const host::HostEvent& host_event, v1::ConnectionEvent& proto) {
+  const tcp::Event& event = host_event.event;
   *proto.mutable_time() = to_proto(event.time);
   switch (event.kind) {
     case tcp::Event::Kind::kStateChange:
@@ -121,7 +249,12 @@ bool event_to_proto(const tcp::Event& event, v1::ConnectionEvent& proto) {
       proto.mutable_half_open_alarm();
       return true;
     case tcp::Event::Kind::kDropped:
-      proto.set_dropped(std::string(event.cause));
+    case tcp::Event::Kind::kRecovery:
+    case tcp::Event::Kind::kTimeout:
+    case tcp::Event::Kind::kSpurious:
+    case tcp::Event::Kind::kPathMtu:
+    case tcp::Event::Kind::kProbe:
+      set_trace(host_event, proto);
       return true;
     case tcp::Event::Kind::kReadable:
     case tcp::Event::Kind::kWritable:

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "stack/host/host.h"
-#include "stack/tcp/event.h"
 #include "stack/tcp/status.h"
 #include "tcproctor/v1/endpoint.pb.h"
 
@@ -13,6 +12,6 @@ namespace tcproctor::server {
 v1::ConnectionStatus status_to_proto(const tcp::Status& status);
 v1::HalfOpen half_open_to_proto(const host::HalfOpenSummary& summary);
 // Time and event. False for events that only wake waiting calls (readable, writable).
-bool event_to_proto(const tcp::Event& event, v1::ConnectionEvent& proto);
+bool event_to_proto(const host::HostEvent& event, v1::ConnectionEvent& proto);
 
 }  // namespace tcproctor::server

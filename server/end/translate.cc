@@ -52,6 +52,12 @@ v1::FourTuple to_proto(const packet::FourTuple& pair) {
   return proto;
 }
 
+v1::CongestionPhase congestion_phase(v1::RecoveryState recovery, bool slow_start) {
+  if (recovery == v1::RECOVERY_STATE_RECOVERY) return v1::CONGESTION_PHASE_RECOVERY;
+  if (recovery == v1::RECOVERY_STATE_LOSS) return v1::CONGESTION_PHASE_LOSS;
+  return slow_start ? v1::CONGESTION_PHASE_SLOW_START : v1::CONGESTION_PHASE_AVOIDANCE;
+}
+
 absl::StatusOr<packet::SocketAddress> from_proto(const v1::SocketAddress& socket,
                                                  std::string_view field, packet::IpFamily family) {
   if (socket.port() > 65535) {

@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <string>
 
+#include "stack/tcp/authentication/authenticator.h"
+#include "stack/tcp/event.h"
+#include "stack/tcp/settings.h"
+
 namespace tcproctor::server {
 namespace {
 
@@ -29,6 +33,39 @@ TEST(Translate, EveryOutcomeHasTheSameNameInTheContract) {
     EXPECT_EQ(v1::Outcome_Name(to_proto(outcome)),
               "OUTCOME_" + proto_style(tcp::to_string(outcome)));
   }
+}
+
+TEST(Translate, EnumsHaveTheOrderOfTheContract) {
+  using tcp::AuthenticationKind;
+  EXPECT_EQ(to_proto<v1::CongestionAlgorithm>(tcp::CongestionAlgorithm::kReno),
+            v1::CONGESTION_ALGORITHM_RENO);
+  EXPECT_EQ(to_proto<v1::CongestionAlgorithm>(tcp::CongestionAlgorithm::kCubic),
+            v1::CONGESTION_ALGORITHM_CUBIC);
+  EXPECT_EQ(to_proto<v1::InitialWindow>(tcp::InitialWindow::kRfc5681), v1::INITIAL_WINDOW_RFC5681);
+  EXPECT_EQ(to_proto<v1::InitialWindow>(tcp::InitialWindow::kRfc6928), v1::INITIAL_WINDOW_RFC6928);
+  EXPECT_EQ(to_proto<v1::EcnUse>(tcp::EcnUse::kOff), v1::ECN_USE_OFF);
+  EXPECT_EQ(to_proto<v1::EcnUse>(tcp::EcnUse::kAccept), v1::ECN_USE_ACCEPT);
+  EXPECT_EQ(to_proto<v1::EcnUse>(tcp::EcnUse::kRequest), v1::ECN_USE_REQUEST);
+  EXPECT_EQ(to_proto<v1::AuthenticationKind>(AuthenticationKind::kNone),
+            v1::AUTHENTICATION_KIND_NONE);
+  EXPECT_EQ(to_proto<v1::AuthenticationKind>(AuthenticationKind::kMd5),
+            v1::AUTHENTICATION_KIND_MD5);
+  EXPECT_EQ(to_proto<v1::AuthenticationKind>(AuthenticationKind::kAo), v1::AUTHENTICATION_KIND_AO);
+  EXPECT_EQ(to_proto<v1::ProbeKind>(tcp::ProbeKind::kKeepalive), v1::PROBE_KIND_KEEPALIVE);
+  EXPECT_EQ(to_proto<v1::ProbeKind>(tcp::ProbeKind::kWindow), v1::PROBE_KIND_WINDOW);
+  EXPECT_EQ(to_proto<v1::ProbeKind>(tcp::ProbeKind::kTailLoss), v1::PROBE_KIND_TAIL_LOSS);
+}
+
+TEST(Translate, EnumsComeBack) {
+  tcp::EcnUse use = tcp::EcnUse::kOff;
+  const auto read = [&use](v1::EcnUse proto) {
+    return enum_from_proto(proto, v1::EcnUse_IsValid(proto), "ecn", use);
+  };
+  EXPECT_TRUE(read(v1::ECN_USE_REQUEST).ok());
+  EXPECT_EQ(use, tcp::EcnUse::kRequest);
+  EXPECT_TRUE(read(v1::ECN_USE_UNSPECIFIED).ok());
+  EXPECT_EQ(use, tcp::EcnUse::kRequest) << "left as it is";
+  EXPECT_EQ(read(static_cast<v1::EcnUse>(9)).message(), "options.ecn: 9 is none of its values");
 }
 
 TEST(Translate, AddressErrorsNameTheField) {

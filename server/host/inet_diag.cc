@@ -85,6 +85,29 @@ SocketMemory memory_of(const nlattr* attribute) {
           .drops = words[SK_MEMINFO_DROPS]};
 }
 
+// As linux/tcp.h has it, which cannot be had beside netinet/tcp.h.
+struct DiagnosedMd5Key {
+  uint8_t family, prefix_length;
+  uint16_t key_length;
+  std::array<uint8_t, 16> address;
+  std::array<uint8_t, 80> key;
+};
+
+bool has_md5_key(const nlattr* attribute, const DiagnosedSocket& socket) {
+  const auto* bytes = static_cast<const uint8_t*>(nla_data(attribute));
+  const size_t count = static_cast<size_t>(nla_len(attribute)) / sizeof(DiagnosedMd5Key);
+  for (size_t i = 0; i < count; ++i) {
+    if (socket.state == tcp::State::kListen) return true;
+    DiagnosedMd5Key key;
+    std::memcpy(&key, bytes + i * sizeof key, sizeof key);
+    const packet::IpAddress address =
+        key.family == AF_INET6 ? unmapped(key.address)
+                               : packet::IpAddress::v4_bytes(std::span(key.address).first<4>());
+    if (socket.remote.address.in_prefix(address, key.prefix_length)) return true;
+  }
+  return false;
+}
+
 void read_attributes(nlmsghdr* header, DiagnosedSocket& socket) {
   const nlattr* attribute = nlmsg_attrdata(header, sizeof(inet_diag_msg));
   int remaining = nlmsg_attrlen(header, sizeof(inet_diag_msg));
@@ -105,6 +128,9 @@ void read_attributes(nlmsghdr* header, DiagnosedSocket& socket) {
       case INET_DIAG_SHUTDOWN:
         socket.receive_shut = (value_of<uint8_t>(attribute) & 1) != 0;
         socket.send_shut = (value_of<uint8_t>(attribute) & 2) != 0;
+        break;
+      case INET_DIAG_MD5SIG:
+        socket.has_md5_key = has_md5_key(attribute, socket);
         break;
       case INET_DIAG_SKMEMINFO:
         socket.memory = memory_of(attribute);

@@ -58,6 +58,7 @@ struct DiagnosedSocket {
   uint32_t send_queue = 0;
   bool send_shut = false, receive_shut = false;  // shutdown(2) or FIN seen
   std::string congestion_control;                // e.g. "cubic"; empty where there is none
+  bool has_md5_key = false;                      // for its remote address; LISTEN: for anybody
   uint8_t tos = 0;
   uint8_t family = 0;  // AF_INET, AF_INET6 of the kernel's socket (a dual-stack one is AF_INET6)
   uint32_t interface = 0;  // index it is bound to, 0 = none

@@ -140,6 +140,8 @@ const std::vector<Sysctl>& kernel_target_defaults() {
       {"net.ipv4.conf.all.rp_filter", "0",
        "crafted segments from any source must reach TCP; inherited from the machine otherwise"},
       {"net.ipv4.conf.default.rp_filter", "0", "likewise, for devices made later"},
+      {"net.ipv4.tcp_fastopen", "3",
+       "sockets may use Fast Open (RFC 7413) on both sides; none does that was not asked to"},
       {"net.ipv4.icmp_ratelimit", "0", "every ICMP error that is due must be seen"},
       {"net.ipv6.icmp.ratelimit", "0", "likewise"},
   };

@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/end/stack_options.h"
 #include "server/session/lease.h"
 #include "server/time_proto.h"
 
@@ -44,6 +45,19 @@ absl::Status read_duration(bool present, const google::protobuf::Duration& proto
   return absl::OkStatus();
 }
 
+absl::Status read_ports(const v1::StackEnd& spec, absl::string_view name, tcp::Settings& settings) {
+  const uint32_t first =
+      spec.has_ephemeral_first() ? spec.ephemeral_first() : settings.ephemeral_first;
+  const uint32_t last = spec.has_ephemeral_last() ? spec.ephemeral_last() : settings.ephemeral_last;
+  if (first < 1 || first > last || last > 65535) {
+    return invalid(absl::StrCat(name, ".stack.ephemeral_first"),
+                   absl::StrCat(first, " to ", last, " is no range of ports; 1..65535"));
+  }
+  settings.ephemeral_first = static_cast<uint16_t>(first);
+  settings.ephemeral_last = static_cast<uint16_t>(last);
+  return absl::OkStatus();
+}
+
 absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPlan& plan) {
   tcp::Settings& settings = plan.settings;
   struct DurationField {
@@ -63,6 +77,12 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
        settings.orphan_fin_wait_2},
       {spec.has_quiet_time(), spec.quiet_time(), "quiet_time", milliseconds(0),
        settings.quiet_time},
+      {spec.has_challenge_ack_interval(), spec.challenge_ack_interval(), "challenge_ack_interval",
+       milliseconds(1), settings.challenge_ack_interval},
+      {spec.has_user_timeout_lower_limit(), spec.user_timeout_lower_limit(),
+       "user_timeout_lower_limit", milliseconds(1), settings.user_timeout_lower_limit},
+      {spec.has_user_timeout_upper_limit(), spec.user_timeout_upper_limit(),
+       "user_timeout_upper_limit", milliseconds(1), settings.user_timeout_upper_limit},
   };
   for (const DurationField& duration : durations) {
     const absl::Status status = read_duration(duration.present, duration.proto,
@@ -84,6 +104,9 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
   if (spec.has_half_open_alarm() && spec.half_open_alarm() < 1) {
     return invalid(absl::StrCat(name, ".stack.half_open_alarm"), "0 is too small, from 1 on");
   }
+  if (settings.user_timeout_lower_limit > settings.user_timeout_upper_limit) {
+    return invalid(absl::StrCat(name, ".stack.user_timeout_lower_limit"), "is above the upper one");
+  }
   if (spec.has_challenge_ack_limit()) settings.challenge_ack_limit = spec.challenge_ack_limit();
   if (spec.has_syn_cookies()) settings.syn_cookies = spec.syn_cookies();
   if (spec.has_syn_cache_size()) settings.syn_cache_size = spec.syn_cache_size();
@@ -91,8 +114,17 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
   if (spec.has_rfc1337()) settings.rfc1337 = spec.rfc1337();
   if (spec.has_rfc6191()) settings.rfc6191 = spec.rfc6191();
   if (spec.has_hard_icmp_aborts()) settings.hard_icmp_aborts = spec.hard_icmp_aborts();
+  if (spec.has_rack_tlp()) settings.rack_tlp = spec.rack_tlp();
+  if (spec.has_frto()) settings.frto = spec.frto();
+  if (spec.has_refuse_unexpected_signatures()) {
+    settings.refuse_unexpected_signatures = spec.refuse_unexpected_signatures();
+  }
   plan.trace = spec.trace();
-  return absl::OkStatus();
+  const absl::Status status = read_ports(spec, name, settings);
+  if (!status.ok()) return status;
+  const absl::Status merged = merge_options(spec.defaults(), settings.defaults);
+  if (merged.ok()) return merged;
+  return {merged.code(), absl::StrCat(name, ".stack.defaults: ", merged.message())};
 }
 
 absl::Status read_kernel(const v1::KernelEnd& spec, absl::string_view name, EndPlan& plan) {

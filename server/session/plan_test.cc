@@ -64,12 +64,27 @@ TEST(PlanTest, SettingsOfTheStackAreTaken) {
   stack.set_syn_cache_size(16);
   stack.set_rfc1337(true);
   stack.set_trace(true);
+  stack.set_rack_tlp(false);
+  stack.set_frto(false);
+  stack.set_refuse_unexpected_signatures(true);
+  stack.mutable_challenge_ack_interval()->set_seconds(5);
+  stack.mutable_user_timeout_lower_limit()->set_seconds(10);
+  stack.set_ephemeral_first(1024);
+  stack.set_ephemeral_last(1024);
+  stack.mutable_defaults()->set_congestion_control(v1::CONGESTION_ALGORITHM_RENO);
   const absl::StatusOr<SessionPlan> plan = plan_session(request);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->a.settings.msl, std::chrono::seconds(1));
   EXPECT_EQ(plan->a.settings.syn_cache_size, 16u);
   EXPECT_TRUE(plan->a.settings.rfc1337);
   EXPECT_TRUE(plan->a.trace);
+  EXPECT_FALSE(plan->a.settings.rack_tlp);
+  EXPECT_FALSE(plan->a.settings.frto);
+  EXPECT_TRUE(plan->a.settings.refuse_unexpected_signatures);
+  EXPECT_EQ(plan->a.settings.challenge_ack_interval, std::chrono::seconds(5));
+  EXPECT_EQ(plan->a.settings.user_timeout_lower_limit, std::chrono::seconds(10));
+  EXPECT_EQ(plan->a.settings.ephemeral_last, 1024);
+  EXPECT_EQ(plan->a.settings.defaults.congestion_control, tcp::CongestionAlgorithm::kReno);
 }
 
 struct Refusal {
@@ -94,6 +109,16 @@ INSTANTIATE_TEST_SUITE_P(
     All, RefusalTest,
     ::testing::Values(
         Refusal{"a", [](Request& r) { r.clear_a(); }},
+        Refusal{"a.stack.ephemeral_first",
+                [](Request& r) { r.mutable_a()->mutable_stack()->set_ephemeral_first(0); }},
+        Refusal{"a.stack.ephemeral_first",
+                [](Request& r) { r.mutable_a()->mutable_stack()->set_ephemeral_last(1); }},
+        Refusal{"a.stack.user_timeout_lower_limit",
+                [](Request& r) {
+                  r.mutable_a()->mutable_stack()->mutable_user_timeout_upper_limit()->set_seconds(1);
+                }},
+        Refusal{"a.stack.defaults",
+                [](Request& r) { r.mutable_a()->mutable_stack()->mutable_defaults()->set_ttl(0); }},
         Refusal{"b", [](Request& r) { r.clear_b(); }},
         Refusal{"b",
                 [](Request& r) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/time_proto.h"
+#include "stack/packet/tcp_header.h"
 #include "stack/tcp/check.h"
 
 namespace tcproctor::server {
@@ -14,6 +15,29 @@ namespace {
 
 // While nobody waits but somebody watches, an end that must be asked is asked this much less often.
 constexpr int kWatchPollFactor = 5;
+// So many of the newest segments of a log are looked at for one that an end has dropped.
+constexpr uint64_t kRecentSegments = 256;
+
+// The newest of them that `to` may have dropped; 0: none.
+uint64_t number_in_log(const WireLog& log, v1::End to, const v1::Drop& drop) {
+  if (drop.icmp()) return 0;
+  const uint64_t oldest = log.last() > kRecentSegments ? log.last() - kRecentSegments : 0;
+  for (uint64_t number = log.last(); number > oldest; --number) {
+    const LogRecord* const record = log.find(number);
+    if (record == nullptr) return 0;
+    packet::TcpSegment segment;
+    if (record->from == to || !record->examined) continue;
+    (void)packet::parse_tcp_packet(record->packet, packet::ChecksumPolicy::kTrusted, segment);
+    const packet::TcpHeader& header = segment.header;
+    const bool same = header.source_port == drop.pair().remote().port() &&
+                      header.destination_port == drop.pair().local().port() &&
+                      header.sequence_number == drop.sequence_number() &&
+                      header.acknowledgment_number == drop.acknowledgment_number() &&
+                      header.flags == drop.flags() && segment.payload.size() == drop.length();
+    if (same) return number;
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -226,7 +250,11 @@ void Session::drain_events() {
 
 void Session::drain_events_of(End& end) {
   v1::ConnectionEvent event;
+  const Wire* const wire = bench_->wire();
   while (end.next_event(event)) {
+    if (event.has_dropped() && wire != nullptr) {
+      event.mutable_dropped()->set_number(number_in_log(wire->log(), event.end(), event.dropped()));
+    }
     for (const auto& [id, subscriber] : subscribers_) {
       if (subscriber.on_event) subscriber.on_event(event);
     }

@@ -185,10 +185,12 @@ class Session : public std::enable_shared_from_this<Session> {
                        Done<Response> done);
   // Nothing for an absent timeout: the caller's own deadline bounds the call.
   absl::StatusOr<std::optional<tcp::Instant>> deadline_after(
-      bool present, const google::protobuf::Duration& timeout) const;
+      bool present, const google::protobuf::Duration& timeout, const char* field = "timeout") const;
   OperationId call_on(const v1::ConnectionRef& ref,
                       absl::StatusOr<v1::Outcome> (End::*method)(uint64_t),
                       Done<v1::CallResponse>& done);
+  // CLOSE, and ABORT at `deadline` unless all is acknowledged by then.
+  OperationId linger(const Target& target, tcp::Instant deadline, Done<v1::CallResponse> done);
   std::optional<v1::WaitStateResponse> look_at_state(const v1::WaitStateRequest& request);
 
   // ABORTED: the ends go on for ever without time passing.

@@ -26,6 +26,25 @@ v1::Outcome given_up(Moment moment) {
   return moment == Moment::kCancelled ? v1::OUTCOME_CANCELLED : v1::OUTCOME_WOULD_BLOCK;
 }
 
+absl::Status check_size(const std::string& data) {
+  if (data.size() <= kMaxCallBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "data: ", data.size(), " octets are over the limit of ", kMaxCallBytes, " in one call"));
+}
+
+// Of a connection that is being closed: how its lingering ends; nothing: it goes on.
+std::optional<v1::Outcome> linger_outcome(const v1::ConnectionStatus& status) {
+  switch (status.state()) {
+    case v1::TCP_STATE_FIN_WAIT_2:  // our FIN is acknowledged, and all data before it
+    case v1::TCP_STATE_TIME_WAIT:
+      return v1::OUTCOME_OK;
+    case v1::TCP_STATE_CLOSED:
+      return status.last_error();
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 // --- naming ---
@@ -100,9 +119,9 @@ absl::StatusOr<Session::Target> Session::resolve(const v1::ConnectionRef& ref,
 }
 
 absl::StatusOr<std::optional<tcp::Instant>> Session::deadline_after(
-    bool present, const google::protobuf::Duration& timeout) const {
+    bool present, const google::protobuf::Duration& timeout, const char* field) const {
   if (!present) return std::nullopt;
-  const absl::StatusOr<tcp::Duration> duration = duration_from_proto(timeout, "timeout");
+  const absl::StatusOr<tcp::Duration> duration = duration_from_proto(timeout, field);
   if (!duration.ok()) return duration.status();
   return now() + *duration;
 }
@@ -116,6 +135,11 @@ OperationId Session::open(const v1::OpenRequest& request, Done<v1::OpenResponse>
     return answer<v1::OpenResponse>(
         done, absl::InvalidArgumentError("wait: is for an active OPEN; a passive one has Accept"));
   }
+  absl::Status checked = check_size(request.data());
+  if (checked.ok() && !request.data().empty() && !request.active()) {
+    checked = absl::InvalidArgumentError("data: is for an active OPEN");
+  }
+  if (!checked.ok()) return answer<v1::OpenResponse>(done, checked);
   if (request.from_listener() != 0 && !(*end)->owns(request.from_listener())) {
     return answer<v1::OpenResponse>(done, unknown_connection(request.from_listener()));
   }
@@ -174,12 +198,8 @@ OperationId Session::accept(const v1::AcceptRequest& request, Done<v1::AcceptRes
 OperationId Session::send(const v1::SendRequest& request, Done<v1::SendResponse> done) {
   const absl::StatusOr<Target> target = resolve(request.connection(), "connection");
   if (!target.ok()) return answer<v1::SendResponse>(done, target.status());
-  if (request.data().size() > kMaxCallBytes) {
-    return answer<v1::SendResponse>(
-        done, absl::InvalidArgumentError(absl::StrCat("data: ", request.data().size(),
-                                                      " octets are over the limit of ",
-                                                      kMaxCallBytes, " in one call")));
-  }
+  const absl::Status checked = check_size(request.data());
+  if (!checked.ok()) return answer<v1::SendResponse>(done, checked);
   absl::StatusOr<std::optional<tcp::Instant>> deadline =
       deadline_after(request.has_timeout(), request.timeout());
   if (!deadline.ok()) return answer<v1::SendResponse>(done, deadline.status());
@@ -275,7 +295,52 @@ OperationId Session::call_on(const v1::ConnectionRef& ref,
 }
 
 OperationId Session::close(const v1::CloseRequest& request, Done<v1::CallResponse> done) {
-  return call_on(request.connection(), &End::close, done);
+  if (!request.has_linger()) return call_on(request.connection(), &End::close, done);
+  const absl::StatusOr<Target> target = resolve(request.connection(), "connection");
+  absl::Status status = target.status();
+  const absl::StatusOr<std::optional<tcp::Instant>> deadline =
+      deadline_after(true, request.linger(), "linger");
+  if (status.ok()) status = deadline.status();
+  if (!status.ok()) return answer<v1::CallResponse>(done, status);
+  return linger(*target, **deadline, std::move(done));
+}
+
+OperationId Session::linger(const Target& target, tcp::Instant deadline,
+                            Done<v1::CallResponse> done) {
+  const absl::StatusOr<v1::ConnectionStatus> before = target.end->status(target.connection);
+  if (!before.ok()) return answer<v1::CallResponse>(done, before.status());
+  const absl::StatusOr<v1::Outcome> closed = target.end->close(target.connection);
+  if (!closed.ok()) return answer<v1::CallResponse>(done, closed.status());
+  note_activity();
+  v1::CallResponse response;
+  response.set_outcome(*closed);
+  // CLOSE in SYN-SENT gives up what was queued (EM-SYN-SENT-CLOSE-01).
+  const bool unsent = before->state() == v1::TCP_STATE_SYN_SENT && before->send_queue_bytes() > 0;
+  if (*closed == v1::OUTCOME_OK && unsent) response.set_outcome(v1::OUTCOME_CONNECTION_ABORTED);
+  const bool waits =
+      (*closed == v1::OUTCOME_OK && !unsent && before->state() != v1::TCP_STATE_LISTEN) ||
+      *closed == v1::OUTCOME_CONNECTION_CLOSING;  // closed before
+  if (!waits) return answer<v1::CallResponse>(done, response);
+  return wait_for<v1::CallResponse>(
+      deadline,
+      [this, target](Moment moment) -> std::optional<absl::StatusOr<v1::CallResponse>> {
+        v1::CallResponse reply;
+        const absl::StatusOr<v1::ConnectionStatus> status = target.end->status(target.connection);
+        if (!status.ok()) return status.status();
+        if (const std::optional<v1::Outcome> ended = linger_outcome(*status)) {
+          reply.set_outcome(*ended);
+          return reply;
+        }
+        if (moment == Moment::kActivity) return std::nullopt;
+        reply.set_outcome(v1::OUTCOME_CANCELLED);
+        if (moment == Moment::kCancelled) return reply;
+        const absl::StatusOr<v1::Outcome> aborted = target.end->abort(target.connection);
+        if (!aborted.ok()) return aborted.status();
+        note_activity();
+        reply.set_outcome(v1::OUTCOME_CONNECTION_ABORTED);
+        return reply;
+      },
+      std::move(done));
 }
 
 OperationId Session::release(const v1::ReleaseRequest& request, Done<v1::CallResponse> done) {

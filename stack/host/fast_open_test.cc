@@ -63,8 +63,11 @@ TEST_F(FastOpenTest, SecondOpenCarriesDataThatIsThereBeforeTheHandshakeIsDone) {
   EXPECT_EQ(pair_.state(*pair_.a, second.id), State::kEstablished);
   EXPECT_EQ(received(accepted.id), 0u) << "once is enough";
   EXPECT_EQ(pair_.b->accept(pair_.now, pair_.listener).outcome, Outcome::kWouldBlock);
-  EXPECT_TRUE(pair_.a->status(pair_.now, second.id)->syn_data);
-  EXPECT_TRUE(pair_.b->status(pair_.now, accepted.id)->syn_data);
+  EXPECT_TRUE(
+      pair_.a->status(pair_.now, second.id)->fast_open.value_or(tcp::FastOpenReport{}).data_taken);
+  EXPECT_TRUE(pair_.b->status(pair_.now, accepted.id)
+                  ->fast_open.value_or(tcp::FastOpenReport{})
+                  .data_taken);
 }
 
 // RFC7413-4.1.3.1-1: a path that swallows SYNs with data costs one timeout, once.
@@ -100,7 +103,8 @@ TEST_F(FastOpenTest, DataOfOpenWithoutIt) {
   pair_.pump();
   const OpenResult accepted = pair_.b->accept(pair_.now, pair_.listener);
   EXPECT_EQ(received(accepted.id), 100u);
-  EXPECT_FALSE(pair_.a->status(pair_.now, first.id)->syn_data);
+  EXPECT_FALSE(
+      pair_.a->status(pair_.now, first.id)->fast_open.value_or(tcp::FastOpenReport{}).data_taken);
 }
 
 // Closing the listener takes what was not accepted with it; what was accepted stays.

@@ -52,7 +52,9 @@ struct HostConfig {
   uint64_t seed = 0;  // source of every random choice: ISN secret, ports, hash secret
   bool segmentation_offload = false;  // the link takes super-segments (vnet header)
   bool checksum_offload = false;  // the link finishes checksums; needed for segmentation_offload
-  bool trace = false;  // Event kDropped for every segment that TCP drops, with the step's name
+  // The trace's events (see tcp::Event::Kind), with kDropped also for segments that a bad checksum
+  // or the like keeps from TCP, and for those to no connection.
+  bool trace = false;
 };
 
 // What travels with a frame beside its bytes.
@@ -97,11 +99,21 @@ struct OpenResult {
 using SendResult = tcp::SendResult;
 using ReceiveResult = tcp::ReceiveResult;
 
+// What was dropped, as a user would look for it in a capture.
+struct DroppedSegment {
+  packet::FourTuple pair;  // local is ours
+  bool icmp = false;       // an ICMP message that quotes a segment of ours
+  uint32_t sequence_number = 0, acknowledgment_number = 0;
+  uint16_t flags = 0;
+  uint32_t length = 0;  // octets of text
+};
+
 struct HostEvent {
-  ConnectionId id = 0;
+  ConnectionId id = 0;        // 0: of no connection
   ConnectionId listener = 0;  // for connections born of a listener
   tcp::Event event;
   uint64_t step = 0;  // the same for all that one segment, call or timer made one TCB tell; from 1
+  std::optional<DroppedSegment> dropped;  // kDropped
 };
 
 // Half-open connections of a listener (S001-syn-1).

@@ -142,6 +142,7 @@ class Host::Impl {
   void abandon_unaccepted(tcp::Instant now, ConnectionId listener);
   void stop_reopening(Index time_wait);
   void emit(HostEvent event);
+  void trace_drop(tcp::Instant now, std::string_view cause);
   tcp::Status status_of(tcp::Instant now, const Slot& slot) const;
 
   // user_calls.cc
@@ -185,7 +186,8 @@ class Host::Impl {
   std::deque<Ready> ready_;
   std::deque<Own> own_;
   std::deque<HostEvent> events_;
-  uint64_t step_ = 1;  // counts settle(): what a TCB tells at once
+  uint64_t step_ = 1;                       // counts settle(): what a TCB tells at once
+  std::optional<DroppedSegment> arriving_;  // with trace: what is being looked at
 
   // TIME-WAITs whose pair a listener is judging a SYN for, with the id of that embryonic connection
   // (0 until it is known, and for a cookie). Few at any time.

@@ -164,6 +164,9 @@ void Host::Impl::on_icmp_error(tcp::Instant now, const packet::IcmpMessage& mess
                                 .quoted_sequence_number = message.quoted->sequence_number,
                                 .quoted_length = message.quoted->packet_length,
                                 .mtu = message.mtu()};
+  if (config_.trace) {
+    arriving_ = {.pair = tuple, .icmp = true, .sequence_number = message.quoted->sequence_number};
+  }
   if (const std::optional<Index> index = table_.find(tuple)) {
     // TIME-WAIT in its small form has nothing in flight but the ACK of a FIN.
     if (tcp::Connection* const connection = table_[*index].connection()) {
@@ -180,16 +183,33 @@ void Host::Impl::on_icmp_error(tcp::Instant now, const packet::IcmpMessage& mess
 }
 
 void Host::Impl::on_tcp(tcp::Instant now, const packet::IpPacket& ip, bool checksum_trusted) {
-  // RFC9293-MUST-63; for every segment, not only SYN (RFC1122-3.2.1.3-1).
-  if (!addresses_.is_valid_source(ip.source)) return count(Drop::kInvalidSource);
   packet::TcpSegment segment;
   const ParseResult result = packet::parse_tcp_payload(
       ip, checksum_trusted ? packet::ChecksumPolicy::kTrusted : packet::ChecksumPolicy::kVerify,
       segment);
-  if (result == ParseResult::kBadTcpChecksum) return count(Drop::kBadTcpChecksum);
-  if (result != ParseResult::kOk) return count(Drop::kMalformedTcp);
+  if (config_.trace) {
+    arriving_ = {.pair = segment.four_tuple(),
+                 .sequence_number = segment.header.sequence_number,
+                 .acknowledgment_number = segment.header.acknowledgment_number,
+                 .flags = segment.header.flags,
+                 .length = static_cast<uint32_t>(segment.payload.size())};
+  }
+  const auto refuse = [&](Drop drop, std::string_view cause) {
+    count(drop);
+    trace_drop(now, cause);
+  };
+  // RFC9293-MUST-63; for every segment, not only SYN (RFC1122-3.2.1.3-1).
+  if (!addresses_.is_valid_source(ip.source)) {
+    return refuse(Drop::kInvalidSource, "RFC 9293 §3.9.2.3: its source is no host's address");
+  }
+  if (result == ParseResult::kBadTcpChecksum) {
+    return refuse(Drop::kBadTcpChecksum, "RFC 9293 §3.1: wrong checksum");
+  }
+  if (result != ParseResult::kOk) {
+    return refuse(Drop::kMalformedTcp, "RFC 9293 §3.1: malformed header");
+  }
   // RFC 9293 §3.4.3: nothing may be sent yet, so nothing is answered.
-  if (is_quiet(now)) return count(Drop::kQuietTime);
+  if (is_quiet(now)) return refuse(Drop::kQuietTime, "RFC 9293 §3.4.3: quiet time");
   ++counters_.segments_received;
   segment_arrives(now, segment);
 }
@@ -211,6 +231,7 @@ void Host::Impl::segment_arrives(tcp::Instant now, const packet::TcpSegment& seg
     return segment_to_listener(now, *listener, segment, std::nullopt);
   }
   // RFC 9293 §3.10.7.1.
+  trace_drop(now, "RFC 9293 §3.10.7.1: no connection");
   tcp::SegmentOut reset;
   if (!tcp::reset_for(segment, reset)) return;
   reset.ttl = config_.tcp.defaults.ttl;

@@ -82,7 +82,18 @@ bool Host::Impl::next_event(HostEvent& event) {
 
 void Host::Impl::emit(HostEvent event) {
   event.step = step_;
+  if (event.event.kind == tcp::Event::Kind::kDropped) event.dropped = arriving_;
   if (events_.size() < kMaxEvents) events_.push_back(event);
+}
+
+// Of a segment that no TCB gets to see.
+void Host::Impl::trace_drop(tcp::Instant now, std::string_view cause) {
+  if (!config_.trace) return;
+  HostEvent event;
+  event.event.kind = tcp::Event::Kind::kDropped;
+  event.event.time = now;
+  event.event.cause = cause;
+  emit(event);
 }
 
 void Host::Impl::settle(tcp::Instant now, Index index) {

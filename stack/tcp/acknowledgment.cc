@@ -113,7 +113,8 @@ void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSe
   if (recovery_ != nullptr && says_something) {
     const bool before = recovery_->in_recovery();
     reaction = recovery_->on_ack(sender(now), ack, *congestion_, rtt_);
-    if (!before && recovery_->in_recovery()) ecn_.note_reduction(snd_nxt_, false);
+    if (!before && recovery_->in_recovery()) note_recovery();
+    trace_recovery(now);
   }
   if (ack.acked != 0) restart_user_timer(now);
   if (flight() == 0) {
@@ -129,6 +130,12 @@ void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSe
         timers_[kRetransmission], now + std::max<Duration>(rtt_.srtt() / 2, kShortestReneging));
   }
   recovery_->schedule_probe(sender(now), rtt_, timers_[kRetransmission]);
+}
+
+// A fast recovery begins.
+void Connection::note_recovery() {
+  ++ledger().recoveries;
+  ecn_.note_reduction(snd_nxt_, false);
 }
 
 Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segment) {

@@ -3,6 +3,7 @@
 #include "stack/tcp/connection.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "stack/tcp/check.h"
 #include "stack/tcp/initial_sequence.h"
@@ -166,15 +167,63 @@ void Connection::ack_at_once_each() {
 
 // RFC5961-7-1. The throttle is this connection's own.
 void Connection::challenge_ack(Instant now) {
-  if (challenge_limiter_.allow(now, settings_.challenge_ack_limit,
-                               settings_.challenge_ack_interval)) {
-    ack_at_once_each();
-  }
+  if (answer_allowed(now, challenge_limiter_)) ack_at_once_each();
+}
+
+bool Connection::answer_allowed(Instant now, ChallengeAckLimiter& limiter) {
+  const bool allowed =
+      limiter.allow(now, settings_.challenge_ack_limit, settings_.challenge_ack_interval);
+  ++(allowed ? ledger().challenge_acks_sent : ledger().challenge_acks_throttled);
+  return allowed;
+}
+
+Connection::Ledger& Connection::ledger() {
+  if (ledger_ == nullptr) ledger_ = std::make_unique<Ledger>();
+  return *ledger_;
 }
 
 void Connection::drop(Instant now, std::string_view cause) {
   if (!trace_) return;
   emit({.kind = Event::Kind::kDropped, .time = now, .from = state_, .to = state_, .cause = cause});
+}
+
+// What loss recovery has done since it was told last.
+void Connection::trace_recovery(Instant now) {
+  if (!trace_ || recovery_ == nullptr) return;
+  Ledger& told = ledger();
+  Status status;
+  recovery_->report(now, status);
+  Event event{.time = now,
+              .from = state_,
+              .to = state_,
+              .cwnd = congestion_->cwnd(),
+              .ssthresh = congestion_->ssthresh()};
+  const auto undone = [&](uint32_t& before, uint32_t count, bool timeout) {
+    if (std::exchange(before, count) == count) return;
+    event.kind = Event::Kind::kSpurious;
+    event.count = timeout ? 1 : 0;
+    emit(event);
+  };
+  undone(told.spurious_recoveries, status.spurious_recoveries, false);
+  undone(told.spurious_timeouts, status.spurious_timeouts, true);
+  // Disorder comes and goes with every reordered segment.
+  const bool open = status.recovery_phase == RecoveryPhase::kDisorder;
+  event.phase_after = open ? RecoveryPhase::kOpen : status.recovery_phase;
+  event.phase_before = std::exchange(told.phase, event.phase_after);
+  if (event.phase_before == event.phase_after) return;
+  event.kind = Event::Kind::kRecovery;
+  event.count = 0;
+  emit(event);
+}
+
+void Connection::trace_probe(Instant now, ProbeKind kind, uint32_t count) {
+  if (!trace_) return;
+  emit({.kind = Event::Kind::kProbe,
+        .time = now,
+        .from = state_,
+        .to = state_,
+        .probe = kind,
+        .count = count});
 }
 
 void Connection::start_congestion_control() {

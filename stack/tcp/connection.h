@@ -67,7 +67,7 @@ struct ConnectionConfig {
   const Settings* settings = nullptr;  // not null, outlives the connection
   ConnectionOptions options;
   FastOpenPath fast_open;  // active, with options.fast_open
-  bool trace = false;      // Event kDropped for every segment that is dropped
+  bool trace = false;      // the trace's events, see Event::Kind
 };
 
 // The peer's SYN as a listener keeps it (syn_cache.h): from it a passive connection begins.
@@ -194,6 +194,19 @@ class Connection {
   static constexpr Instant kOff = Instant::max();
   static constexpr uint32_t kNoLimit = UINT32_MAX;
 
+  // For STATUS and the trace: what is counted of a connection that did not go smoothly.
+  struct Ledger {
+    uint64_t retransmitted_bytes = 0;
+    uint32_t timeouts = 0;
+    uint32_t recoveries = 0;
+    uint32_t challenge_acks_sent = 0;
+    uint32_t challenge_acks_throttled = 0;
+    // What the trace has told.
+    RecoveryPhase phase = RecoveryPhase::kOpen;
+    uint32_t spurious_recoveries = 0;
+    uint32_t spurious_timeouts = 0;
+  };
+
   // A segment on its way through the checks of §3.10.7.4: what is left of it after trimming.
   struct Arriving {
     const packet::TcpSegment& segment;
@@ -236,6 +249,7 @@ class Connection {
   CongestionControl::AckSample acknowledge_up_to(Instant now, const Arriving& arriving);
   bool repeats_last_ack(const Arriving& arriving) const;
   void recover(Instant now, LossRecovery::Ack ack, const packet::TcpSegment& segment);
+  void note_recovery();
   void ecn_echo(Instant now, const Arriving& arriving);
   void update_send_window(Instant now, const Arriving& arriving);
   void note_rtt(Duration rtt);
@@ -271,6 +285,7 @@ class Connection {
   bool ignores_icmp(const IcmpError& error) const;
   absl::Status update_keys(const ConnectionOptions& options);
   // fast_open.cc
+  std::optional<FastOpenReport> fast_open_report() const;
   std::optional<std::span<const uint8_t>> fast_open_offer() const;
   void put_data_on_syn(SegmentOut& out);
   void learn_fast_open(const packet::TcpSegment& syn_ack);
@@ -325,10 +340,14 @@ class Connection {
   void enter_time_wait(Instant now, std::string_view cause);
   void flush();
   void emit(Event event);
+  Ledger& ledger();
+  void trace_recovery(Instant now);
+  void trace_probe(Instant now, ProbeKind kind, uint32_t count);
   void queue_reset(SeqNum seq);
   void ack_now() { ack_now_ = true; }
   void ack_at_once_each();  // one ACK for this very segment: duplicates and challenges
   void challenge_ack(Instant now);
+  bool answer_allowed(Instant now, ChallengeAckLimiter& limiter);
   bool timer_runs(Timer timer) const { return timers_[timer] != kOff; }
   void stop(Timer timer) { timers_[timer] = kOff; }
   void stop_all_timers() { timers_.fill(kOff); }
@@ -413,7 +432,9 @@ class Connection {
   SeqNum timed_end_;
   Instant timed_at_{};
   uint32_t retransmissions_ = 0;  // in a row, of the segment at SND.UNA
+  uint32_t events_head_ = 0;      // of events_
   uint64_t total_retransmissions_ = 0;
+  std::unique_ptr<Ledger> ledger_;   // null until there is something to count
   bool trouble_reported_ = false;    // R1
   uint8_t syn_retransmissions_ = 0;  // of our SYN or SYN,ACK, by timeout
   bool syn_sent_before_ = false;
@@ -440,7 +461,6 @@ class Connection {
   uint8_t soft_error_type_ = 0;
   uint8_t soft_error_code_ = 0;
   std::vector<Event> events_;  // a queue: [events_head_, end)
-  size_t events_head_ = 0;
 };
 
 }  // namespace tcproctor::tcp

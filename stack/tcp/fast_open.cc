@@ -58,19 +58,19 @@ void Connection::put_data_on_syn(SegmentOut& out) {
       static_cast<uint32_t>(std::min<size_t>(send_buffer_.size(), mss - out.option_size));
   attach_payload(out, iss_ + 1, length, 0);
   out.header.flags &= static_cast<uint16_t>(~packet::kPsh);  // filters know no PSH on a SYN
-  fast_open_->with_data = true;
+  fast_open_->data_in_syn = static_cast<uint16_t>(length);
   snd_nxt_ = iss_ + 1 + length;
 }
 
 // SND.UNA is what the SYN,ACK acknowledges.
 void Connection::learn_fast_open(const packet::TcpSegment& syn_ack) {
   if (fast_open_ == nullptr) return;
-  fast_open_->syn_data_taken = fast_open_->with_data && snd_una_.after(iss_ + 1);
+  fast_open_->syn_data_taken = fast_open_->data_in_syn != 0 && snd_una_.after(iss_ + 1);
   const auto& cookie = syn_ack.options.fast_open;
   if (cookie.has_value() && !cookie->empty() && !fast_open_->path.failed) {
     fast_open_->news = {.cookie = FastOpenCookie(*cookie), .mss = peer_mss_};
     fast_open_->has_news = true;
-  } else if (fast_open_->with_data && !fast_open_->syn_data_taken) {
+  } else if (fast_open_->data_in_syn != 0 && !fast_open_->syn_data_taken) {
     fast_open_failed();
   }
 }
@@ -80,6 +80,16 @@ void Connection::fast_open_failed() {
   if (fast_open_ == nullptr || state_ != State::kSynSent || fast_open_->path.failed) return;
   fast_open_->news = {.failed = true};
   fast_open_->has_news = true;
+}
+
+std::optional<FastOpenReport> Connection::fast_open_report() const {
+  if (fast_open_ == nullptr) return std::nullopt;
+  const bool has_cookie = !fast_open_->path.cookie.empty();
+  return FastOpenReport{.cookie_requested = fast_open_->offered && !has_cookie,
+                        .cookie_sent = fast_open_->offered && has_cookie,
+                        .data_in_syn = fast_open_->data_in_syn,
+                        .data_taken = fast_open_->syn_data_taken,
+                        .failed = fast_open_->path.failed};
 }
 
 std::optional<FastOpenNews> Connection::take_fast_open_news() {

@@ -53,7 +53,8 @@ struct FastOpenState {
   FastOpenPath path;            // client
   FastOpenNews news;            // client
   bool has_news = false;        // client
-  bool with_data = false;       // client: our SYN carried data
+  uint16_t data_in_syn = 0;     // client: octets our SYN carried
+  bool offered = false;         // client: our SYN carried the option
   bool early = false;           // server: the SYN's cookie was good
   bool syn_data_taken = false;  // both: data of the SYN was acknowledged with it
 };

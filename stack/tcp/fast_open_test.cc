@@ -85,7 +85,7 @@ TEST(FastOpenClient, DataGoesWithTheSyn) {
   rig.recv("S. 0(0) ack 101");
   EXPECT_THAT(rig.sent(), ElementsAre(". 101(0) ack 1"));
   EXPECT_EQ(rig.status().send_queue_bytes, 0u);
-  EXPECT_TRUE(rig.status().syn_data);
+  EXPECT_TRUE(rig.status().fast_open.value_or(FastOpenReport{}).data_taken);
   EXPECT_FALSE(rig.status().retransmission_timer.has_value());
   EXPECT_FALSE(rig.connection()->take_fast_open_news().has_value());
 }
@@ -107,7 +107,7 @@ TEST(FastOpenClient, DataThatWasNotTakenGoesAgain) {
   rig.sent();
   rig.recv("S. 0(0) ack 1");
   EXPECT_THAT(rig.sent(), ElementsAre("P. 1(100) ack 1"));
-  EXPECT_FALSE(rig.status().syn_data);
+  EXPECT_FALSE(rig.status().fast_open.value_or(FastOpenReport{}).data_taken);
   const auto news = rig.connection()->take_fast_open_news();
   ASSERT_TRUE(news.has_value());
   EXPECT_TRUE(news->failed);
@@ -206,7 +206,7 @@ TEST_F(FastOpenServer, GoodCookieDeliversAtOnce) {
   EXPECT_THAT(rig.sent(), ElementsAre("S. 0(0) ack 101"));
   rig.send(50);
   EXPECT_THAT(rig.sent(), ElementsAre("P. 1(50) ack 101"));
-  EXPECT_TRUE(rig.status().syn_data);
+  EXPECT_TRUE(rig.status().fast_open.value_or(FastOpenReport{}).data_taken);
   rig.recv(". 101(10) ack 51");
   EXPECT_EQ(rig.state(), State::kEstablished);
   EXPECT_EQ(rig.status().send_queue_bytes, 0u);

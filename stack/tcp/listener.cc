@@ -79,7 +79,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
   const auto& offered = segment.options;
   if (accept_queue_.size() >= config_.backlog) {
     ++dropped_;
-    drop(now, "backlog: too many connections wait for ACCEPT");
+    drop(now, "RFC 9293 §3.10.7.2 third: too many connections wait for ACCEPT");
     return std::nullopt;
   }
   // RFC7413-4.2-1, 4.2-2: only while it is on and not too many are pending.
@@ -93,7 +93,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
       early || ((with_text || with_keys) && full_half_open_.size() < kMaxFullHalfOpen);
   if (with_keys && !full_connection) {
     ++dropped_;
-    drop(now, "too many signed connections are half open");
+    drop(now, "RFC 9293 §3.10.7.2 third: too many signed connections are half open");
     return std::nullopt;
   }
   if (!full_connection && cache_.full()) {
@@ -101,7 +101,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
       send_cookie(now, segment);
     } else {
       ++dropped_;
-      drop(now, "SYN cache is full");
+      drop(now, "RFC 9293 §3.10.7.2 third: the SYN cache is full");
     }
     return std::nullopt;
   }
@@ -227,7 +227,7 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
     return std::nullopt;
   }
   if (accept_queue_.size() >= config_.backlog) {
-    drop(now, "backlog: too many connections wait for ACCEPT");
+    drop(now, "RFC 9293 §3.10.7.4 fifth: too many connections wait for ACCEPT");
     return std::nullopt;
   }
   return promote_and_process(now, slot, segment);

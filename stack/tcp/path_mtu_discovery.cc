@@ -49,6 +49,14 @@ void Connection::adopt_path_mtu(Instant now, uint32_t mtu) {
   const uint32_t before = path_mtu_.mtu();
   path_mtu_.set(std::min(mtu, largest_path_mtu()));
   if (path_mtu_.mtu() == before) return;
+  if (trace_) {
+    emit({.kind = Event::Kind::kPathMtu,
+          .time = now,
+          .from = state_,
+          .to = state_,
+          .mtu_before = before,
+          .mtu_after = path_mtu_.mtu()});
+  }
   congestion_->set_smss(payload_mss(false));
   if (path_mtu_.mtu() < before) send_again_smaller(now);
 }

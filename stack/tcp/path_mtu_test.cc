@@ -41,6 +41,7 @@ TEST(PathMtu, TooBigGoesAgainInSmallerSegments) {
   rig.too_big(1, 1000);
   EXPECT_EQ(rig.status().cwnd, 3u * 960) << "RFC5681-3.1-11: as many segments as before";
   EXPECT_EQ(rig.status().path_mtu, 1000u);
+  EXPECT_THAT(rig.trace(), ElementsAre("path MTU 1500 -> 1000"));
   EXPECT_EQ(rig.status().send_mss, 960u);
   EXPECT_EQ(rig.connection()->take_path_mtu_news(), 1000u);
   EXPECT_EQ(rig.connection()->take_path_mtu_news(), std::nullopt);

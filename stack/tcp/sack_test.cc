@@ -208,7 +208,13 @@ TEST_P(SackBoth, DsackUndoesANeedlessRecovery) {  // RFC2883-5-1
   ack(6);  // the original was late
   (void)rig_.sent();
   EXPECT_EQ(phase(), RecoveryPhase::kRecovery);
+  EXPECT_EQ(rig_.status().recoveries, 1u);
+  ASSERT_TRUE(rig_.status().rate_reduction.has_value());
+  EXPECT_GE(rig_.status().rate_reduction->sent, kMss);
   ack(6, {{2, 3}});  // the retransmission came twice
+  EXPECT_FALSE(rig_.status().rate_reduction.has_value());
+  EXPECT_THAT(rig_.trace(), ElementsAre("recovery OPEN -> RECOVERY", "undone: D-SACK",
+                                        "recovery RECOVERY -> OPEN"));
   EXPECT_EQ(phase(), RecoveryPhase::kOpen);
   EXPECT_EQ(rig_.status().spurious_recoveries, 1u);
   EXPECT_EQ(rig_.status().dsacks_received, 1u);
@@ -296,7 +302,7 @@ TEST_F(SackByTime, BeyondTheWindowItIsLost) {  // RFC8985-6.2-1, 6.2-2
   round_trip();
   ack(2, {{3, 4}});
   EXPECT_THAT(rig_.sent(), ElementsAre(data(12)));
-  EXPECT_EQ(rig_.status().probe_timer, kRtt / 4);
+  EXPECT_EQ(rig_.status().reordering_timer, kRtt / 4);
   EXPECT_THAT(rig_.advance(kRtt / 4), ElementsAre("+0.025 " + data(2)));
   EXPECT_EQ(phase(), RecoveryPhase::kRecovery);
 }
@@ -334,6 +340,7 @@ TEST_F(TailLoss, ProbeRepairsTheTailBeforeTheTimeout) {  // RFC8985-7.2-1, 7.2-3
   // 2 * SRTT, and time for a delayed ACK.
   EXPECT_THAT(rig_.advance(450ms), ElementsAre("+0.4 " + pushed(4)));
   EXPECT_EQ(rig_.status().tail_loss_probes, 1u);
+  EXPECT_THAT(rig_.trace(), ElementsAre("probe tail 1"));
   EXPECT_EQ(rig_.status().cwnd, 10 * kMss);
   EXPECT_GE(*rig_.status().retransmission_timer, 900ms);
   (void)rig_.advance(50ms);
@@ -412,6 +419,10 @@ TEST_F(SackFRto, SpuriousTimeoutIsUndone) {  // RFC5682-3.1-1, 3.1-2
   EXPECT_THAT(rig_.sent(), ElementsAre(data(12), data(13)));
   ack(4);
   EXPECT_EQ(rig_.status().spurious_timeouts, 1u);
+  EXPECT_EQ(rig_.status().timeouts, 1u);
+  EXPECT_EQ(rig_.status().retransmitted_bytes, kMss);
+  EXPECT_THAT(rig_.trace(), ElementsAre("timeout 1", "recovery OPEN -> LOSS", "undone: F-RTO",
+                                        "recovery LOSS -> OPEN"));
   EXPECT_EQ(phase(), RecoveryPhase::kOpen);
   EXPECT_GE(rig_.status().cwnd, 10 * kMss);
   EXPECT_THAT(rig_.sent(), Each(::testing::AnyOf(data(14), data(15), data(16))));

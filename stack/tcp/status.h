@@ -23,6 +23,21 @@ enum class RecoveryPhase : uint8_t {
   kLoss,      // after a retransmission timeout
 };
 
+// Proportional Rate Reduction (RFC 6937), of a recovery that goes on.
+struct RateReduction {
+  uint32_t flight = 0;     // RecoverFS, octets
+  uint64_t delivered = 0;  // prr_delivered
+  uint64_t sent = 0;       // prr_out
+};
+
+// Fast Open (RFC 7413) of a connection that takes part in it.
+struct FastOpenReport {
+  bool cookie_requested = false, cookie_sent = false;  // by our SYN
+  uint32_t data_in_syn = 0;                            // octets our SYN carried
+  bool data_taken = false;  // data of the SYN, ours or the peer's, was acknowledged with it
+  bool failed = false;      // not long ago to this peer: the SYN went without
+};
+
 struct Status {
   State state = State::kClosed;
   bool passive = false;  // SYN-RECEIVED came from LISTEN (MUST-11)
@@ -40,7 +55,7 @@ struct Status {
   uint32_t rcv_nxt = 0, rcv_wnd = 0, rcv_up = 0;
   uint8_t snd_wind_shift = 0, rcv_wind_shift = 0;
   bool timestamps = false, sack_permitted = false;
-  bool syn_data = false;                   // Fast Open: data of the SYN was taken (RFC 7413)
+  std::optional<FastOpenReport> fast_open;
   uint16_t send_mss = 0, receive_mss = 0;  // Eff.snd.MSS and the MSS we announced
   Duration user_timeout{0};                // in force: the user's or, by RFC 5482, the agreed one
   uint32_t path_mtu = 0;                   // octets of an IP packet that the path is held to carry
@@ -61,6 +76,9 @@ struct Status {
   Ecn::Counters ecn;
   uint32_t retransmissions = 0;  // in a row, of the segment at SND.UNA
   uint64_t total_retransmissions = 0;
+  uint64_t retransmitted_bytes = 0;  // octets of data
+  uint32_t timeouts = 0;             // of the retransmission timer
+  uint32_t recoveries = 0;           // fast recoveries begun
 
   // Loss recovery, in octets. The pipe is what is thought to be on its way (RFC 6675 §4).
   RecoveryPhase recovery_phase = RecoveryPhase::kOpen;
@@ -72,12 +90,13 @@ struct Status {
   uint32_t dsacks_received = 0;
   // Recoveries found needless, and undone: by D-SACK; timeouts, by F-RTO (RFC 5682).
   uint32_t spurious_recoveries = 0, spurious_timeouts = 0;
+  std::optional<RateReduction> rate_reduction;
 
-  // Time left on each running timer. The probe timer is RACK's reordering timer or the tail loss
-  // probe's.
+  // Time left on each running timer; the orphan timer is that of FIN-WAIT-2 without a user.
   std::optional<Duration> retransmission_timer, persist_timer, keepalive_timer, time_wait_timer,
-      delayed_ack_timer, user_timer, probe_timer;
+      delayed_ack_timer, user_timer, tail_loss_probe_timer, reordering_timer, orphan_timer;
   uint32_t keepalive_probes_sent = 0;
+  uint32_t challenge_acks_sent = 0, challenge_acks_throttled = 0;  // RFC 5961 §7
   AuthenticationKind authentication = AuthenticationKind::kNone;
   std::optional<AoKeyIds> ao_key_ids;  // with TCP-AO
   uint64_t signature_failures = 0;     // segments dropped because of their signature or its lack

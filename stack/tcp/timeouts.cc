@@ -87,7 +87,8 @@ void Connection::restart_retransmission_timer(Instant now) {
 void Connection::recovery_deadline(Instant now) {
   const bool before = recovery_->in_recovery();
   const LossRecovery::Due due = recovery_->on_deadline(sender(now), *congestion_, rtt_);
-  if (!before && recovery_->in_recovery()) ecn_.note_reduction(snd_nxt_, false);
+  if (!before && recovery_->in_recovery()) note_recovery();
+  trace_recovery(now);
   if (due == LossRecovery::Due::kNothing || flight() == 0 || snd_wnd_ == 0) return;
   tail_loss_probe_pending_ = due == LossRecovery::Due::kProbe;
   restart_retransmission_timer(now);
@@ -104,7 +105,16 @@ void Connection::retransmission_timeout(Instant now) {
   }
   const bool first = retransmissions_ == 0;
   ++retransmissions_;
+  ++ledger().timeouts;
   rtt_.back_off();  // RFC6298-5.5-1
+  if (trace_) {
+    emit({.kind = Event::Kind::kTimeout,
+          .time = now,
+          .from = state_,
+          .to = state_,
+          .count = retransmissions_,
+          .rto = rtt_.rto()});
+  }
   timing_ = false;  // Karn: RFC6298-3-1
   if (retransmissions_ >= 3 && !trouble_reported_) {
     trouble_reported_ = true;  // R1: RFC9293-MUST-20, SHLD-9, SHLD-10, MUST-22
@@ -129,6 +139,7 @@ void Connection::retransmission_timeout(Instant now) {
   tail_loss_probe_pending_ = false;
   recovery().on_timeout(sender(now), first, *congestion_, rtt_);
   ecn_.note_reduction(snd_nxt_, false);
+  trace_recovery(now);
 }
 
 // Zero-window probes (§3.8.6.1) back off from the RTO: RFC9293-SHLD-29, SHLD-30. The override timer
@@ -183,6 +194,7 @@ void Connection::keepalive_timeout(Instant now) {
   }
   ++keepalive_probes_sent_;
   keepalive_pending_ = true;
+  trace_probe(now, ProbeKind::kKeepalive, keepalive_probes_sent_);
   timers_[kKeepAlive] = now + options_.keepalive_interval;
 }
 

@@ -38,6 +38,9 @@ TEST(KeepAlive, TwoHoursThenTenProbes) {
   EXPECT_THAT(rig.advance(1ms), ElementsAre("+0.001 " + probe));
   for (int i = 1; i < 10; ++i) EXPECT_THAT(rig.advance(75s), ElementsAre("+75 " + probe));
   EXPECT_EQ(rig.status().keepalive_probes_sent, 10u);
+  const std::vector<std::string> told = rig.trace();
+  ASSERT_EQ(told.size(), 10u);
+  EXPECT_EQ(told.back(), "probe keep-alive 10");
   EXPECT_THAT(rig.advance(75s - 1ms), IsEmpty());
   EXPECT_EQ(rig.state(), State::kEstablished);  // RFC9293-MUST-29
   EXPECT_THAT(rig.advance(1ms), IsEmpty());

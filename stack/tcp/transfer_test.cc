@@ -154,6 +154,7 @@ TEST(Transfer, ZeroWindowIsProbedForEver) {  // RFC9293-MUST-36, MUST-37, SHLD-2
   EXPECT_THAT(rig.advance(2s), ElementsAre("+2 " + probe));
   rig.recv(". 1(0) ack 1");
   EXPECT_THAT(rig.advance(4s), ElementsAre("+4 " + probe));
+  EXPECT_THAT(rig.trace(), ElementsAre("probe window 1", "probe window 2", "probe window 3"));
   const Instant start = rig.now();
   while (rig.elapsed_since(start) < 24h) {  // RFC 2525 2.12
     rig.recv(". 1(0) ack 1");
@@ -555,6 +556,8 @@ TEST(Transfer, ChallengeAcksAreThrottled) {  // RFC5961-7-1
   for (int i = 0; i < 1000; ++i) rig.recv("R 500(0)");
   EXPECT_EQ(rig.sent().size(), 10u);
   EXPECT_EQ(rig.state(), State::kEstablished);
+  EXPECT_EQ(rig.status().challenge_acks_sent, 20u);
+  EXPECT_EQ(rig.status().challenge_acks_throttled, 1980u);
 }
 
 TEST(Transfer, ResetAfterChallenge) {  // RFC5961-3.2-6

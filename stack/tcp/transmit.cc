@@ -84,6 +84,7 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
     note_ack_sent();
   }
   options.fast_open = fast_open_offer();
+  if (options.fast_open.has_value()) fast_open_->offered = true;
   packet::OptionWriter writer(option_room());
   packet::write_syn_options(options, writer);
   put_options(out, writer);
@@ -148,6 +149,7 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
     note_fin_sent(now);  // its first time, when all before it went out as a window probe
   }
   ++total_retransmissions_;
+  ledger().retransmitted_bytes += length;
   timing_ = false;  // Karn: RFC6298-3-1
   probed_ = false;
   note_sent(now, seq, end + (fin ? 1u : 0u));
@@ -175,12 +177,14 @@ bool Connection::send_tail_loss_probe(Instant now, SegmentOut& out) {
   if (length == 0 && !fin) return false;
   if (fresh == 0) {
     ++total_retransmissions_;
+    ledger().retransmitted_bytes += length;
     timing_ = false;  // Karn: RFC6298-3-1
   }
   fill(now, out, seq, kAck, false);
   attach_payload(out, seq, length, 0);
   if (fin) out.header.flags |= kFin;
   note_sent(now, seq, end + (fin ? 1u : 0u), true);
+  trace_probe(now, ProbeKind::kTailLoss, 1);
   return true;
 }
 
@@ -207,6 +211,7 @@ bool Connection::send_probe(Instant now, SegmentOut& out) {
     note_fin_sent(now);
   }
   probed_ = true;
+  trace_probe(now, ProbeKind::kWindow, std::max(persist_backoff_, 1u));
   const SeqNum end = snd_una_ + 1;
   recovery().on_sent(sender(now), snd_una_, end, false);
   snd_nxt_ = later_of(snd_nxt_, end);

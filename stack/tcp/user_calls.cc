@@ -214,7 +214,7 @@ Status Connection::status(Instant now) const {
       .rcv_wind_shift = rcv_wind_shift_,
       .timestamps = timestamps_.in_use,
       .sack_permitted = sack_permitted_,
-      .syn_data = fast_open_ != nullptr && fast_open_->syn_data_taken,
+      .fast_open = fast_open_report(),
       .send_mss = static_cast<uint16_t>(payload_mss(false)),
       .receive_mss = announced_mss(),
       .user_timeout = user_timeout_in_force(),
@@ -244,16 +244,20 @@ Status Connection::status(Instant now) const {
       .time_wait_timer = left(kTimeWaitEnd),
       .delayed_ack_timer = left(kDelayedAck),
       .user_timer = left(kUser),
+      .orphan_timer = left(kOrphan),
       .keepalive_probes_sent = keepalive_probes_sent_,
       .authentication =
           authentication_ == nullptr ? AuthenticationKind::kNone : authentication_->kind(),
       .ao_key_ids = authentication_ == nullptr ? std::nullopt : authentication_->key_ids(),
       .signature_failures = signature_failures_};
-  if (recovery_ == nullptr) return status;
-  recovery_->report(status);
-  if (const auto deadline = recovery_->deadline()) {
-    status.probe_timer = std::max(*deadline - now, Duration{0});
+  if (ledger_ != nullptr) {
+    status.retransmitted_bytes = ledger_->retransmitted_bytes;
+    status.timeouts = ledger_->timeouts;
+    status.recoveries = ledger_->recoveries;
+    status.challenge_acks_sent = ledger_->challenge_acks_sent;
+    status.challenge_acks_throttled = ledger_->challenge_acks_throttled;
   }
+  if (recovery_ != nullptr) recovery_->report(now, status);
   return status;
 }
 

@@ -86,7 +86,8 @@ class LossRecovery {
   virtual void schedule_probe(const Sender&, const RttEstimator&, Instant) {}
   virtual void on_rtt(Instant, Duration) {}
 
-  virtual void report(Status& status) const = 0;
+  // All of STATUS that it knows; times left from `now` on.
+  virtual void report(Instant now, Status& status) const = 0;
 };
 
 }  // namespace tcproctor::tcp

@@ -121,7 +121,7 @@ void NewRenoRecovery::on_timeout(const Sender& sender, bool first, CongestionCon
   frto_.on_timeout(use_frto_ && eligible);
 }
 
-void NewRenoRecovery::report(Status& status) const {
+void NewRenoRecovery::report(Instant, Status& status) const {
   if (newreno_.in_recovery()) {
     status.recovery_phase = RecoveryPhase::kRecovery;
   } else if (in_timeout_) {

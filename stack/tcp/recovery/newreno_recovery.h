@@ -29,7 +29,7 @@ class NewRenoRecovery final : public LossRecovery {
   bool lost_data_waits(const Sender& sender) const override;
   uint32_t room(const Sender& sender, uint32_t cwnd) const override;
   bool in_recovery() const override { return newreno_.in_recovery() || in_timeout_; }
-  void report(Status& status) const override;
+  void report(Instant now, Status& status) const override;
 
  private:
   void acknowledged(const Sender& sender, const Ack& ack, CongestionControl& congestion,

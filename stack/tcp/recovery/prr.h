@@ -35,6 +35,8 @@ class Prr {
   // `octets` were sent, new ones or again.
   void on_sent(uint32_t octets) { out_ += octets; }
   uint64_t out() const { return out_; }
+  uint64_t delivered() const { return delivered_; }
+  uint32_t recover_flight() const { return flight_; }
 
  private:
   explicit Prr(uint32_t flight) : flight_(std::max(flight, 1u)) {}

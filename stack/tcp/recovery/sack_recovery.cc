@@ -434,7 +434,7 @@ LossRecovery::Due SackRecovery::on_deadline(const Sender& sender, CongestionCont
   return Due::kRetransmission;
 }
 
-void SackRecovery::report(Status& status) const {
+void SackRecovery::report(Instant now, Status& status) const {
   status.recovery_phase = phase_;
   status.pipe_bytes = board_.pipe();
   status.sacked_bytes = board_.sacked();
@@ -447,6 +447,13 @@ void SackRecovery::report(Status& status) const {
   status.dsacks_received = dsacks_;
   status.spurious_recoveries = spurious_recoveries_;
   status.spurious_timeouts = spurious_timeouts_;
+  if (phase_ == RecoveryPhase::kRecovery) {
+    status.rate_reduction = {
+        .flight = prr_.recover_flight(), .delivered = prr_.delivered(), .sent = prr_.out()};
+  }
+  if (armed_ == Armed::kNone) return;
+  const Duration left = std::max(deadline_ - now, Duration{0});
+  (armed_ == Armed::kProbe ? status.tail_loss_probe_timer : status.reordering_timer) = left;
 }
 
 }  // namespace tcproctor::tcp

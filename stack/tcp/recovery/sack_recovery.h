@@ -45,7 +45,7 @@ class SackRecovery final : public LossRecovery {
   bool in_recovery() const override {
     return phase_ == RecoveryPhase::kRecovery || phase_ == RecoveryPhase::kLoss;
   }
-  void report(Status& status) const override;
+  void report(Instant now, Status& status) const override;
 
   const Scoreboard& scoreboard() const { return board_; }
 

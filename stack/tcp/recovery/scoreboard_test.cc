@@ -16,18 +16,18 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
 
-constexpr SeqNum kStart(0xFFFFF000);  // wraps on the way
+constexpr SeqNum kFirstNumber(0xFFFFF000);  // wraps on the way
 constexpr Instant kNow{1h};
 
 SeqNum at(uint32_t offset) {
-  return kStart + offset;
+  return kFirstNumber + offset;
 }
 
 // "begin-end" with S sacked, L lost, R retransmission out, r once retransmitted.
 std::vector<std::string> text(const Scoreboard& board) {
   std::vector<std::string> lines;
   for (const SentRange& range : board.ranges()) {
-    lines.push_back(absl::StrCat(range.begin - kStart, "-", range.end - kStart,
+    lines.push_back(absl::StrCat(range.begin - kFirstNumber, "-", range.end - kFirstNumber,
                                  range.sacked ? "S" : "", range.lost ? "L" : "",
                                  range.retransmission_out ? "R" : "",
                                  range.retransmitted && !range.retransmission_out ? "r" : ""));
@@ -38,7 +38,7 @@ std::vector<std::string> text(const Scoreboard& board) {
 class Parts {
  public:
   void operator()(const SentRange& part) {
-    seen.push_back(absl::StrCat(part.begin - kStart, "-", part.end - kStart));
+    seen.push_back(absl::StrCat(part.begin - kFirstNumber, "-", part.end - kFirstNumber));
   }
   std::vector<std::string> seen;
 };
@@ -234,7 +234,7 @@ TEST(Scoreboard, AgreesWithAModelOctetByOctet) {
       uint32_t i = una;
       for (const SentRange& range : board.ranges()) {
         ASSERT_EQ(range.begin, at(i));
-        for (; i < range.end - kStart; ++i) {
+        for (; i < range.end - kFirstNumber; ++i) {
           ASSERT_EQ(range.sacked, octets[i].sacked) << i;
           ASSERT_EQ(range.lost, octets[i].lost) << i;
           ASSERT_EQ(range.retransmission_out, octets[i].out) << i;

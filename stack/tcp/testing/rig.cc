@@ -2,6 +2,7 @@
 #include "stack/tcp/testing/rig.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "absl/strings/numbers.h"
@@ -253,6 +254,20 @@ void Rig::take(std::optional<Promoted> promoted) {
   iss_ = connection_->status(now_).iss;
 }
 
+namespace {
+
+absl::string_view name_of(RecoveryPhase phase) {
+  constexpr std::array<absl::string_view, 4> kNames = {"OPEN", "DISORDER", "RECOVERY", "LOSS"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
+absl::string_view name_of(ProbeKind kind) {
+  constexpr std::array<absl::string_view, 3> kNames = {"keep-alive", "window", "tail"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+}  // namespace
+
 void Rig::collect_events() {
   const auto note = [this](const Event& event) {
     using Kind = Event::Kind;
@@ -287,6 +302,22 @@ void Rig::collect_events() {
         break;
       case Kind::kDropped:
         drops_.emplace_back(event.cause);
+        break;
+      case Kind::kRecovery:
+        trace_.push_back(absl::StrCat("recovery ", name_of(event.phase_before), " -> ",
+                                      name_of(event.phase_after)));
+        break;
+      case Kind::kTimeout:
+        trace_.push_back(absl::StrCat("timeout ", event.count));
+        break;
+      case Kind::kSpurious:
+        trace_.push_back(event.count != 0 ? "undone: F-RTO" : "undone: D-SACK");
+        break;
+      case Kind::kPathMtu:
+        trace_.push_back(absl::StrCat("path MTU ", event.mtu_before, " -> ", event.mtu_after));
+        break;
+      case Kind::kProbe:
+        trace_.push_back(absl::StrCat("probe ", name_of(event.probe), " ", event.count));
         break;
     }
   };
@@ -500,6 +531,10 @@ std::string Rig::plain_ack() const {
 std::vector<std::string> Rig::events() {
   return std::exchange(events_, {});
 }
+std::vector<std::string> Rig::trace() {
+  return std::exchange(trace_, {});
+}
+
 std::vector<std::string> Rig::drops() {
   return std::exchange(drops_, {});
 }

@@ -101,6 +101,9 @@ class Rig {
   std::vector<std::string> events();
   // The causes of kDropped since the last call; needs trace.
   std::vector<std::string> drops();
+  // The rest of the trace since the last call: "recovery OPEN -> LOSS", "timeout 1", "undone:
+  // F-RTO", "path MTU 1500 -> 1400", "probe keep-alive 1", "probe window 1", "probe tail 1".
+  std::vector<std::string> trace();
 
   Connection* connection() { return connection_.get(); }
   Listener* listener() { return listener_.get(); }
@@ -136,6 +139,7 @@ class Rig {
   std::vector<uint8_t> received_;
   std::vector<std::string> events_;
   std::vector<std::string> drops_;
+  std::vector<std::string> trace_;
 };
 
 }  // namespace tcproctor::tcp::testing
