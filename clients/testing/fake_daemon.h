@@ -123,6 +123,8 @@ struct FakeEndpoint : v1::Endpoint::Service {
   FakeRpc<v1::AbortRequest, v1::CallResponse> abort;
   FakeRpc<v1::StatusRequest, v1::ConnectionStatus> status;
   FakeRpc<v1::ListRequest, v1::ListResponse> list;
+  FakeRpc<v1::GetOptionsRequest, v1::ConnectionOptions> get_options;
+  FakeRpc<v1::SetOptionsRequest, v1::ConnectionOptions> set_options;
   FakeRpc<v1::WatchRequest, v1::ConnectionEvent> watch;
   FakeRpc<v1::WaitStateRequest, v1::WaitStateResponse> wait_state;
   FakeRpc<v1::ServeRequest, v1::ServeResponse> serve;
@@ -154,6 +156,14 @@ struct FakeEndpoint : v1::Endpoint::Service {
   }
   grpc::Status List(Context*, const v1::ListRequest* in, v1::ListResponse* out) override {
     return list.unary(in, out);
+  }
+  grpc::Status GetOptions(Context*, const v1::GetOptionsRequest* in,
+                          v1::ConnectionOptions* out) override {
+    return get_options.unary(in, out);
+  }
+  grpc::Status SetOptions(Context*, const v1::SetOptionsRequest* in,
+                          v1::ConnectionOptions* out) override {
+    return set_options.unary(in, out);
   }
   grpc::Status Watch(Context*, const v1::WatchRequest* in,
                      grpc::ServerWriter<v1::ConnectionEvent>* out) override {

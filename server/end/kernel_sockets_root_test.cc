@@ -117,8 +117,7 @@ TEST_F(KernelSocketsTest, ABlockingAcceptEndsWhenSomebodyConnects) {
 }
 
 TEST_F(KernelSocketsTest, ErrnoIsData) {
-  const int fd = socket(SOCK_STREAM | SOCK_NONBLOCK);
-  EXPECT_EQ(connect(fd).error_name(), "ECONNREFUSED");
+  EXPECT_EQ(connect(socket()).error_name(), "ECONNREFUSED");
   const Response unconnected = read(socket());
   EXPECT_EQ(unconnected.result(), -1);
   EXPECT_EQ(unconnected.error(), ENOTCONN);
