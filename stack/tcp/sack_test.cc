@@ -134,6 +134,30 @@ TEST_P(SackBoth, SeveralHolesAreRepairedInOneRoundTrip) {  // RFC6675-4-3, RFC20
   EXPECT_EQ(phase(), RecoveryPhase::kOpen);
 }
 
+// What is SACKed is outstanding by the letter (FlightSize), but not in the network: a second loss
+// reduces the window there is, not all that waits for one hole.
+TEST_P(SackBoth, ASecondLossReducesTheWindowOfTheFirst) {
+  uint32_t sent = 12;
+  const auto count_new = [&](const std::vector<std::string>& segments) {
+    for (const std::string& segment : segments) sent += segment == data(sent) ? 1 : 0;
+  };
+  for (uint32_t last = 4; last < 40; ++last) {
+    const uint32_t there = std::min(last, sent);
+    if (there > 15) {
+      ack(2, {{15, there}, {3, 14}});
+    } else {
+      ack(2, {{3, std::min(there, 14U)}});
+    }
+    count_new(rig_.sent());
+    count_new(rig_.advance(1ms));
+  }
+  ASSERT_GT(sent, 14U + 5 + 1);  // more is outstanding than the window that is reduced next
+  EXPECT_EQ(phase(), RecoveryPhase::kRecovery);
+  ack(14, {{15, sent}});  // all of the first recovery is there; 14 was lost in it
+  EXPECT_EQ(phase(), RecoveryPhase::kRecovery);
+  EXPECT_EQ(rig_.status().ssthresh, 5 * kMss / 2);
+}
+
 TEST_P(SackBoth, OneAckThatSacksThreeIsEnough) {  // RFC6675-4-2
   ack(2, {{3, 6}});
   EXPECT_THAT(rig_.sent(), Contains(data(2)));

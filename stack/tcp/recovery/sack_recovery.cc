@@ -257,7 +257,9 @@ SeqLength SackRecovery::mark_lost_by_count(const Sender& sender) {
 bool SackRecovery::begins_recovery(const Loss& loss) const {
   if (phase_ == RecoveryPhase::kRecovery) return false;
   if (phase_ == RecoveryPhase::kLoss) return loss.retransmission_lost && !frto_.sends_new_data();
-  return loss.octets != 0;
+  // What the last recovery sent and found lost itself is congestion after it (RFC 6675 §5: the first
+  // segment not acknowledged IsLost()).
+  return loss.octets != 0 || board_.lost() != 0;
 }
 
 void SackRecovery::enter_recovery(const Sender& sender, uint32_t newly_sacked,
@@ -265,7 +267,10 @@ void SackRecovery::enter_recovery(const Sender& sender, uint32_t newly_sacked,
   // RFC6675-5-3: what limited transmit sent does not count.
   const uint32_t limited =
       std::min({limited_sent_, board_.sacked() - newly_sacked, sender.flight()});
-  congestion.enter_recovery(sender.now, sender.flight() - limited, !sender.reduced_by_echo);
+  // RFC5681-3.1-12 bounds ssthresh by FlightSize, which counts what is SACKed but not acknowledged:
+  // right after a recovery that is far more than the window, and a reduction would be none.
+  const uint32_t outstanding = std::min(sender.flight() - limited, congestion.cwnd());
+  congestion.enter_recovery(sender.now, outstanding, !sender.reduced_by_echo);
   prr_.start(sender.flight());
   phase_ = RecoveryPhase::kRecovery;
   begin_episode(sender);
