@@ -209,6 +209,7 @@ TEST_F(SessionTest, TheTraceTellsWhatWasDroppedAndWhy) {
   segment.mutable_tcp()->set_acknowledgment_number(200);
   segment.set_payload("xyz");
   const uint64_t number = client->good(inject).inject().numbers(0);
+  client->run_for(0.001);
   v1::Drop drop;
   for (const v1::Report& report : client->reports()) {
     if (report.event().has_dropped()) drop = report.event().dropped();
