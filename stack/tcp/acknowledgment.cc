@@ -115,6 +115,7 @@ void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSe
     reaction = recovery_->on_ack(sender(now), ack, *congestion_, rtt_);
     if (!before && recovery_->in_recovery()) note_recovery();
     trace_recovery(now);
+    judge_mtu_probe(now);
   }
   if (ack.acked != 0) restart_user_timer(now);
   if (flight() == 0) {

@@ -45,6 +45,9 @@ class SackRecovery final : public LossRecovery {
   bool in_recovery() const override {
     return phase_ == RecoveryPhase::kRecovery || phase_ == RecoveryPhase::kLoss;
   }
+  bool nothing_missing(const Sender&) const override {
+    return phase_ == RecoveryPhase::kOpen && board_.lost() == 0 && board_.sacked() == 0;
+  }
   void report(Instant now, Status& status) const override;
 
   const Scoreboard& scoreboard() const { return board_; }
@@ -62,6 +65,9 @@ class SackRecovery final : public LossRecovery {
   struct Loss {
     SeqLength octets = 0;
     bool retransmission_lost = false;
+    // What the recovery that has just ended found lost among what it sent itself: congestion after
+    // it (RFC 6675 §5: the first segment not acknowledged IsLost()).
+    bool left_over = false;
   };
 
   News update_scoreboard(const Sender& sender, const Ack& ack);
@@ -72,7 +78,8 @@ class SackRecovery final : public LossRecovery {
   void run_frto(const Sender& sender, const Ack& ack, const News& news,
                 CongestionControl& congestion);
   void settle();
-  bool begins_recovery(const Loss& loss) const;
+  bool begins_recovery(const Sender& sender, const Loss& loss);
+  bool only_mtu_probe_lost(const Sender& sender) const;
   Loss detect_loss(const Sender& sender, const RttEstimator& rtt);
   SeqLength mark_lost_by_count(const Sender& sender);
   bool enough_sacked(uint32_t smss) const;
