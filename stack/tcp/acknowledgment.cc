@@ -28,7 +28,9 @@ bool Connection::process_ack(Instant now, const Arriving& arriving) {
     drop(now, "RFC 5961 §5: ACK too old");
     return false;
   }
-  if (snd_wnd_ == 0 && timer_runs(kUser)) restart_user_timer(now);  // RFC9293-MUST-37
+  // RFC9293-MUST-37: what probed the window is answered. The next probe starts the timer again;
+  // it may be further away than the user timeout is long.
+  if (snd_wnd_ == 0) stop(kUser);
   LossRecovery::Ack news{
       .ack = ack, .repeats = repeats_last_ack(arriving), .timestamp_offset = timestamps_.offset};
   // An answer to a zero-window probe is no duplicate. EM-ESTABLISHED-SEG-25: no acknowledgment
