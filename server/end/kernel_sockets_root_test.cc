@@ -117,7 +117,8 @@ TEST_F(KernelSocketsTest, ABlockingAcceptEndsWhenSomebodyConnects) {
 }
 
 TEST_F(KernelSocketsTest, ErrnoIsData) {
-  EXPECT_EQ(connect(socket()).error_name(), "ECONNREFUSED");
+  const int fd = socket();
+  EXPECT_EQ(connect(fd).error_name(), "ECONNREFUSED");
   const Response unconnected = read(socket());
   EXPECT_EQ(unconnected.result(), -1);
   EXPECT_EQ(unconnected.error(), ENOTCONN);
