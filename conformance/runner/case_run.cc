@@ -7,7 +7,6 @@
 
 #include <grpcpp/client_context.h>
 
-#include "conformance/report/ladder.h"
 #include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/seed.h"
 #include "conformance/runner/stage.h"
@@ -18,10 +17,6 @@
 
 namespace tcproctor::conformance {
 namespace {
-
-// Real time that a session of a case may take at most, beyond what its script waits for.
-constexpr absl::Duration kWatchdog = absl::Minutes(2);
-constexpr absl::Duration kSlowWatchdog = absl::Minutes(20);
 
 bool applies(const Clause& clause, const std::string& target) {
   return clause.targets.empty() ||
@@ -91,7 +86,7 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   stage.channel = options_.channel;
   stage.target = options_.target;
   stage.seed = derive_seed(options_.seed, cat(case_.head.id, "/", options_.target));
-  stage.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
+  stage.watchdog = options_.watchdog;
   absl::StatusOr<std::unique_ptr<Performer>> begun = begin_performer(stage);
   if (!begun.ok()) {
     outcome.verdict = v1::VERDICT_ERROR;
@@ -105,6 +100,7 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
 void CaseRun::save_pcap(CasePart& part) {
   const size_t number = outcome_.parts.size() + 1;
   const std::string file = cat(options_.pcap_dir, "/", case_.head.id, ".", options_.target,
+                               options_.repetition == 1 ? "" : cat(".again", options_.repetition),
                                number == 1 ? "" : cat(".", number), ".pcap");
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
@@ -127,9 +123,9 @@ void CaseRun::end_stage() {
   CasePart part;
   part.segments = stage_->segments();
   part.edges = stage_->edges();
-  part.ladder = render_ladder(stage_->ladder(), stage_->end_description(v1::END_A),
-                              stage_->end_description(v1::END_B));
-  append(outcome_.ladder, outcome_.ladder.empty() ? "" : "\n", part.ladder);
+  part.a = stage_->end_description(v1::END_A);
+  part.b = stage_->end_description(v1::END_B);
+  part.rows = ladder_rows(stage_->ladder());
   if (!options_.pcap_dir.empty()) save_pcap(part);
   outcome_.parts.push_back(std::move(part));
   stage_.reset();
@@ -311,6 +307,7 @@ CaseOutcome CaseRun::run() {
   outcome_.level = case_.head.level;
   outcome_.covers = case_.head.covers;
   outcome_.target = options_.target;
+  outcome_.repetition = options_.repetition;
   outcome_.seed = options_.seed;
   outcome_.reproduce = cat("tcproctor run --target ", options_.target, " --filter ", case_.head.id,
                            " --seed ", options_.seed, options_.slow ? " --slow" : "");
