@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "server/session/lease.h"
 #include "server/time_proto.h"
+#include "stack/mutants/planted.h"
 
 namespace tcproctor::server {
 namespace {
@@ -92,6 +93,14 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
   if (spec.has_rfc6191()) settings.rfc6191 = spec.rfc6191();
   if (spec.has_hard_icmp_aborts()) settings.hard_icmp_aborts = spec.hard_icmp_aborts();
   plan.trace = spec.trace();
+  if (spec.mutant().empty()) return absl::OkStatus();
+  plan.mutant = mutants::number_of(spec.mutant());
+  if (plan.mutant == 0) {
+    return invalid(absl::StrCat(name, ".stack.mutant"),
+                   mutants::names().empty()
+                       ? "this daemon was built without mutants (preset mutants has them)"
+                       : absl::StrCat("\"", spec.mutant(), "\" is no mutant"));
+  }
   return absl::OkStatus();
 }
 
