@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::Rig;
 using testing::RigConfig;
@@ -212,6 +213,26 @@ TEST_F(FastOpenServer, GoodCookieDeliversAtOnce) {
   EXPECT_EQ(rig.status().send_queue_bytes, 0u);
   EXPECT_THAT(rig.sent(), ElementsAre(". 51(0) ack 111"));
   EXPECT_EQ(rig.receive(1000).received, 10u);
+}
+
+// What was answered early leaves the retransmission queue, and what loss recovery knows, with the
+// ACK that ends the handshake: later data is sent again from where it begins.
+TEST_F(FastOpenServer, EarlyAnswerIsAcknowledgedWithTheSynAck) {
+  Rig rig(server());
+  get_cookie(rig);
+  rig.recv("SP 0(100) fo");
+  ASSERT_TRUE(rig.listener()->accept().has_value());
+  rig.send(50);
+  rig.sent();
+  rig.recv(". 101(0) ack 51");
+  EXPECT_EQ(rig.state(), State::kEstablished);
+  EXPECT_EQ(rig.status().delivered_bytes, 50u);
+  EXPECT_EQ(rig.status().pipe_bytes, 0u);
+  rig.send(20);
+  EXPECT_THAT(rig.sent(), ElementsAre("P. 51(20) ack 101"));
+  const std::vector<std::string> again = rig.advance(3s);
+  ASSERT_FALSE(again.empty());
+  EXPECT_THAT(again[0], HasSubstr("P. 51(20) ack 101"));
 }
 
 // RFC7413-4.2.2-6.

@@ -383,8 +383,9 @@ bool Connection::check_ack_syn_received(Instant now, Arriving& arriving) {
   }
   // EM-SYN-RECEIVED-passive-SEG-23.
   (void)take_rtt_sample(now, arriving.segment);
-  snd_una_ = ack;
-  send_buffer_.acknowledge(ack);
+  // Of our SYN alone: what was sent before the handshake was done (RFC7413-4.2.2-5) is
+  // process_ack's.
+  snd_una_ = iss_ + 1;
   snd_wnd_ = static_cast<uint32_t>(arriving.segment.header.window) << snd_wind_shift_;
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
   snd_wl1_ = SeqNum(arriving.segment.header.sequence_number);
