@@ -133,7 +133,8 @@ class Host::Impl {
   void sent_everything(tcp::Instant now, Index index);
   void make_ready(Index index);
   void take_news(tcp::Instant now, Index index);
-  void spread_path_mtu(tcp::Instant now, const packet::IpAddress& remote, uint32_t mtu);
+  void spread_path_mtu(tcp::Instant now, const packet::IpAddress& remote,
+                       const std::optional<tcp::PathMtuNews>& news);
   void bury(Index index, tcp::Status status);
   void end_time_wait(tcp::Instant now, Index index, std::string_view cause);
   Index adopt(tcp::Instant now, Index listener, tcp::Promoted promoted);

@@ -47,7 +47,7 @@ void Host::Impl::on_deadline(tcp::Instant now) {
   ask_again_.clear();
 
   path_mtus_.on_deadline(now, aged_paths_);
-  for (const packet::IpAddress& address : aged_paths_) spread_path_mtu(now, address, config_.mtu);
+  for (const packet::IpAddress& address : aged_paths_) spread_path_mtu(now, address, std::nullopt);
   aged_paths_.clear();
 
   // Collected first: each gets one turn, whatever deadlines the turns of others set.
@@ -99,11 +99,16 @@ void Host::Impl::settle(tcp::Instant now, Index index) {
 }
 
 // To every connection to `remote` (RFC 1191 §6.4): what one of them found, or that it has aged.
-void Host::Impl::spread_path_mtu(tcp::Instant now, const packet::IpAddress& remote, uint32_t mtu) {
+void Host::Impl::spread_path_mtu(tcp::Instant now, const packet::IpAddress& remote,
+                                 const std::optional<tcp::PathMtuNews>& news) {
   for (const auto& [id, index] : table_.ids()) {
     Slot& slot = table_[index];
     if (slot.connection() == nullptr || slot.tuple.remote.address != remote) continue;
-    slot.connection()->set_path_mtu(now, mtu);
+    if (news.has_value()) {
+      slot.connection()->set_path_mtu(now, *news);
+    } else {
+      slot.connection()->path_mtu_aged(now, config_.mtu);
+    }
     if (const auto deadline = slot.connection()->next_deadline(); deadline && slot.in_pairs) {
       deadlines_.set(index, *deadline);
     }
@@ -115,9 +120,9 @@ void Host::Impl::spread_path_mtu(tcp::Instant now, const packet::IpAddress& remo
 void Host::Impl::take_news(tcp::Instant now, Index index) {
   tcp::Connection& connection = *table_[index].connection();
   const packet::IpAddress remote = table_[index].tuple.remote.address;
-  if (const std::optional<uint32_t> mtu = connection.take_path_mtu_news()) {
+  if (const auto mtu = connection.take_path_mtu_news()) {
     path_mtus_.set(now, remote, *mtu);
-    spread_path_mtu(now, remote, *mtu);
+    spread_path_mtu(now, remote, mtu);
   }
   if (const auto news = connection.take_fast_open_news()) fast_open_.learn(now, remote, *news);
 }
@@ -277,8 +282,8 @@ Host::Impl::Index Host::Impl::adopt(tcp::Instant now, Index listener, tcp::Promo
   slot.half_open = promoted.connection->state() == State::kSynReceived;
   slot.awaits_accept = table_[listener].listening()->waits_for_accept(promoted.id);
   slot.tcb = std::move(promoted.connection);
-  if (const uint32_t mtu = path_mtus_.find(tuple.remote.address); mtu != 0) {
-    slot.connection()->set_path_mtu(now, mtu);
+  if (const auto mtu = path_mtus_.find(tuple.remote.address)) {
+    slot.connection()->set_path_mtu(now, *mtu);
   }
   settle(now, index);
   for (const HostEvent& event : later) emit(event);

@@ -3,15 +3,17 @@
 
 namespace tcproctor::host {
 
-uint32_t PathMtuTable::find(const packet::IpAddress& destination) const {
+std::optional<tcp::PathMtuNews> PathMtuTable::find(const packet::IpAddress& destination) const {
   const auto it = entries_.find(destination);
-  return it == entries_.end() ? 0 : it->second.mtu;
+  if (it == entries_.end()) return std::nullopt;
+  return it->second.news;
 }
 
-void PathMtuTable::set(tcp::Instant now, const packet::IpAddress& destination, uint32_t mtu) {
+void PathMtuTable::set(tcp::Instant now, const packet::IpAddress& destination,
+                       const tcp::PathMtuNews& news) {
   Entry& entry = entries_[destination];
-  const bool in_order = entry.mtu != 0 && entry.set_at == now;
-  entry = {.mtu = mtu, .set_at = now};
+  const bool in_order = entry.news.mtu != 0 && entry.set_at == now;
+  entry = {.news = news, .set_at = now};
   if (in_order) return;
   order_.push_back({.set_at = now, .destination = destination});
   drop_stale();

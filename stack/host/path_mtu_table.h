@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "stack/host/secret_hash.h"
 #include "stack/packet/address.h"
+#include "stack/tcp/path_mtu.h"
 #include "stack/tcp/time.h"
 
 namespace tcproctor::host {
@@ -25,10 +26,10 @@ class PathMtuTable {
 
   explicit PathMtuTable(const SecretHash& hash) : entries_(0, hash) {}
 
-  // Octets of an IP packet; 0: nothing is known of that path.
-  uint32_t find(const packet::IpAddress& destination) const;
+  // Nothing: nothing is known of that path.
+  std::optional<tcp::PathMtuNews> find(const packet::IpAddress& destination) const;
   // Its age begins anew.
-  void set(tcp::Instant now, const packet::IpAddress& destination, uint32_t mtu);
+  void set(tcp::Instant now, const packet::IpAddress& destination, const tcp::PathMtuNews& news);
 
   std::optional<tcp::Instant> next_deadline() const;
   // Forgets what is too old and appends those destinations to `aged`.
@@ -36,7 +37,7 @@ class PathMtuTable {
 
  private:
   struct Entry {
-    uint32_t mtu = 0;
+    tcp::PathMtuNews news;
     tcp::Instant set_at{};
   };
   struct Aging {

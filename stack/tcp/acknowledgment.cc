@@ -114,6 +114,7 @@ void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSe
     const bool before = recovery_->in_recovery();
     reaction = recovery_->on_ack(sender(now), ack, *congestion_, rtt_);
     if (!before && recovery_->in_recovery()) ecn_.note_reduction(snd_nxt_, false);
+    judge_mtu_probe(now);
   }
   if (ack.acked != 0) restart_user_timer(now);
   if (flight() == 0) {

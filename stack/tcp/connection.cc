@@ -29,8 +29,9 @@ Connection::Connection(const ConnectionConfig& config)
       congestion_(make_congestion_control(config.options)),
       authentication_(make_authenticator(config.options, config.tuple, config.iss)) {
   stop_all_timers();
-  if (config.path_mtu != 0 && options_.path_mtu_discovery) {
-    path_mtu_.set(std::min(config.path_mtu, path_mtu_.mtu()));
+  if (config.path_mtu.has_value() && options_.path_mtu_discovery) {
+    path_mtu_.set(std::min(config.path_mtu->mtu, path_mtu_.mtu()));
+    if (config.path_mtu->searched) start_mtu_search(path_mtu_.mtu());
   }
   if (options_.fast_open) {
     fast_open_ = std::make_unique<FastOpenState>(FastOpenState{.path = config.fast_open});
@@ -179,6 +180,11 @@ void Connection::drop(Instant now, std::string_view cause) {
 
 void Connection::start_congestion_control() {
   cwnd_limited_until_ = snd_una_;
+  if (options_.mtu_probing == MtuProbing::kAlways && mtu_search_ == nullptr) {
+    // What is known of the path already is better than a guess.
+    const bool known = path_mtu_.mtu() < largest_path_mtu();
+    start_mtu_search(known ? path_mtu_.mtu() : MtuSearch::kFirstMtu);
+  }
   congestion_->start({.smss = payload_mss(false),
                       .handshake_retransmissions = syn_retransmissions_,
                       .initial_window = options_.initial_window,
@@ -205,7 +211,8 @@ LossRecovery::Sender Connection::sender(Instant now) const {
           .snd_nxt = snd_nxt_,
           .smss = mss,
           .can_send_new = std::min(unsent, usable_window()) >= mss,
-          .reduced_by_echo = ecn_.echo_reduced_since(snd_una_)};
+          .reduced_by_echo = ecn_.echo_reduced_since(snd_una_),
+          .mtu_probe = mtu_probe()};
 }
 
 uint16_t Connection::announced_mss() const {

@@ -30,6 +30,7 @@
 #include "stack/tcp/ecn.h"
 #include "stack/tcp/event.h"
 #include "stack/tcp/fast_open.h"
+#include "stack/tcp/mtu_search.h"
 #include "stack/tcp/outcome.h"
 #include "stack/tcp/path_mtu.h"
 #include "stack/tcp/receive_buffer.h"
@@ -59,12 +60,12 @@ struct IcmpError {
 
 // What a connection is made of. All of it is fixed for its life but `options`.
 struct ConnectionConfig {
-  packet::FourTuple tuple;             // local is ours; both fully specified
-  SeqNum iss;                          // initial_sequence_number()
-  uint32_t timestamp_offset = 0;       // timestamp_offset()
-  uint32_t mtu = 1500;                 // octets of an IP packet on the path's first link
-  uint32_t path_mtu = 0;               // known of the whole path already; 0: as `mtu`
-  const Settings* settings = nullptr;  // not null, outlives the connection
+  packet::FourTuple tuple;              // local is ours; both fully specified
+  SeqNum iss;                           // initial_sequence_number()
+  uint32_t timestamp_offset = 0;        // timestamp_offset()
+  uint32_t mtu = 1500;                  // octets of an IP packet on the path's first link
+  std::optional<PathMtuNews> path_mtu;  // known of the whole path already
+  const Settings* settings = nullptr;   // not null, outlives the connection
   ConnectionOptions options;
   FastOpenPath fast_open;  // active, with options.fast_open
   bool trace = false;      // Event kDropped for every segment that is dropped
@@ -144,9 +145,12 @@ class Connection {
 
   // The path's MTU as others found it: segments keep to it from now on, and what is in flight and
   // too large goes again in smaller segments (RFC 1191 §6.4).
-  void set_path_mtu(Instant now, uint32_t mtu);
+  void set_path_mtu(Instant now, const PathMtuNews& news);
+  // What was known of the path is old (RFC 1191 §6.3): packets of `mtu` octets may go again, or the
+  // search for what the path carries begins anew.
+  void path_mtu_aged(Instant now, uint32_t mtu);
   // What this connection found, for the others to the same destination; nothing: no news.
-  std::optional<uint32_t> take_path_mtu_news();
+  std::optional<PathMtuNews> take_path_mtu_news();
 
   // What an active open with Fast Open learnt for the next one; nothing: no news.
   std::optional<FastOpenNews> take_fast_open_news();
@@ -193,6 +197,7 @@ class Connection {
   };
   static constexpr Instant kOff = Instant::max();
   static constexpr uint32_t kNoLimit = UINT32_MAX;
+  static constexpr uint32_t kR1 = 3;  // timeouts of one segment: RFC9293-SHLD-10
 
   // A segment on its way through the checks of §3.10.7.4: what is left of it after trimming.
   struct Arriving {
@@ -281,6 +286,11 @@ class Connection {
   void adopt_path_mtu(Instant now, uint32_t mtu);
   void send_again_smaller(Instant now);
   uint32_t largest_path_mtu() const;
+  uint32_t search_ceiling() const;
+  void start_mtu_search(uint32_t eff_pmtu);
+  void judge_mtu_probe(Instant now);
+  void look_for_black_hole(Instant now);
+  Instant after_headway(Instant now) const;
 
   // transmit.cc
   bool make_segment(Instant now, SegmentOut& out, uint32_t max_payload);
@@ -295,6 +305,9 @@ class Connection {
   bool send_retransmission(Instant now, SegmentOut& out);
   bool send_tail_loss_probe(Instant now, SegmentOut& out);
   bool send_probe(Instant now, SegmentOut& out);
+  // kWait: ordinary data stays back, so that the window has room for the probe soon.
+  enum class MtuProbe : uint8_t { kNone, kSent, kWait };
+  MtuProbe send_mtu_probe(Instant now, SegmentOut& out);
   bool send_new_data(Instant now, SegmentOut& out, uint32_t max_payload);
   uint32_t sendable_now(Instant now, uint32_t mss, uint32_t max_payload);
   void fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack);
@@ -304,11 +317,15 @@ class Connection {
   void note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_probe = false);
   LossRecovery& recovery();
   LossRecovery::Sender sender(Instant now) const;
+  std::optional<LossRecovery::Span> mtu_probe() const;
   void note_fin_sent(Instant now);
   void note_ack_sent();
   uint16_t advertise_window();
   bool window_update_due() const;
-  uint32_t payload_mss(bool with_sack) const;
+  uint32_t payload_mss(bool with_sack) const { return payload_of(path_mtu_.mtu(), with_sack); }
+  uint32_t payload_of(uint32_t mtu, bool with_sack) const;
+  uint32_t options_of_data() const;
+  void mark_new_data(SegmentOut& out);
   std::span<const packet::SackBlock> sack_blocks(
       std::array<packet::SackBlock, packet::kMaxSackBlocks>& storage) const;
   uint32_t usable_window() const;
@@ -342,6 +359,7 @@ class Connection {
   const uint32_t mtu_;
   PathMtu path_mtu_;
   bool path_mtu_news_ = false;
+  std::unique_ptr<MtuSearch> mtu_search_;  // null: there is nothing to find out
   const bool trace_;
   State state_ = State::kClosed;
   bool passive_ = false;

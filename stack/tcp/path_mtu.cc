@@ -56,8 +56,7 @@ std::optional<uint32_t> PathMtu::on_timeout() {
   if (pending_mtu_ == 0) return std::nullopt;
   const uint32_t claimed = pending_mtu_;
   pending_mtu_ = 0;
-  largest_acked_ = 0;  // the path is another one now
-  tracked_size_ = 0;
+  forget_acked();
   return claimed;
 }
 

@@ -25,6 +25,14 @@ constexpr uint32_t least_path_mtu(packet::IpFamily family) {
 // §7.1.
 uint32_t plateau_below(uint32_t mtu);
 
+// What one connection tells others to the same host.
+struct PathMtuNews {
+  uint32_t mtu = 0;
+  bool searched = false;  // by RFC 4821, not by a message: it may well carry more
+
+  bool operator==(const PathMtuNews&) const = default;
+};
+
 class PathMtu {
  public:
   explicit PathMtu(uint32_t mtu) : mtu_(static_cast<uint16_t>(mtu)) {}
@@ -42,6 +50,8 @@ class PathMtu {
   bool on_too_big(SeqNum quoted_seq, uint32_t claimed);
   // The retransmission timer expired: what is to be adopted now, if a message waits.
   std::optional<uint32_t> on_timeout();
+  // The path is another one: what was seen to arrive on it counts no more.
+  void forget_acked() { largest_acked_ = tracked_size_ = 0; }
 
  private:
   uint16_t mtu_;

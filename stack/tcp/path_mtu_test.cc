@@ -42,7 +42,7 @@ TEST(PathMtu, TooBigGoesAgainInSmallerSegments) {
   EXPECT_EQ(rig.status().cwnd, 3u * 960) << "RFC5681-3.1-11: as many segments as before";
   EXPECT_EQ(rig.status().path_mtu, 1000u);
   EXPECT_EQ(rig.status().send_mss, 960u);
-  EXPECT_EQ(rig.connection()->take_path_mtu_news(), 1000u);
+  EXPECT_EQ(rig.connection()->take_path_mtu_news()->mtu, 1000u);
   EXPECT_EQ(rig.connection()->take_path_mtu_news(), std::nullopt);
   EXPECT_THAT(rig.sent(), ElementsAre(". 1(960) ack 1"));
   rig.recv(". 1(0) ack 961");
@@ -62,7 +62,7 @@ TEST(PathMtu, TheSameMessageAgainIsIgnored) {
   rig.too_big(1461, 1000);
   rig.too_big(2921, 1000);
   EXPECT_THAT(rig.sent(), IsEmpty());
-  EXPECT_EQ(rig.connection()->take_path_mtu_news(), 1000u);
+  EXPECT_EQ(rig.connection()->take_path_mtu_news()->mtu, 1000u);
 }
 
 // RFC1191-3-4, RFC8201-4-4.
@@ -133,7 +133,7 @@ TEST(PathMtu, TimeoutConfirmsTheMessage) {
   EXPECT_THAT(rig.advance(1s), ElementsAre("+1 . 4381(960) ack 1"));
   EXPECT_EQ(rig.status().path_mtu, 1000u);
   EXPECT_GE(rig.status().cwnd, cwnd / 1460 * 960) << "RFC8201-5.4-2: no sign of congestion";
-  EXPECT_EQ(rig.connection()->take_path_mtu_news(), 1000u);
+  EXPECT_EQ(rig.connection()->take_path_mtu_news()->mtu, 1000u);
 }
 
 // The segments of a super-segment keep to the path's MTU too.
@@ -173,9 +173,9 @@ TEST(PathMtu, PeersMssStaysTheBound) {
   config.peer_mss = 536;
   Rig rig(config);
   rig.reach(State::kEstablished);
-  rig.connection()->set_path_mtu(rig.now(), 1000);
+  rig.connection()->set_path_mtu(rig.now(), {.mtu = 1000});
   EXPECT_EQ(rig.status().send_mss, 536u);
-  rig.connection()->set_path_mtu(rig.now(), 1500);
+  rig.connection()->set_path_mtu(rig.now(), {.mtu = 1500});
   EXPECT_EQ(rig.status().send_mss, 536u);
   EXPECT_EQ(rig.status().receive_mss, 1460u) << "RFC1191-3.1-1";
 }
@@ -186,12 +186,12 @@ TEST(PathMtu, SetByTheHost) {
   rig.recv(". 1(0) ack 4381");
   rig.sent();
   rig.recv(". 1(0) ack 5841");
-  rig.connection()->set_path_mtu(rig.now(), 1000);
+  rig.connection()->set_path_mtu(rig.now(), {.mtu = 1000});
   const uint32_t cwnd = rig.status().cwnd;
   rig.send(960);
   EXPECT_THAT(rig.sent(), ElementsAre("P. 5841(960) ack 1"));
   rig.recv(". 1(0) ack 6801");
-  rig.connection()->set_path_mtu(rig.now(), 9000);
+  rig.connection()->set_path_mtu(rig.now(), {.mtu = 9000});
   EXPECT_EQ(rig.status().path_mtu, 1500u) << "no more than the link's";
   rig.send(1460);
   EXPECT_THAT(rig.sent(), ElementsAre("P. 6801(1460) ack 1"));

@@ -34,6 +34,13 @@ enum class EcnUse : uint8_t {
   kRequest,  // asked for as well
 };
 
+// Packetization-layer path-MTU discovery (RFC 4821), beside that by ICMP.
+enum class MtuProbing : uint8_t {
+  kOff,
+  kBlackHole,  // begins when segments time out again and again, as where no ICMP message comes back
+  kAlways,     // begins with segments that pass nearly everywhere, and probes upwards
+};
+
 // Options of one connection; a connection accepted by a listener inherits the listener's.
 struct ConnectionOptions {
   bool no_delay = false;  // true switches the Nagle algorithm off (MUST-17)
@@ -61,6 +68,10 @@ struct ConnectionOptions {
   // Path-MTU discovery (RFC 1191, RFC 8201). Without it IPv4 packets may be fragmented on their way
   // (DF is clear) and IPv6 packets stay within 1,280 octets.
   bool path_mtu_discovery = true;
+  // In force only with path_mtu_discovery. The default is what RFC 4821 §7.2 calls conservative:
+  // the discovery by ICMP works as ever, and the search begins only where it has failed. With
+  // kAlways a path that carries full segments from the start begins with smaller ones.
+  MtuProbing mtu_probing = MtuProbing::kBlackHole;
 
   uint8_t dscp = 0;  // 0..63 (MUST-48)
   uint8_t ttl = 64;  // hop limit, 1..255 (MUST-49)

@@ -44,6 +44,9 @@ struct Status {
   uint16_t send_mss = 0, receive_mss = 0;  // Eff.snd.MSS and the MSS we announced
   Duration user_timeout{0};                // in force: the user's or, by RFC 5482, the agreed one
   uint32_t path_mtu = 0;                   // octets of an IP packet that the path is held to carry
+  // The search of RFC 4821; search_low 0: there was nothing to search for so far.
+  uint32_t mtu_search_low = 0, mtu_search_high = 0;
+  uint32_t mtu_probes_sent = 0, mtu_probes_lost = 0;
 
   uint32_t send_queue_bytes = 0;     // unacknowledged and unsent
   uint32_t receive_queue_bytes = 0;  // in order, not yet read

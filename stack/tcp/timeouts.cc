@@ -87,6 +87,7 @@ void Connection::restart_retransmission_timer(Instant now) {
 void Connection::recovery_deadline(Instant now) {
   const bool before = recovery_->in_recovery();
   const LossRecovery::Due due = recovery_->on_deadline(sender(now), *congestion_, rtt_);
+  judge_mtu_probe(now);
   if (!before && recovery_->in_recovery()) ecn_.note_reduction(snd_nxt_, false);
   if (due == LossRecovery::Due::kNothing || flight() == 0 || snd_wnd_ == 0) return;
   tail_loss_probe_pending_ = due == LossRecovery::Due::kProbe;
@@ -106,7 +107,7 @@ void Connection::retransmission_timeout(Instant now) {
   ++retransmissions_;
   rtt_.back_off();  // RFC6298-5.5-1
   timing_ = false;  // Karn: RFC6298-3-1
-  if (retransmissions_ >= 3 && !trouble_reported_) {
+  if (retransmissions_ >= kR1 && !trouble_reported_) {
     trouble_reported_ = true;  // R1: RFC9293-MUST-20, SHLD-9, SHLD-10, MUST-22
     emit({.kind = Event::Kind::kDeliveryTrouble,
           .time = now,
@@ -127,6 +128,14 @@ void Connection::retransmission_timeout(Instant now) {
     return adopt_path_mtu(now, *mtu);
   }
   tail_loss_probe_pending_ = false;
+  if (const auto probe = mtu_probe()) {  // RFC 4821 §7.6.3, §7.6.4: the timeout counts as any other
+    if (probe->begin == snd_una_) {
+      mtu_search_->on_probe_lost(now, after_headway(now));
+    } else {
+      mtu_search_->on_inconclusive(after_headway(now));
+    }
+  }
+  look_for_black_hole(now);
   recovery().on_timeout(sender(now), first, *congestion_, rtt_);
   ecn_.note_reduction(snd_nxt_, false);
 }

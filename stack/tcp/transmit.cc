@@ -33,10 +33,12 @@ bool Connection::make_segment(Instant now, SegmentOut& out, uint32_t max_payload
     fill(now, out, snd_nxt_, kAck, false);
     return true;
   }
-  if (send_tail_loss_probe(now, out) || send_retransmission(now, out) || send_probe(now, out) ||
-      send_new_data(now, out, max_payload)) {
+  if (send_tail_loss_probe(now, out) || send_retransmission(now, out) || send_probe(now, out)) {
     return true;
   }
+  const MtuProbe mtu_probe = send_mtu_probe(now, out);
+  if (mtu_probe == MtuProbe::kSent) return true;
+  if (mtu_probe == MtuProbe::kNone && send_new_data(now, out, max_payload)) return true;
   arm_persist(now);
   return send_pure_ack(now, out);
 }
@@ -236,16 +238,19 @@ bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payloa
 
   fill(now, out, seq, kAck, with_sack);
   attach_payload(out, seq, length, length > mss ? mss : 0);
-  if (length != 0) {  // RFC3168-5.2-1, 6.1.4-1, 6.1.5-1, 6.1.6-1: on new data alone
-    out.ecn = ecn_.codepoint_of_new_data();
-    out.header.flags |= ecn_.flags_of_new_data();
-  }
+  if (length != 0) mark_new_data(out);
   if (fin) {
     out.header.flags |= kFin;
     note_fin_sent(now);
   }
   note_sent(now, seq, end + (fin ? 1u : 0u));
   return true;
+}
+
+// RFC3168-5.2-1, 6.1.4-1, 6.1.5-1, 6.1.6-1: on new data alone.
+void Connection::mark_new_data(SegmentOut& out) {
+  out.ecn = ecn_.codepoint_of_new_data();
+  out.header.flags |= ecn_.flags_of_new_data();
 }
 
 uint32_t Connection::usable_window() const {
@@ -283,18 +288,23 @@ uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payloa
 }
 
 // RFC9293-MUST-16: what of the effective send MSS is left beside this segment's options.
-uint32_t Connection::payload_mss(bool with_sack) const {
-  uint32_t options = timestamps_.in_use ? 12 : 0;
-  if (user_timeout_pending_) options += 4;
-  if (authentication_ != nullptr) options += authentication_->option_bytes();  // RFC2385-4.3-1
+uint32_t Connection::payload_of(uint32_t mtu, bool with_sack) const {
+  uint32_t options = options_of_data();
   if (with_sack) {
     std::array<packet::SackBlock, packet::kMaxSackBlocks> storage;
     const size_t blocks = sack_blocks(storage).size();
     if (blocks != 0) options += 4 + 8 * static_cast<uint32_t>(blocks);
   }
-  const uint32_t mss =
-      effective_send_mss(peer_mss_, tuple_.remote.address.family(), path_mtu_.mtu());
+  const uint32_t mss = effective_send_mss(peer_mss_, tuple_.remote.address.family(), mtu);
   return mss > options ? mss - options : 1;
+}
+
+// Octets of TCP options in a segment of data, but for SACK blocks.
+uint32_t Connection::options_of_data() const {
+  uint32_t octets = timestamps_.in_use ? 12 : 0;
+  if (user_timeout_pending_) octets += 4;
+  if (authentication_ != nullptr) octets += authentication_->option_bytes();  // RFC2385-4.3-1
+  return octets;
 }
 
 std::span<const packet::SackBlock> Connection::sack_blocks(
@@ -390,6 +400,10 @@ void Connection::attach_payload(SegmentOut& out, SeqNum seq, uint32_t length, ui
 
 void Connection::note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_probe) {
   const bool fresh = end.after(snd_nxt_);
+  if (const auto probe = mtu_probe(); probe.has_value() && seq.before(snd_nxt_) &&
+                                      seq.before(probe->end) && end.after(probe->begin)) {
+    mtu_search_->on_inconclusive(after_headway(now));  // its ACK will not tell which one arrived
+  }
   recovery().on_sent(sender(now), seq, end, tail_loss_probe);
   if (fresh) {
     if (seq == snd_nxt_ && !timing_) {  // RFC6298-3-2

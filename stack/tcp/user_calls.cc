@@ -219,6 +219,10 @@ Status Connection::status(Instant now) const {
       .receive_mss = announced_mss(),
       .user_timeout = user_timeout_in_force(),
       .path_mtu = path_mtu_.mtu(),
+      .mtu_search_low = mtu_search_ == nullptr ? 0 : mtu_search_->low(),
+      .mtu_search_high = mtu_search_ == nullptr ? 0 : mtu_search_->high(),
+      .mtu_probes_sent = mtu_search_ == nullptr ? 0 : mtu_search_->probes_sent(),
+      .mtu_probes_lost = mtu_search_ == nullptr ? 0 : mtu_search_->probes_lost(),
       .send_queue_bytes = static_cast<uint32_t>(send_buffer_.size()),
       .receive_queue_bytes = static_cast<uint32_t>(receive_buffer_.readable()),
       .reassembly_bytes = static_cast<uint32_t>(receive_buffer_.out_of_order()),
@@ -291,6 +295,11 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   // A window smaller than the unit of its scale could never be announced.
   options_.receive_buffer_bytes =
       std::max(options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
+  if (options_.mtu_probing == MtuProbing::kOff || !options_.path_mtu_discovery) {
+    mtu_search_.reset();
+  } else if (options_.mtu_probing == MtuProbing::kAlways && is_synchronized(state_)) {
+    start_mtu_search(path_mtu_.mtu());
+  }
   if (discovery_changes) adopt_path_mtu(now, largest_path_mtu());
   restart_keepalive(now);
   if (timer_runs(kUser)) restart_user_timer(now);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "stack/packet/tcp_options.h"
 #include "stack/tcp/congestion/congestion_control.h"
@@ -21,6 +22,10 @@ class LossRecovery {
  public:
   virtual ~LossRecovery() = default;
 
+  struct Span {
+    SeqNum begin;
+    SeqNum end;  // beyond begin
+  };
   // The send side as it is at a call.
   struct Sender {
     Instant now{};
@@ -32,6 +37,9 @@ class LossRecovery {
     // ECN has reduced the window since the data at SND.UNA was sent: a loss among it costs no
     // second reduction (RFC3168-6.1.2-3).
     bool reduced_by_echo = false;
+    // A probe of the path's MTU is on its way: that it alone is lost is no sign of congestion
+    // (RFC4821-4-2, 7.6.2-1).
+    std::optional<Span> mtu_probe;
 
     uint32_t flight() const { return snd_nxt - una; }
   };
@@ -49,10 +57,6 @@ class LossRecovery {
   struct Reaction {
     bool restart_timer = false;  // the retransmission timer begins anew
     bool reneged = false;        // the peer has dropped what it had SACKed
-  };
-  struct Span {
-    SeqNum begin;
-    SeqNum end;  // beyond begin
   };
   enum class Due : uint8_t { kNothing, kProbe, kRetransmission };
 
@@ -76,6 +80,10 @@ class LossRecovery {
   virtual uint32_t room(const Sender& sender, uint32_t cwnd) const = 0;
   // A fast recovery or what follows a timeout goes on.
   virtual bool in_recovery() const = 0;
+  // Nothing of what is outstanding seems to be missing.
+  virtual bool nothing_missing(const Sender& sender) const = 0;
+  // True once: nothing but Sender::mtu_probe was found lost.
+  bool take_mtu_probe_loss() { return std::exchange(mtu_probe_lost_, false); }
 
   // Timers of its own, beside the retransmission timer. kNothing: nothing expired.
   virtual std::optional<Instant> deadline() const { return std::nullopt; }
@@ -87,6 +95,9 @@ class LossRecovery {
   virtual void on_rtt(Instant, Duration) {}
 
   virtual void report(Status& status) const = 0;
+
+ protected:
+  bool mtu_probe_lost_ = false;
 };
 
 }  // namespace tcproctor::tcp

@@ -50,10 +50,16 @@ LossRecovery::Reaction NewRenoRecovery::on_ack(const Sender& sender, const Ack& 
     case NewReno::OnDuplicate::kNothing:
       break;
     case NewReno::OnDuplicate::kInflate:
-      congestion.duplicate_in_recovery();
+      if (!repairs_mtu_probe_) congestion.duplicate_in_recovery();
       break;
     case NewReno::OnDuplicate::kEnterRecovery:  // RFC5681-3.2-3
-      congestion.enter_recovery(sender.now, sender.flight(), !sender.reduced_by_echo);
+      repairs_mtu_probe_ = sender.mtu_probe.has_value() && sender.una == sender.mtu_probe->begin;
+      if (repairs_mtu_probe_) {  // RFC4821-4-2
+        mtu_probe_lost_ = true;
+        mtu_probe_end_ = sender.mtu_probe->end;
+      } else {
+        congestion.enter_recovery(sender.now, sender.flight(), !sender.reduced_by_echo);
+      }
       retransmit_one_ = true;
       reaction.restart_timer = true;
       break;
@@ -72,10 +78,17 @@ void NewRenoRecovery::acknowledged(const Sender& sender, const Ack& ack,
       congestion.on_ack(ack.sample);
       break;
     case NewReno::OnAck::kFull:
-      congestion.leave_recovery(sender.now, sender.flight());
+      if (!repairs_mtu_probe_) congestion.leave_recovery(sender.now, sender.flight());
+      repairs_mtu_probe_ = false;
       break;
     case NewReno::OnAck::kPartial:  // RFC6582-3.2-4: the next hole
-      congestion.partial_ack(ack.acked);
+      if (!repairs_mtu_probe_) {
+        congestion.partial_ack(ack.acked);
+      } else if (sender.una.at_or_after(mtu_probe_end_)) {
+        // RFC4821-4-1: more than the probe was lost.
+        repairs_mtu_probe_ = false;
+        congestion.enter_recovery(sender.now, sender.flight(), !sender.reduced_by_echo);
+      }
       retransmit_one_ = true;
       reaction.restart_timer = newreno_.take_first_partial();
       break;
@@ -114,6 +127,7 @@ void NewRenoRecovery::on_timeout(const Sender& sender, bool first, CongestionCon
   congestion.on_timeout(sender.now, sender.flight(), first);
   newreno_.on_timeout(sender.snd_nxt);
   retransmit_one_ = false;
+  repairs_mtu_probe_ = false;
   // The window of one segment lets the first go now, the others after its ACK.
   rtx_next_ = sender.una;
   in_timeout_ = true;

@@ -28,7 +28,13 @@ class NewRenoRecovery final : public LossRecovery {
   std::optional<Span> next_retransmission(const Sender& sender, uint32_t cwnd) override;
   bool lost_data_waits(const Sender& sender) const override;
   uint32_t room(const Sender& sender, uint32_t cwnd) const override;
-  bool in_recovery() const override { return newreno_.in_recovery() || in_timeout_; }
+  bool in_recovery() const override {
+    return (newreno_.in_recovery() && !repairs_mtu_probe_) || in_timeout_;
+  }
+  bool nothing_missing(const Sender& sender) const override {
+    return !newreno_.in_recovery() && !in_timeout_ && newreno_.duplicates() == 0 &&
+           rtx_next_ == sender.snd_nxt;
+  }
   void report(Status& status) const override;
 
  private:
@@ -39,6 +45,9 @@ class NewRenoRecovery final : public LossRecovery {
   NewReno newreno_;
   SeqNum rtx_next_;              // next octet to retransmit; SND.NXT when there is nothing to
   bool retransmit_one_ = false;  // fast retransmit: the segment at SND.UNA, outside cwnd
+  // This recovery repairs a lost probe of the path's MTU, which ends here: the window stays.
+  bool repairs_mtu_probe_ = false;
+  SeqNum mtu_probe_end_;
   const bool use_frto_;
   bool in_timeout_ = false;  // what was outstanding at a timeout is not acknowledged yet
   FRto frto_;

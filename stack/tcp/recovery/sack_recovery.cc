@@ -180,7 +180,7 @@ LossRecovery::Reaction SackRecovery::on_ack(const Sender& sender, const Ack& ack
   }
 
   const Loss loss = detect_loss(sender, rtt);
-  if (begins_recovery(loss)) {
+  if (begins_recovery(sender, loss)) {
     enter_recovery(sender, news.newly_sacked, congestion);
     reaction.restart_timer = true;
   }
@@ -245,8 +245,9 @@ SeqLength SackRecovery::mark_lost_by_count(const Sender& sender) {
   SeqLength marked = board_.mark_lost_if([edge](const SentRange& range) {
     return !range.lost && !range.retransmission_out && range.end.at_or_before(edge);
   });
-  if (marked == 0 && !in_recovery() && duplicates_ >= kDuplicateThreshold) {
-    marked = std::min(sender.smss, board_.front().length());
+  const SentRange& front = board_.front();
+  if (marked == 0 && !in_recovery() && duplicates_ >= kDuplicateThreshold && !front.lost) {
+    marked = std::min(sender.smss, front.length());
     board_.mark_lost(sender.una, marked);
   }
   return marked;
@@ -254,10 +255,23 @@ SeqLength SackRecovery::mark_lost_by_count(const Sender& sender) {
 
 // RFC6675-5.1-1: after a timeout no fast recovery begins, but RFC8985-9.3-2: a lost retransmission
 // is congestion once more.
-bool SackRecovery::begins_recovery(const Loss& loss) const {
+bool SackRecovery::begins_recovery(const Sender& sender, const Loss& loss) {
   if (phase_ == RecoveryPhase::kRecovery) return false;
   if (phase_ == RecoveryPhase::kLoss) return loss.retransmission_lost && !frto_.sends_new_data();
-  return loss.octets != 0;
+  if (loss.octets == 0) return false;
+  if (!only_mtu_probe_lost(sender)) return true;
+  mtu_probe_lost_ = true;  // RFC4821-4-2: it goes again, and the window stays
+  return false;
+}
+
+// The segments beside it tell whether it is the path's MTU that took it, or congestion:
+// RFC4821-4-1.
+bool SackRecovery::only_mtu_probe_lost(const Sender& sender) const {
+  if (!sender.mtu_probe.has_value()) return false;
+  return std::ranges::all_of(board_.ranges(), [&](const SentRange& range) {
+    return !range.lost || (range.begin.at_or_after(sender.mtu_probe->begin) &&
+                           range.end.at_or_before(sender.mtu_probe->end));
+  });
 }
 
 void SackRecovery::enter_recovery(const Sender& sender, uint32_t newly_sacked,
@@ -429,7 +443,7 @@ LossRecovery::Due SackRecovery::on_deadline(const Sender& sender, CongestionCont
   armed_ = Armed::kNone;
   if (expired == Armed::kProbe) return Due::kProbe;
   const Loss loss = detect_loss(sender, rtt);
-  if (begins_recovery(loss)) enter_recovery(sender, 0, congestion);
+  if (begins_recovery(sender, loss)) enter_recovery(sender, 0, congestion);
   if (phase_ == RecoveryPhase::kRecovery) pace(sender, 0, congestion);
   return Due::kRetransmission;
 }

@@ -45,6 +45,9 @@ class SackRecovery final : public LossRecovery {
   bool in_recovery() const override {
     return phase_ == RecoveryPhase::kRecovery || phase_ == RecoveryPhase::kLoss;
   }
+  bool nothing_missing(const Sender&) const override {
+    return phase_ == RecoveryPhase::kOpen && board_.lost() == 0 && board_.sacked() == 0;
+  }
   void report(Status& status) const override;
 
   const Scoreboard& scoreboard() const { return board_; }
@@ -72,7 +75,8 @@ class SackRecovery final : public LossRecovery {
   void run_frto(const Sender& sender, const Ack& ack, const News& news,
                 CongestionControl& congestion);
   void settle();
-  bool begins_recovery(const Loss& loss) const;
+  bool begins_recovery(const Sender& sender, const Loss& loss);
+  bool only_mtu_probe_lost(const Sender& sender) const;
   Loss detect_loss(const Sender& sender, const RttEstimator& rtt);
   SeqLength mark_lost_by_count(const Sender& sender);
   bool enough_sacked(uint32_t smss) const;
