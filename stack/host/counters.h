@@ -25,14 +25,15 @@ enum class Drop : uint8_t {
   kQuietTime,         // received while the host keeps silent after its start (RFC 9293 §3.4.3)
   kControlQueueFull,  // an answer of the host itself (RST, echo, ARP) found its queue full
   kNoRoute,           // to send: no on-link prefix and no gateway
+  kSourceRoute,       // received over a source route: refused (RFC 7126 §4.3, §4.4)
   kNoNeighbour,       // to send: the neighbour did not answer ARP or ND, or too many frames waited
 };
 
-inline constexpr std::array<std::string_view, 15> kDropNames = {
+inline constexpr std::array<std::string_view, 16> kDropNames = {
     "not-for-us",         "malformed-frame", "malformed-ip",       "bad-ip-checksum",
     "fragment",           "invalid-source",  "group-address",      "malformed-tcp",
     "bad-tcp-checksum",   "malformed-icmp",  "icmp-no-connection", "quiet-time",
-    "control-queue-full", "no-route",        "no-neighbour"};
+    "control-queue-full", "no-route",        "source-route",       "no-neighbour"};
 
 constexpr std::string_view to_string(Drop drop) {
   return kDropNames[static_cast<size_t>(drop)];

@@ -49,6 +49,7 @@ Host::Impl::Impl(HostConfig config)
       fast_open_(SecretHash(config_.seed, "fast open")),
       ports_(config_.tcp.ephemeral_first, config_.tcp.ephemeral_last, config_.seed),
       identification_hash_(config_.seed, "identification"),
+      reassembly_(config_.tcp.reassembly_limit_bytes),
       table_(SecretHash(config_.seed, "socket pairs")) {
   for (const Neighbour& neighbour : config_.neighbours) neighbours_.add_permanent(neighbour);
 }

@@ -174,6 +174,8 @@ class Host::Impl {
   const SecretHash identification_hash_;
   std::array<uint16_t, 256> identifications_{};
 
+  // Outlives the table's connections. Only connections change it, those of const calls as well.
+  mutable tcp::ReassemblyBudget reassembly_;
   ConnectionTable table_;
   ConnectionId next_id_ = 1;
   DeadlineHeap<tcp::Instant> deadlines_;

@@ -69,6 +69,10 @@ void Host::Impl::on_ip(tcp::Instant now, std::span<const uint8_t> packet, const 
   if (result != ParseResult::kOk) return count(drop_for(result));
   const bool group = ip.destination.is_multicast() || addresses_.is_broadcast(ip.destination);
   if (!group && !addresses_.owns(ip.destination)) return count(Drop::kNotForUs);
+  // RFC9293-MUST-51 to 53 ask for source routes; they are refused, as RFC 7126 §4.3 and §4.4 (BCP
+  // 186) advise and Linux does: whoever names a route can take any address for its own, and an
+  // answer that left by another way would not come from where the peer looks.
+  if (ip.source_route) return count(Drop::kSourceRoute);
   if (ip.protocol == packet::kProtocolTcp) {
     // RFC9293-MUST-57, and RFC 1122 §3.3.6 for a unicast address in a link-level broadcast.
     if (group || (ethernet != nullptr && ethernet->destination.is_multicast())) {

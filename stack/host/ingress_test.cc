@@ -134,24 +134,48 @@ TEST_F(IngressTest, FragmentsAreCountedAndDropped) {
   EXPECT_EQ(dropped(Drop::kFragment), 1u);
 }
 
-// RFC9293-MUST-50: router alert, and an option nobody knows.
+Frame with_ip_options(const Frame& plain, const std::vector<uint8_t>& options) {
+  packet::Ipv4Header header;
+  std::span<const uint8_t> payload;
+  EXPECT_EQ(packet::parse_ipv4(plain.bytes, header, payload), packet::ParseResult::kOk);
+  EXPECT_TRUE(header.options.try_append(options));
+  EXPECT_TRUE(packet::finish_ipv4(header, payload.size()));
+  Frame frame{.bytes = std::vector<uint8_t>(header.encoded_size())};
+  EXPECT_EQ(packet::write_ipv4(header, frame.bytes), frame.bytes.size());
+  frame.bytes.insert(frame.bytes.end(), payload.begin(), payload.end());
+  return frame;
+}
+
+// RFC9293-MUST-50: router alert, options nobody knows, and one that cannot be read.
 TEST_F(IngressTest, IpOptionsAreIgnored) {
   listen();
-  const Frame plain = syn().frame();
-  for (const std::array<uint8_t, 4> option :
-       {std::array<uint8_t, 4>{148, 4, 0, 0}, std::array<uint8_t, 4>{158, 4, 1, 2}}) {
-    packet::Ipv4Header header;
-    std::span<const uint8_t> payload;
-    ASSERT_EQ(packet::parse_ipv4(plain.bytes, header, payload), packet::ParseResult::kOk);
-    ASSERT_TRUE(header.options.try_append(option));
-    ASSERT_TRUE(packet::finish_ipv4(header, payload.size()));
-    Frame frame{.bytes = std::vector<uint8_t>(header.encoded_size())};
-    ASSERT_EQ(packet::write_ipv4(header, frame.bytes), frame.bytes.size());
-    frame.bytes.insert(frame.bytes.end(), payload.begin(), payload.end());
-    const auto out = give(frame);
+  for (const std::vector<uint8_t>& options : {std::vector<uint8_t>{148, 4, 0, 0},
+                                              {158, 4, 1, 2},
+                                              {1, 1, 1, 0},
+                                              {158, 0, 131, 3},
+                                              {158, 40, 131, 3},
+                                              {0, 131, 3, 4}}) {
+    const auto out = give(with_ip_options(syn().frame(), options));
     ASSERT_EQ(out.size(), 1u);
     EXPECT_TRUE(tcp_of(out[0], LinkLayer::kRawIp).has(packet::kSyn));
+    EXPECT_EQ(out[0].bytes[0], 0x45) << "none is sent";
   }
+}
+
+// RFC9293-MUST-51 to 53: source routes are refused, completed or not, loose or strict, with a
+// connection or without; nothing is answered, and no connection hears of it.
+TEST_F(IngressTest, SourceRoutesAreRefused) {
+  listen();
+  uint64_t refused = 0;
+  for (const std::vector<uint8_t>& options : {std::vector<uint8_t>{131, 7, 8, 192, 0, 2, 9, 0},
+                                              {137, 7, 8, 192, 0, 2, 9, 0},
+                                              {131, 7, 4, 192, 0, 2, 9, 0},
+                                              {1, 131, 7, 8, 192, 0, 2, 9},
+                                              {131, 3, 4, 0}}) {
+    EXPECT_TRUE(give(with_ip_options(syn().frame(), options)).empty());
+    EXPECT_EQ(dropped(Drop::kSourceRoute), ++refused);
+  }
+  EXPECT_EQ(give(syn().frame()).size(), 1u);
 }
 
 // Whatever bytes arrive: no crash, no hang, and every frame is accounted for.

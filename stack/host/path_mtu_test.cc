@@ -158,6 +158,36 @@ TEST_F(PathMtuTest, AgesAfterTenMinutes) {
   EXPECT_EQ(largest_, 1500u);
 }
 
+// RFC4821-7.7-1: a router that drops without a word. Others to the same destination, and those that
+// come later, learn of it.
+TEST_F(PathMtuTest, BlackHoleIsFoundWithoutAMessage) {
+  silent_ = true;
+  router_mtu_ = 1200;
+  pair_.connect(ip("192.0.2.2"));
+  const ConnectionId other = pair_.a_id;
+  pair_.connect(ip("192.0.2.2"));
+  ASSERT_EQ(pair_.a->send(pair_.now, pair_.a_id, std::vector<uint8_t>(20000), true, false).outcome,
+            Outcome::kOk);
+  pair_.run_for(6s);
+  EXPECT_EQ(path_mtu(pair_.a_id), 1500u);
+  pair_.run_for(4s);
+  EXPECT_EQ(pair_.b->status(pair_.now, pair_.b_id)->receive_queue_bytes, 20000u);
+  EXPECT_GE(path_mtu(pair_.a_id), 1024u);
+  EXPECT_LE(path_mtu(pair_.a_id), 1200u);
+  EXPECT_LE(path_mtu(other), 1200u);
+  pair_.connect(ip("192.0.2.2"));
+  EXPECT_LE(path_mtu(pair_.a_id), 1200u);
+  too_big_ = 0;
+  pair_.run_for(10min);  // what is known ages, but nobody falls into the hole again: one probes
+  transfer(60000);
+  EXPECT_LE(too_big_, 8);
+  EXPECT_LE(path_mtu(pair_.a_id), 1200u);
+  router_mtu_ = 1500;
+  pair_.run_for(11min);
+  transfer(60000);
+  EXPECT_EQ(path_mtu(pair_.a_id), 1500u);
+}
+
 // RFC1191-3-6.
 TEST_F(PathMtuTest, RouterThatNamesNoMtu) {
   names_mtu_ = false;

@@ -61,6 +61,7 @@ OpenResult Host::Impl::open_listener(tcp::Instant now, const OpenParameters& par
                           .remote = parameters.remote,
                           .backlog = std::clamp<uint32_t>(parameters.backlog, 1, 65535),
                           .mtu = config_.mtu,
+                          .reassembly = &reassembly_,
                           .settings = &config_.tcp,
                           .options = parameters.options,
                           .secret = secret_,
@@ -146,6 +147,7 @@ tcp::ConnectionConfig Host::Impl::connection_config(tcp::Instant now,
           .path_mtu = path_mtus_.find(tuple.remote.address),
           .settings = &config_.tcp,
           .options = options,
+          .reassembly = &reassembly_,
           .fast_open =
               options.fast_open ? fast_open_.find(now, tuple.remote.address) : tcp::FastOpenPath{},
           .trace = config_.trace};

@@ -20,6 +20,7 @@ ParseResult parse_as_v4(std::span<const uint8_t> packet, IpPacket& ip) {
   ip.ecn = header.ecn;
   ip.ttl = header.ttl;
   ip.header_bytes = header.header_length * 4u;
+  ip.source_route = has_source_route(header.options.span());
   if (result == ParseResult::kOk && header.is_fragment()) return ParseResult::kFragment;
   return result;
 }
@@ -35,6 +36,7 @@ ParseResult parse_as_v6(std::span<const uint8_t> packet, IpPacket& ip) {
   ip.dscp = header.dscp;
   ip.ecn = header.ecn;
   ip.ttl = header.hop_limit;
+  ip.source_route = false;
   ip.header_bytes = static_cast<uint32_t>(kIpv6HeaderBytes + extensions.bytes);
   if (result == ParseResult::kOk && extensions.fragmented) return ParseResult::kFragment;
   return result;

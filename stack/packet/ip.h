@@ -21,6 +21,7 @@ struct IpPacket {
   uint8_t ecn = 0;                   // 0..3
   uint8_t ttl = 0;                   // hop limit
   uint32_t header_bytes = 0;         // IP header with options or extension headers
+  bool source_route = false;         // IPv4: it came over one (LSRR, SSRR)
   std::span<const uint8_t> payload;  // upper-layer header and data
 };
 

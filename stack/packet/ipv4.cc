@@ -60,6 +60,23 @@ ParseResult parse_ipv4(std::span<const uint8_t> packet, Ipv4Header& header,
   return ParseResult::kOk;
 }
 
+bool has_source_route(std::span<const uint8_t> options) {
+  constexpr uint8_t kEnd = 0;
+  constexpr uint8_t kNop = 1;
+  constexpr uint8_t kLoose = 131;
+  constexpr uint8_t kStrict = 137;
+  while (!options.empty() && options[0] != kEnd) {
+    if (options[0] == kLoose || options[0] == kStrict) return true;
+    size_t length = 1;
+    if (options[0] != kNop) {
+      length = options.size() > 1 ? options[1] : 0;
+      if (length < 2 || length > options.size()) return false;
+    }
+    options = options.subspan(length);
+  }
+  return false;
+}
+
 size_t write_ipv4(const Ipv4Header& header, std::span<uint8_t> out) {
   const size_t size = header.encoded_size();
   if (out.size() < size) return 0;

@@ -56,6 +56,10 @@ struct Ipv4Header {
 [[nodiscard]] ParseResult parse_ipv4(std::span<const uint8_t> packet, Ipv4Header& header,
                                      std::span<const uint8_t>& payload);
 
+// Is there a loose or strict source route (RFC 791 §3.1)? Options after one that cannot be read do
+// not count.
+bool has_source_route(std::span<const uint8_t> options);
+
 // Writes exactly the fields given and the options padded with zeroes; returns encoded_size(), or 0
 // when `out` is too small. An IPv6 source or destination is written as 0.0.0.0.
 [[nodiscard]] size_t write_ipv4(const Ipv4Header& header, std::span<uint8_t> out);

@@ -75,6 +75,7 @@ class Draw {
     settings.challenge_ack_limit = choices_.pick<uint32_t>({10, 1, 100});
     settings.syn_cookies = !choices_.one_in(4);
     settings.syn_cache_size = choices_.pick<uint32_t>({1024, 1, 8});
+    settings.reassembly_limit_bytes = choices_.pick<uint64_t>({64u << 20, 20'000, 0});
     settings.rfc1337 = choices_.one_in(3);
     settings.rfc6191 = !choices_.one_in(4);
     return settings;
@@ -147,7 +148,7 @@ class Draw {
         narrow.conditions.tell_too_big = choices_.one_in(2);
         Mishap wide = narrow;
         wide.conditions.mtu = base_.mtu;
-        wide.at += choices_.between(10ms, 10s);
+        wide.at += choices_.between(10ms, choices_.pick<Duration>({10s, 100s}));
         plan_.mishaps.push_back(wide);
       }
     }
@@ -179,6 +180,10 @@ class Draw {
       options.appropriate_byte_counting = choices_.one_in(3);
       options.ecn = choices_.pick<tcp::EcnUse>(
           {tcp::EcnUse::kRequest, tcp::EcnUse::kAccept, tcp::EcnUse::kOff});
+    }
+    if (mtu_probing_) {
+      options.mtu_probing = choices_.pick<tcp::MtuProbing>(
+          {tcp::MtuProbing::kAlways, tcp::MtuProbing::kBlackHole, tcp::MtuProbing::kOff});
     }
     if (congestion_) {
       options.congestion_control = choices_.pick<tcp::CongestionAlgorithm>(
@@ -335,6 +340,7 @@ class Draw {
     flood_ = feature("flood", 100);
     reuse_ = feature("reuse", 150);
     set_options_ = feature("set-options", 100);
+    mtu_probing_ = feature("mtu-probing", 250);
     const bool simultaneous = feature("simultaneous", 150);
     const bool turns = feature("listener-turns-active", 100);
     for (uint64_t i = choices_.pick<uint64_t>({1, 1, 2, 3}); i != 0; --i) {
@@ -381,8 +387,8 @@ class Draw {
   bool options_vary_ = false, congestion_ = false, small_mss_ = false, small_buffers_ = false,
        keepalive_ = false, impatient_ = false, slow_writer_ = false, slow_reader_ = false,
        polls_ = false, urgent_ = false, early_ = false, half_close_ = false, gives_up_ = false,
-       small_backlog_ = false, flood_ = false, reuse_ = false, set_options_ = false,
-       forgery_ = false;
+       small_backlog_ = false, mtu_probing_ = false, flood_ = false, reuse_ = false,
+       set_options_ = false, forgery_ = false;
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ Connection::Connection(const ConnectionConfig& config)
       snd_nxt_(config.iss),
       snd_up_(config.iss),
       push_end_(config.iss),
+      receive_buffer_(config.reassembly),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
       congestion_(make_congestion_control(config.options)),
@@ -142,18 +143,19 @@ void Connection::enter_time_wait(Instant now, std::string_view cause) {
   stop_all_timers();
   recovery_.reset();
   set_state(now, State::kTimeWait, cause);
-  time_wait_ = TimeWait(now,
-                        {.snd_nxt = snd_nxt_,
-                         .rcv_nxt = rcv_nxt_,
-                         .rcv_wnd = rcv_adv_.after(rcv_nxt_) ? rcv_wnd() : 0,
-                         .rcv_wind_shift = rcv_wind_shift_,
-                         .timestamps = timestamps_.in_use,
-                         .ts_recent = timestamps_.recent,
-                         .timestamp_offset = timestamps_.offset,
-                         .dscp = options_.dscp,
-                         .ttl = options_.ttl},
-                        settings_);
-  timers_[kTimeWaitEnd] = time_wait_.deadline();
+  time_wait_ = std::make_unique<TimeWait>(
+      now,
+      TimeWait::Start{.snd_nxt = snd_nxt_,
+                      .rcv_nxt = rcv_nxt_,
+                      .rcv_wnd = rcv_adv_.after(rcv_nxt_) ? rcv_wnd() : 0,
+                      .rcv_wind_shift = rcv_wind_shift_,
+                      .timestamps = timestamps_.in_use,
+                      .ts_recent = timestamps_.recent,
+                      .timestamp_offset = timestamps_.offset,
+                      .dscp = options_.dscp,
+                      .ttl = options_.ttl},
+      settings_);
+  timers_[kTimeWaitEnd] = time_wait_->deadline();
 }
 
 void Connection::queue_reset(SeqNum seq) {

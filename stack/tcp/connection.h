@@ -67,8 +67,9 @@ struct ConnectionConfig {
   std::optional<PathMtuNews> path_mtu;  // known of the whole path already
   const Settings* settings = nullptr;   // not null, outlives the connection
   ConnectionOptions options;
-  FastOpenPath fast_open;  // active, with options.fast_open
-  bool trace = false;      // Event kDropped for every segment that is dropped
+  ReassemblyBudget* reassembly = nullptr;  // the host's, outlives the connection; null: no limit
+  FastOpenPath fast_open;                  // active, with options.fast_open
+  bool trace = false;                      // Event kDropped for every segment that is dropped
 };
 
 // The peer's SYN as a listener keeps it (syn_cache.h): from it a passive connection begins.
@@ -182,7 +183,7 @@ class Connection {
   size_t unsent_or_unacknowledged_bytes() const { return send_buffer_.size(); }
   // TIME-WAIT only: the small stand-in. The host may keep it instead of this connection when
   // released() and readable_bytes() == 0.
-  const TimeWait& time_wait() const { return time_wait_; }
+  const TimeWait& time_wait() const { return *time_wait_; }
 
  private:
   enum Timer : uint8_t {
@@ -449,7 +450,7 @@ class Connection {
   Instant last_received_{};
   uint32_t keepalive_probes_sent_ = 0;
   std::unique_ptr<FastOpenState> fast_open_;  // null unless it takes part
-  TimeWait time_wait_;
+  std::unique_ptr<TimeWait> time_wait_;       // null before TIME-WAIT
   bool reopen_requested_ = false;
 
   std::unique_ptr<Authenticator> authentication_;  // null: segments are not signed

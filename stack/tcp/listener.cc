@@ -107,7 +107,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
   }
 
   SynEntry entry;
-  entry.id = (*config_.next_id)++;
+  entry.set_id((*config_.next_id)++);
   std::ranges::copy(tuple.local.address.bytes(), entry.local.begin());
   std::ranges::copy(tuple.remote.address.bytes(), entry.remote.begin());
   entry.v6 = tuple.remote.address.is_v6();
@@ -155,6 +155,16 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
 
 // ----------------------------------------- §3.10.7.4 SYN-RECEIVED (passive), for a small entry
 
+// RFC5961-7-1, 7-3: counted for each entry, all its life. A count that others share would tell them
+// which connections there are.
+bool Listener::may_challenge(SynEntry& entry) const {
+  const uint32_t limit = config_.settings->challenge_ack_limit;
+  if (limit == 0) return true;
+  if (entry.challenges >= std::min<uint32_t>(limit, UINT8_MAX)) return false;
+  ++entry.challenges;
+  return true;
+}
+
 std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynCache::Slot slot,
                                                                const packet::TcpSegment& segment) {
   SynEntry& entry = cache_.entry(slot);
@@ -169,10 +179,7 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
     return std::nullopt;
   }
   const auto answer_ack = [&](std::string_view cause) {
-    if (length != 0 || challenge_limiter_.allow(now, config_.settings->challenge_ack_limit,
-                                                config_.settings->challenge_ack_interval)) {
-      send_ack(now, entry);
-    }
+    if (length != 0 || may_challenge(entry)) send_ack(now, entry);
     drop(now, cause);
   };
   if (entry.timestamps && !segment.has(kRst)) {  // RFC7323-3.2-7, 5.3-1
@@ -202,10 +209,7 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
     if (seq == rcv_nxt) {
       remove_entry(now, slot, State::kListen, "RFC 9293 §3.10.7.4 second: RST", Outcome::kOk);
     } else {
-      if (challenge_limiter_.allow(now, config_.settings->challenge_ack_limit,
-                                   config_.settings->challenge_ack_interval)) {
-        send_ack(now, entry);
-      }
+      if (may_challenge(entry)) send_ack(now, entry);
       drop(now, "RFC 5961 §3.2: RST in the window but not at RCV.NXT");
     }
     return std::nullopt;
@@ -256,6 +260,7 @@ Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_
                                 .mtu = config_.mtu,
                                 .settings = config_.settings,
                                 .options = config_.options,
+                                .reassembly = config_.reassembly,
                                 .trace = config_.trace};
   PassiveStart start{.irs = SeqNum(entry.irs),
                      .peer_window = entry.peer_window,
@@ -315,7 +320,7 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
   if (!mss.has_value()) return std::nullopt;
   if (accept_queue_.size() >= config_.backlog) return std::nullopt;
   SynEntry entry;
-  entry.id = (*config_.next_id)++;
+  entry.set_id((*config_.next_id)++);
   std::ranges::copy(tuple.local.address.bytes(), entry.local.begin());
   std::ranges::copy(tuple.remote.address.bytes(), entry.remote.begin());
   entry.v6 = tuple.remote.address.is_v6();

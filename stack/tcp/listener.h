@@ -53,9 +53,10 @@ struct ListenerConfig {
   std::optional<packet::SocketAddress> remote;  // only this peer may connect
   uint32_t backlog = 128;                       // connections waiting for ACCEPT, at least 1
   uint32_t mtu = 1500;
-  const Settings* settings = nullptr;  // not null, outlives the listener
-  ConnectionOptions options;           // inherited by its connections
-  Secret secret;                       // for ISNs, timestamps, cookies and the table's hash
+  ReassemblyBudget* reassembly = nullptr;  // the host's, as in ConnectionConfig
+  const Settings* settings = nullptr;      // not null, outlives the listener
+  ConnectionOptions options;               // inherited by its connections
+  Secret secret;                           // for ISNs, timestamps, cookies and the table's hash
   bool trace = false;
 };
 
@@ -169,6 +170,7 @@ class Listener {
   void queue_reply(SegmentOut segment);
   void remove_entry(Instant now, SynCache::Slot slot, State to, std::string_view cause,
                     Outcome outcome);
+  bool may_challenge(SynEntry& entry) const;
   void count_half_open(Instant now);
   Duration time_until_next_syn_ack(uint32_t retransmissions) const;
   void emit(uint64_t id, Event event);
@@ -190,7 +192,6 @@ class Listener {
   std::vector<uint64_t> full_half_open_;     // ids of full connections in SYN-RECEIVED
   std::deque<SegmentOut> replies_;
   std::deque<ListenerEvent> events_;
-  ChallengeAckLimiter challenge_limiter_;
   uint64_t cookies_sent_ = 0;
   uint64_t cookies_accepted_ = 0;
   uint64_t dropped_ = 0;

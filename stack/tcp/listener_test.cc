@@ -129,6 +129,28 @@ TEST_F(ListenerTest, IdsStatusAndAbort) {
   EXPECT_THAT(listener_->embryonic(), IsEmpty());
 }
 
+// RFC5961-7-1, 7-3: challenge ACKs of half-open connections are counted for each: what one draws
+// tells nobody of another.
+TEST_F(ListenerTest, ChallengesAreCountedForEachEntry) {
+  make();
+  (void)syn(7);
+  (void)syn(8);
+  const auto challenges = [this](uint32_t peer) {
+    uint32_t count = 0;
+    for (int i = 0; i < 30; ++i) {
+      (void)arrive(segment(peer, packet::kRst, kIrs + 100, 0));  // in the window, not at RCV.NXT
+      SegmentOut out;
+      while (listener_->next_segment(now_, out)) ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(challenges(7), settings_.challenge_ack_limit);
+  EXPECT_EQ(challenges(8), settings_.challenge_ack_limit);
+  now_ += settings_.challenge_ack_interval;
+  EXPECT_EQ(challenges(7), 0u) << "for as long as the entry lives";
+  EXPECT_EQ(listener_->embryonic().size(), 2u);
+}
+
 // The same socket pair again, and a port scan: nothing is mixed up.
 TEST_F(ListenerTest, RepeatedSynIsAnsweredAgain) {
   make();

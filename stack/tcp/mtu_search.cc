@@ -38,13 +38,13 @@ uint32_t MtuSearch::on_probe_acked(Instant now) {
   return low_;
 }
 
-void MtuSearch::on_probe_lost(Instant now, Instant next) {
+void MtuSearch::on_probe_lost(Instant now, uint32_t eff_pmtu, Instant next) {
   ++probes_lost_;
   high_ = std::min(high_, static_cast<uint16_t>(probe_size_ - 1));
   probe_size_ = 0;
   whole_ = false;
   next_ = next;
-  wait_if_converged(now, low_);
+  wait_if_converged(now, eff_pmtu);
 }
 
 void MtuSearch::on_inconclusive(Instant next) {

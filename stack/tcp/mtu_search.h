@@ -47,7 +47,7 @@ class MtuSearch {
   // The probe arrived. Returns eff_pmtu.
   uint32_t on_probe_acked(Instant now);
   // Nothing but the probe was lost. None follows before `next` (RFC4821-4-3).
-  void on_probe_lost(Instant now, Instant next);
+  void on_probe_lost(Instant now, uint32_t eff_pmtu, Instant next);
   // Whether it arrived cannot be told (RFC 4821 §7.6.4): the same again, not before `next`.
   void on_inconclusive(Instant next);
   // A message of a router about the probe: it will be lost, and what comes next is no larger.

@@ -48,7 +48,7 @@ Found search(uint32_t eff_pmtu, uint32_t ceiling, uint32_t carries) {
     if (size <= carries) {
       eff_pmtu = search.on_probe_acked(kStart);
     } else {
-      search.on_probe_lost(kStart, kStart);
+      search.on_probe_lost(kStart, eff_pmtu, kStart);
     }
     if (++probes > 30) break;
   }
@@ -72,7 +72,7 @@ TEST(MtuSearch, ProbesAgainAfterTenMinutesOnly) {
   MtuSearch search(IpFamily::kV4, 1400);
   EXPECT_EQ(search.size_to_probe(kStart, 1400, 1404), 1404u);
   search.on_probe_sent(SeqNum(1), SeqNum(2), 1404);
-  search.on_probe_lost(kStart, kStart);
+  search.on_probe_lost(kStart, 1400, kStart);
   EXPECT_EQ(search.size_to_probe(kStart + MtuSearch::kReprobe - 1ms, 1400, 1404), 0u);
   EXPECT_EQ(search.size_to_probe(kStart + MtuSearch::kReprobe, 1400, 1404), 1404u);
 }
@@ -104,8 +104,7 @@ enum class Loss { kRack, kByCount, kNewReno };
 RigConfig config(MtuProbing probing, Loss loss = Loss::kRack) {
   RigConfig config;
   config.peer_mss = 8960;
-  config.peer_window_scale = 6;
-  config.options.window_scale = true;
+  config.peer_window = 20'000;  // so that it is not long to the next probe
   config.options.send_buffer_bytes = 1 << 22;
   config.options.initial_window = InitialWindow::kRfc6928;
   config.options.mtu_probing = probing;
@@ -253,7 +252,7 @@ TEST_P(MtuProbeLost, AloneIsNoCongestion) {
   EXPECT_GE(path.rig.status().total_retransmissions, 2u) << "more than one segment of 1400";
   EXPECT_EQ(path.rig.status().recovery_phase, RecoveryPhase::kOpen);
   path.rig.send(2'000'000);
-  (void)path.run(200);
+  (void)path.run(300);
   EXPECT_EQ(path.rig.status().ssthresh, ssthresh);
   EXPECT_THAT(path.rig.status().path_mtu, AllOf(Ge(1485u), Le(1492u)));
   EXPECT_EQ(path.received(), 3'000'000u);
@@ -276,7 +275,9 @@ TEST_P(MtuProbeLost, WithAnotherSegmentIsCongestion) {
 
 // Its repair is data like any other.
 TEST(MtuProbing, LostRepairIsCongestion) {
-  Path path(config(MtuProbing::kAlways), 1450);
+  RigConfig with = config(MtuProbing::kAlways);
+  with.peer_window = 60'000;  // new data goes on behind the repair
+  Path path(with, 1450);
   path.rig.send(1'000'000);
   const uint32_t none = path.rig.status().ssthresh;
   while (path.rig.status().mtu_probes_lost == 0) (void)path.run(1);
@@ -288,23 +289,24 @@ TEST(MtuProbing, LostRepairIsCongestion) {
 
 // RFC4821-4-3: a round trip for each segment of the window at least.
 TEST(MtuProbing, LossesWithoutAnswerAreRare) {
-  RigConfig with = config(MtuProbing::kAlways);
-  with.peer_window_scale = 1;  // so that the window stays within 131,070 octets
-  Path path(with, 1400);
+  Path path(config(MtuProbing::kAlways), 1400);
   path.rig.send(4'000'000);
   uint32_t lost = 0;
+  uint32_t segments = 0;  // of the window when the last was lost
   Instant last{};
   for (int i = 0; i < 200; ++i) {
-    const uint32_t segments = path.rig.status().cwnd / 1360;
     (void)path.run(1);
     const uint32_t now = path.rig.status().mtu_probes_lost;
     if (now == lost) continue;
     EXPECT_EQ(now, lost + 1);
-    if (lost != 0) EXPECT_GE(path.rig.now() - last, segments / 2 * 100ms);
+    if (lost != 0) {
+      EXPECT_GE(path.rig.now() - last, segments * 100ms);
+    }
     lost = now;
+    segments = path.rig.status().cwnd / 1360;
     last = path.rig.now();
   }
-  EXPECT_GT(lost, 0u);
+  EXPECT_GE(lost, 3u);
 }
 
 // RFC4821-7.4-1: what cannot be told from other losses, or would not fit, is not tried.
@@ -318,8 +320,6 @@ TEST(MtuProbing, OnlyWhereItsLossWouldShow) {
     EXPECT_EQ(path.rig.status().mtu_probes_sent, 0u) << "too little follows";
   }
   RigConfig with = config(MtuProbing::kAlways);
-  with.options.window_scale = false;
-  with.peer_window_scale.reset();
   with.peer_window = 5000;
   Path path(with, 1500);
   path.rig.send(100'000);
@@ -331,13 +331,10 @@ TEST(MtuProbing, OnlyWhereItsLossWouldShow) {
 TEST(MtuProbing, MessageAboutTheProbeEndsTheSearchAbove) {
   Path path(config(MtuProbing::kAlways), 1420);
   path.rig.send(1'000'000);
-  uint32_t una = 0;
-  while (path.rig.status().mtu_probes_sent == 0) {
-    una = path.rig.snd_una();
-    (void)path.rig.sent();
-    if (path.rig.status().mtu_probes_sent == 0) (void)path.run(1);
-    if (path.rig.received().size() > 1'000'000) FAIL();
-  }
+  (void)path.run(1);
+  const uint32_t una = path.rig.snd_una();
+  (void)path.rig.sent();
+  ASSERT_EQ(path.rig.status().mtu_probes_sent, 1u);
   EXPECT_EQ(path.rig.status().path_mtu, 1400u);
   path.rig.too_big(una, 1420);
   EXPECT_EQ(path.rig.status().path_mtu, 1400u) << "no message raises it, none lowers it below";
@@ -354,13 +351,13 @@ TEST(MtuBlackHole, TimeoutsLowerTheMtu) {
   path.rig.send(100'000);
   (void)path.run(50);  // 5 s: timeouts after 1 and 3 s
   EXPECT_EQ(path.rig.status().path_mtu, 1500u);
-  (void)path.run(25);
+  (void)path.run(100);
   EXPECT_EQ(path.received(), 100'000u);
   EXPECT_THAT(path.rig.status().path_mtu, AllOf(Ge(1024u), Le(1200u)));
-  path.rig.send(1'000'000);
-  (void)path.run(200);
+  path.rig.send(4'000'000);
+  (void)path.run(400);
   EXPECT_THAT(path.rig.status().path_mtu, AllOf(Ge(1193u), Le(1200u))) << "and it was raised again";
-  EXPECT_EQ(path.received(), 1'100'000u);
+  EXPECT_EQ(path.received(), 4'100'000u);
   EXPECT_TRUE(path.rig.connection()->take_path_mtu_news()->searched);
 }
 
@@ -376,13 +373,14 @@ TEST(MtuBlackHole, FurtherTimeoutsHalve) {
   Path path(config(MtuProbing::kBlackHole), 0);
   path.rig.send(100'000);
   std::vector<uint32_t> sizes;
-  while (path.rig.next_timer() && path.rig.state() == State::kEstablished) {
+  do {
     for (const std::string& line : path.rig.sent()) {
       uint32_t length = 0;
       if (std::sscanf(line.c_str(), "%*s 1(%u)", &length) == 1) sizes.push_back(length + 40);
     }
-  }
-  EXPECT_THAT(sizes, ElementsAre(1500, 1500, 1500, 1024, 512, 256, 128, 68));
+  } while (path.rig.next_timer() && path.rig.state() == State::kEstablished);
+  // After 0, 1, 3, 7, 15, 31, 63, 127 and 255 s.
+  EXPECT_THAT(sizes, ElementsAre(1500, 1500, 1500, 1024, 512, 256, 128, 68, 68));
 }
 
 // A small segment that is lost again and again has not met a small MTU.
@@ -417,8 +415,9 @@ TEST(MtuBlackHole, PathThatChanges) {
   (void)path.run(200);
   EXPECT_EQ(path.received(), 500'000u);
   path.carries(1500);
-  path.rig.send(2'000'000);
-  (void)path.run(50);
+  path.rig.send(1'000'000);
+  (void)path.run(100);
+  EXPECT_EQ(path.received(), 1'500'000u);
   (void)path.rig.advance(MtuSearch::kReprobe);
   path.rig.send(1'000'000);
   (void)path.run(100);

@@ -117,8 +117,9 @@ Connection::MtuProbe Connection::send_mtu_probe(Instant now, SegmentOut& out) {
   const uint32_t length = payload_of(size, false);
   // RFC4821-7.4-1: nothing is being repaired, and what follows the probe can show that it was lost.
   const uint32_t followers = 3 * mss;
-  const bool calm = is_synchronized(state_) && !probed_ && !urgent_mode_ && !ecn_.held() &&
-                    resend_allowance_ == kNoLimit && recovery_->nothing_missing(sender(now));
+  const bool calm = is_synchronized(state_) && delivered_bytes_ != 0 && !probed_ && !urgent_mode_ &&
+                    !ecn_.held() && resend_allowance_ == kNoLimit &&
+                    recovery_->nothing_missing(sender(now));
   const uint32_t queued = send_end().after(snd_nxt_) ? send_end() - snd_nxt_ : 0;
   const uint32_t cwnd = congestion_->cwnd();
   const uint32_t needed = length + followers;
@@ -139,7 +140,7 @@ Connection::MtuProbe Connection::send_mtu_probe(Instant now, SegmentOut& out) {
 void Connection::judge_mtu_probe(Instant now) {
   if (mtu_search_ == nullptr || !mtu_search_->probing()) return;
   if (recovery_->take_mtu_probe_loss()) {
-    mtu_search_->on_probe_lost(now, after_headway(now));
+    mtu_search_->on_probe_lost(now, path_mtu_.mtu(), after_headway(now));
   } else if (snd_una_.at_or_after(mtu_search_->probe_end())) {
     path_mtu_.set(mtu_search_->on_probe_acked(now));
     path_mtu_news_ = true;

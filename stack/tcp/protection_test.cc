@@ -95,7 +95,7 @@ TEST(SynCookie, OptionsInTimestamp) {
 
 SynEntry entry(uint64_t id, uint16_t port) {
   SynEntry result;
-  result.id = id;
+  result.set_id(id);
   result.local = {192, 0, 2, 1};
   result.remote = {192, 0, 2, 2};
   result.remote_port = port;

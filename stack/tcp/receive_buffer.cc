@@ -27,7 +27,12 @@ bool ReceiveBuffer::insert(SeqNum seq, std::span<const uint8_t> text) {
 bool ReceiveBuffer::hold(SeqNum seq, std::span<const uint8_t> text) {
   TCPROCTOR_CHECK(seq.at_or_after(next()));
   if (text.empty()) return true;
-  if (!add_range(seq, seq + static_cast<SeqLength>(text.size()))) return false;
+  const SeqNum right = seq + static_cast<SeqLength>(text.size());
+  if (!charge(right)) return false;
+  if (!add_range(seq, right)) {
+    (void)charge(next());
+    return false;
+  }
   write(seq, text);
   return true;
 }
@@ -69,6 +74,17 @@ void ReceiveBuffer::absorb() {
     ++done;
   }
   ranges_.erase(ranges_.begin(), ranges_.begin() + static_cast<std::ptrdiff_t>(done));
+  (void)charge(next());  // less than before
+}
+
+// What lies behind gaps reaches to `right`, or to where it does already.
+bool ReceiveBuffer::charge(SeqNum right) {
+  if (budget_ == nullptr) return true;
+  if (!ranges_.empty()) right = later_of(right, ranges_.back().right);
+  const uint32_t wanted = right.after(next()) ? right - next() : 0;
+  if (!budget_->change(charged_, wanted)) return false;
+  charged_ = wanted;
+  return true;
 }
 
 size_t ReceiveBuffer::read(std::span<uint8_t> buffer) {
@@ -114,6 +130,7 @@ void ReceiveBuffer::clear() {
   readable_ = 0;
   out_of_order_ = 0;
   ranges_.clear();
+  (void)charge(next());
   fin_.reset();
 }
 

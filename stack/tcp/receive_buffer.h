@@ -13,6 +13,7 @@
 
 #include "stack/packet/tcp_options.h"
 #include "stack/tcp/byte_ring.h"
+#include "stack/tcp/reassembly_budget.h"
 #include "stack/tcp/sequence.h"
 
 namespace tcproctor::tcp {
@@ -20,6 +21,12 @@ namespace tcproctor::tcp {
 class ReceiveBuffer {
  public:
   static constexpr size_t kMaxRanges = 128;
+
+  // `budget`, if any, outlives the buffer.
+  explicit ReceiveBuffer(ReassemblyBudget* budget = nullptr) : budget_(budget) {}
+  ~ReceiveBuffer() { clear(); }
+  ReceiveBuffer(const ReceiveBuffer&) = delete;
+  ReceiveBuffer& operator=(const ReceiveBuffer&) = delete;
 
   // Data begins at `first` (IRS+1).
   void start(SeqNum first);
@@ -33,7 +40,8 @@ class ReceiveBuffer {
   bool has_gaps() const { return !ranges_.empty(); }
 
   // Stores text that begins at or after next(). In order it becomes readable, with whatever follows
-  // it without a gap. False, and nothing stored, when it would be one range too many.
+  // it without a gap. False, and nothing stored, when it would be one range too many, or
+  // more than the host has room for.
   bool insert(SeqNum seq, std::span<const uint8_t> text);
   // Stores text without making it readable: what came with a SYN (RFC9293-3.5-L1).
   bool hold(SeqNum seq, std::span<const uint8_t> text);
@@ -69,6 +77,7 @@ class ReceiveBuffer {
   void write(SeqNum seq, std::span<const uint8_t> text);
   bool add_range(SeqNum left, SeqNum right);
   void absorb();
+  bool charge(SeqNum right);
 
   ByteRing ring_;
   SeqNum read_;
@@ -77,6 +86,8 @@ class ReceiveBuffer {
   std::vector<Range> ranges_;  // ascending, disjoint, not adjacent
   uint32_t touches_ = 0;
   std::optional<SeqNum> fin_;
+  ReassemblyBudget* budget_;
+  uint32_t charged_ = 0;  // from next() to the end of the last range: gaps take memory as well
 };
 
 }  // namespace tcproctor::tcp

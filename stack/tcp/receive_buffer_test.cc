@@ -78,6 +78,36 @@ TEST_F(ReceiveBufferTest, SackBlocksNewestFirst) {  // RFC2018-4-5, 4-6, 4-7
   EXPECT_THAT(sack(3), ElementsAre(std::pair(60, 65), std::pair(50, 55), std::pair(10, 17)));
 }
 
+// What many connections hold out of order together: what comes first stays, and what would exceed
+// the limit is not taken; in order everything is.
+TEST(ReceiveBuffer, ShareOneBudget) {
+  ReassemblyBudget budget(1000);
+  const std::vector<uint8_t> text(100, 'x');
+  {
+    ReceiveBuffer first(&budget);
+    ReceiveBuffer second(&budget);
+    first.start(SeqNum(1));
+    second.start(SeqNum(1));
+    EXPECT_TRUE(first.insert(SeqNum(501), text)) << "600 octets with the gap before it";
+    EXPECT_EQ(budget.used(), 600u);
+    EXPECT_TRUE(first.insert(SeqNum(201), text)) << "within what is counted";
+    EXPECT_EQ(budget.used(), 600u);
+    EXPECT_FALSE(second.insert(SeqNum(401), text));
+    EXPECT_FALSE(second.has_gaps());
+    EXPECT_EQ(budget.used(), 600u);
+    EXPECT_TRUE(second.insert(SeqNum(1), text)) << "in order";
+    EXPECT_TRUE(second.insert(SeqNum(201), text));
+    EXPECT_EQ(budget.used(), 800u);
+    EXPECT_TRUE(second.insert(SeqNum(101), text)) << "fills the gap";
+    EXPECT_EQ(budget.used(), 600u);
+    first.clear();
+    EXPECT_EQ(budget.used(), 0u);
+    EXPECT_TRUE(second.insert(SeqNum(1101), text));
+    EXPECT_EQ(budget.used(), 900u);
+  }
+  EXPECT_EQ(budget.used(), 0u) << "a connection that ends gives back its share";
+}
+
 TEST_F(ReceiveBufferTest, NumberOfRangesIsBounded) {
   for (size_t i = 0; i < ReceiveBuffer::kMaxRanges; ++i) EXPECT_TRUE(insert(10 + 10 * i, 1));
   EXPECT_FALSE(insert(10 + 10 * ReceiveBuffer::kMaxRanges, 1));

@@ -511,7 +511,7 @@ void Connection::fin_in_order(Instant now) {
 // ------------------------------------------------------------------------------------ TIME-WAIT
 
 void Connection::segment_arrives_time_wait(Instant now, const packet::TcpSegment& segment) {
-  switch (time_wait_.on_segment(now, segment, settings_)) {
+  switch (time_wait_->on_segment(now, segment, settings_)) {
     case TimeWait::Action::kStay:
       break;
     case TimeWait::Action::kReopen:
@@ -520,7 +520,7 @@ void Connection::segment_arrives_time_wait(Instant now, const packet::TcpSegment
     case TimeWait::Action::kDelete:  // EM-TIME-WAIT-SEG-13
       return enter_closed(now, "RFC 9293 §3.10.7.4 second: RST", Outcome::kOk);
   }
-  timers_[kTimeWaitEnd] = time_wait_.deadline();
+  timers_[kTimeWaitEnd] = time_wait_->deadline();
 }
 
 bool Connection::take_reopen_request() {
@@ -530,7 +530,7 @@ bool Connection::take_reopen_request() {
 }
 
 void Connection::refuse_reopen(Instant now) {
-  time_wait_.refuse_reopen(now, settings_);
+  time_wait_->refuse_reopen(now, settings_);
 }
 
 }  // namespace tcproctor::tcp

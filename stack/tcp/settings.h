@@ -142,6 +142,9 @@ struct Settings {
   // Segments with MD5 or TCP-AO of a peer without a key: dropped, or taken as if the option were
   // unknown (RFC5925-7.3-3: the default).
   bool refuse_unexpected_signatures = false;
+  // Octets that all connections of the host together may hold out of order, gaps included; beyond
+  // it what comes out of order is dropped and has to be sent again. 0: none is held.
+  uint64_t reassembly_limit_bytes = 64u << 20;
   bool hard_icmp_aborts = false;  // SHLD-26 in synchronized states; RFC 5927 treats them as soft
   // L_LIMIT and U_LIMIT of RFC 5482 (RFC5482-3-5; 3.1-3: at least 100 s): between them lies what a
   // peer's User Timeout Option can bring about.

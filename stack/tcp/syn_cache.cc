@@ -67,7 +67,8 @@ SynCache::Slot SynCache::find(const packet::IpAddress& local,
 
 SynCache::Slot SynCache::find_id(uint64_t id) const {
   if (id == 0) return kNone;
-  const auto found = std::ranges::find(entries_, id, &SynEntry::id);
+  const auto found =
+      std::ranges::find(entries_, id, [](const SynEntry& entry) { return uint64_t{entry.id}; });
   return found == entries_.end() ? kNone : static_cast<Slot>(found - entries_.begin());
 }
 

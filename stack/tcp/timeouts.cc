@@ -130,7 +130,7 @@ void Connection::retransmission_timeout(Instant now) {
   tail_loss_probe_pending_ = false;
   if (const auto probe = mtu_probe()) {  // RFC 4821 §7.6.3, §7.6.4: the timeout counts as any other
     if (probe->begin == snd_una_) {
-      mtu_search_->on_probe_lost(now, after_headway(now));
+      mtu_search_->on_probe_lost(now, path_mtu_.mtu(), after_headway(now));
     } else {
       mtu_search_->on_inconclusive(after_headway(now));
     }

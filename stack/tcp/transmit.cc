@@ -29,7 +29,7 @@ bool Connection::make_segment(Instant now, SegmentOut& out, uint32_t max_payload
     return true;
   }
   if (state_ == State::kTimeWait) {
-    if (!ack_now_) return time_wait_.next_segment(now, tuple_, out);
+    if (!ack_now_) return time_wait_->next_segment(now, tuple_, out);
     fill(now, out, snd_nxt_, kAck, false);
     return true;
   }
