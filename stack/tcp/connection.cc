@@ -27,14 +27,14 @@ Connection::Connection(const ConnectionConfig& config)
       receive_buffer_(config.reassembly),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
-      congestion_(make_congestion_control(config.options)),
-      authentication_(make_authenticator(config.options, config.tuple, config.iss)) {
+      congestion_(make_congestion_control(*options_)),
+      authentication_(make_authenticator(*options_, config.tuple, config.iss)) {
   stop_all_timers();
-  if (config.path_mtu.has_value() && options_.path_mtu_discovery) {
+  if (config.path_mtu.has_value() && options_->path_mtu_discovery) {
     path_mtu_.set(std::min(config.path_mtu->mtu, path_mtu_.mtu()));
     if (config.path_mtu->searched) start_mtu_search(path_mtu_.mtu());
   }
-  if (options_.fast_open) {
+  if (options_->fast_open) {
     fast_open_ = std::make_unique<FastOpenState>(FastOpenState{.path = config.fast_open});
   }
   timestamps_.offset = config.timestamp_offset;
@@ -53,7 +53,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   }
   rcv_nxt_ = irs_ + 1;
   rcv_up_ = rcv_nxt_;
-  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);
+  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_->receive_buffer_bytes, 65535);
   receive_buffer_.start(rcv_nxt_);
   snd_nxt_ = iss_ + 1;
   snd_wnd_ = start.peer_window;
@@ -63,7 +63,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   peer_mss_ = start.peer_mss.value_or(peer_mss_);
   if (start.peer_window_scale.has_value()) {
     snd_wind_shift_ = std::min<uint8_t>(*start.peer_window_scale, 14);  // RFC7323-2.3-5
-    rcv_wind_shift_ = window_shift_for(options_.receive_buffer_bytes);
+    rcv_wind_shift_ = window_shift_for(options_->receive_buffer_bytes);
     window_scale_agreed_ = true;
   }
   sack_permitted_ = start.sack_permitted;
@@ -74,7 +74,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   total_retransmissions_ = retransmissions_;
   syn_retransmissions_ = static_cast<uint8_t>(std::min<uint32_t>(retransmissions_, UINT8_MAX));
   start_congestion_control();
-  timers_[kUser] = start.syn_received + options_.syn_timeout;
+  timers_[kUser] = start.syn_received + options_->syn_timeout;
   syn_sent_before_ = start.syn_ack_sent;
   if (!start.syn_ack_sent) {
     syn_pending_ = true;
@@ -105,6 +105,11 @@ void Connection::emit(Event event) {
 bool Connection::next_event(Event& event) {
   if (events_head_ == events_.size()) return false;
   event = events_[events_head_++];
+  // Who has come to rest keeps no queue.
+  if (event.kind == Event::Kind::kStateChange && events_head_ == events_.size()) {
+    events_ = {};
+    events_head_ = 0;
+  }
   return true;
 }
 
@@ -152,8 +157,8 @@ void Connection::enter_time_wait(Instant now, std::string_view cause) {
                       .timestamps = timestamps_.in_use,
                       .ts_recent = timestamps_.recent,
                       .timestamp_offset = timestamps_.offset,
-                      .dscp = options_.dscp,
-                      .ttl = options_.ttl},
+                      .dscp = options_->dscp,
+                      .ttl = options_->ttl},
       settings_);
   timers_[kTimeWaitEnd] = time_wait_->deadline();
 }
@@ -182,15 +187,15 @@ void Connection::drop(Instant now, std::string_view cause) {
 
 void Connection::start_congestion_control() {
   cwnd_limited_until_ = snd_una_;
-  if (options_.mtu_probing == MtuProbing::kAlways && mtu_search_ == nullptr) {
+  if (options_->mtu_probing == MtuProbing::kAlways && mtu_search_ == nullptr) {
     // What is known of the path already is better than a guess.
     const bool known = path_mtu_.mtu() < largest_path_mtu();
     start_mtu_search(known ? path_mtu_.mtu() : MtuSearch::kFirstMtu);
   }
   congestion_->start({.smss = payload_mss(false),
                       .handshake_retransmissions = syn_retransmissions_,
-                      .initial_window = options_.initial_window,
-                      .appropriate_byte_counting = options_.appropriate_byte_counting});
+                      .initial_window = options_->initial_window,
+                      .appropriate_byte_counting = options_->appropriate_byte_counting});
 }
 
 LossRecovery& Connection::recovery() {
@@ -218,11 +223,11 @@ LossRecovery::Sender Connection::sender(Instant now) const {
 }
 
 uint16_t Connection::announced_mss() const {
-  return tcp::announced_mss(options_.mss, tuple_.local.address.family(), mtu_);
+  return tcp::announced_mss(options_->mss, tuple_.local.address.family(), mtu_);
 }
 
 uint8_t Connection::receive_window_shift() const {
-  return window_shift_for(options_.receive_buffer_bytes);
+  return window_shift_for(options_->receive_buffer_bytes);
 }
 
 // ICMP errors (§3.9.2.2). They are believed only when they quote what may be in flight
@@ -246,8 +251,8 @@ void Connection::on_icmp(Instant now, const IcmpError& error) {
       (!is_synchronized(state_) || settings_.hard_icmp_aborts)) {
     return enter_closed(now, "RFC 9293 §3.9.2.2: hard ICMP error", Outcome::kUnreachable);
   }
-  if (!options_.report_soft_errors) return;  // RFC9293-SHLD-20
-  emit({.kind = Event::Kind::kSoftError,     // RFC9293-MUST-47, MUST-56, SHLD-25; EM-*-ICMP-02
+  if (!options_->report_soft_errors) return;  // RFC9293-SHLD-20
+  emit({.kind = Event::Kind::kSoftError,      // RFC9293-MUST-47, MUST-56, SHLD-25; EM-*-ICMP-02
         .time = now,
         .from = state_,
         .to = state_,

@@ -68,16 +68,16 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   fill_header(out, iss_, with_ack ? kSyn | kAck : kSyn);
   // RFC7323-2.2-6: the window of a SYN is not scaled.
   out.header.window = static_cast<uint16_t>(
-      std::min<uint32_t>(with_ack ? rcv_wnd() : options_.receive_buffer_bytes, 65535));
+      std::min<uint32_t>(with_ack ? rcv_wnd() : options_->receive_buffer_bytes, 65535));
   packet::SynOptions options;
   // RFC9293-SHLD-5, MAY-3: always.
   options.mss = announced_mss();
-  if (with_ack ? window_scale_agreed_ : options_.window_scale) {  // RFC7323-2.2-2, 2.2-4
+  if (with_ack ? window_scale_agreed_ : options_->window_scale) {  // RFC7323-2.2-2, 2.2-4
     options.window_scale = with_ack ? rcv_wind_shift_ : receive_window_shift();
   }
   out.header.flags |= ecn_flags_of_syn(with_ack);
-  options.sack_permitted = with_ack ? sack_permitted_ : options_.sack_permitted;
-  if (with_ack ? timestamps_.in_use : options_.timestamps) {  // RFC7323-3.2-1, 3.2-2
+  options.sack_permitted = with_ack ? sack_permitted_ : options_->sack_permitted;
+  if (with_ack ? timestamps_.in_use : options_->timestamps) {  // RFC7323-3.2-1, 3.2-2
     options.timestamps = {.value = timestamp_value(now, timestamps_.offset),
                           .echo_reply = with_ack ? timestamps_.recent : 0};
   }
@@ -271,7 +271,7 @@ uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payloa
   // Nothing of the user's is outstanding.
   const bool idle = snd_nxt_ == snd_una_ || snd_nxt_ == iss_ + 1;
   const bool small_may_go =
-      idle || options_.no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
+      idle || options_->no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
 
   if (allowed >= mss) {  // (1)
     const bool bulk = max_payload > mss && !urgent_mode_;
@@ -333,10 +333,10 @@ void Connection::fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const 
   out.payload = {};
   out.payload_rest = {};
   out.gso_size = 0;
-  out.dscp = options_.dscp;  // RFC9293-MUST-48, SHLD-21, SHLD-22
+  out.dscp = options_->dscp;  // RFC9293-MUST-48, SHLD-21, SHLD-22
   out.ecn = 0;
-  out.ttl = options_.ttl;  // RFC9293-MUST-49
-  out.dont_fragment = options_.path_mtu_discovery;
+  out.ttl = options_->ttl;  // RFC9293-MUST-49
+  out.dont_fragment = options_->path_mtu_discovery;
 }
 
 void Connection::put_options(SegmentOut& out, packet::OptionWriter& writer) {
@@ -369,7 +369,7 @@ void Connection::fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, 
   if (with_sack) duplicate_ = {};  // RFC2883-4-2
   // RFC5482-3-2, 3-3. A segment full of SACK blocks has no room: the next one then.
   if (user_timeout_pending_ &&
-      writer.user_timeout(user_timeout_option(*options_.advertised_user_timeout))) {
+      writer.user_timeout(user_timeout_option(*options_->advertised_user_timeout))) {
     user_timeout_pending_ = false;
   }
   put_options(out, writer);
@@ -433,9 +433,9 @@ void Connection::note_fin_sent(Instant now) {
 uint16_t Connection::advertise_window() {
   const uint32_t unit = 1u << rcv_wind_shift_;
   const uint32_t largest = 65535u << rcv_wind_shift_;
-  const SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
+  const SeqNum open_edge = receive_buffer_.read_position() + options_->receive_buffer_bytes;
   const uint32_t step =
-      std::min<uint32_t>(announced_mss(), std::max(options_.receive_buffer_bytes / 2, 1u));
+      std::min<uint32_t>(announced_mss(), std::max(options_->receive_buffer_bytes / 2, 1u));
   // Behind the peer's FIN nothing can come that would need room.
   if (!fin_received_ && open_edge.after(rcv_adv_) && open_edge - rcv_adv_ >= step) {
     const uint32_t window = std::min(open_edge - rcv_nxt_, largest) / unit;
@@ -446,7 +446,7 @@ uint16_t Connection::advertise_window() {
   // price of a unit of buffer now and then. When that has cost an eighth of the buffer it is
   // rounded down (RFC7323-2.4-1), and what lies between is still accepted (RFC7323-2.4-2, 2.4-3).
   uint32_t window = (rcv_wnd() + unit - 1) / unit;
-  const SeqNum limit = open_edge + options_.receive_buffer_bytes / 8;
+  const SeqNum limit = open_edge + options_->receive_buffer_bytes / 8;
   if ((rcv_nxt_ + window * unit).after(later_of(limit, rcv_adv_)) || window > 65535) {
     window = std::min(rcv_wnd() / unit, 65535u);
   }
@@ -460,13 +460,13 @@ bool Connection::window_update_due() const {
   if (state_ != State::kEstablished && state_ != State::kFinWait1 && state_ != State::kFinWait2) {
     return false;
   }
-  SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
+  SeqNum open_edge = receive_buffer_.read_position() + options_->receive_buffer_bytes;
   // A larger buffer than the window field can tell (no scale) opens nothing.
   const SeqNum tellable = rcv_nxt_ + (65535u << rcv_wind_shift_);
   if (open_edge.after(tellable)) open_edge = tellable;
   if (!open_edge.after(rcv_adv_)) return false;
   const uint32_t opened = open_edge - rcv_adv_;
-  const uint32_t buffer = options_.receive_buffer_bytes;
+  const uint32_t buffer = options_->receive_buffer_bytes;
   if (opened < std::min<uint32_t>(announced_mss(), std::max(buffer / 2, 1u))) return false;
   return rcv_wnd() < std::min<uint32_t>(2u * announced_mss(), buffer / 2) ||
          opened >= std::max<uint32_t>(2u * announced_mss(), buffer / 4);

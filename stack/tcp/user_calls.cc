@@ -19,7 +19,7 @@ Outcome Connection::open_active(Instant now) {
   // EM-CLOSED-OPEN-02: SND.UNA = ISS, SND.NXT = ISS+1.
   snd_nxt_ = iss_ + 1;
   syn_pending_ = true;
-  timers_[kUser] = now + options_.syn_timeout;  // RFC9293-MUST-23
+  timers_[kUser] = now + options_->syn_timeout;  // RFC9293-MUST-23
   set_state(now, State::kSynSent, "RFC 9293 §3.10.1: OPEN active");
   return Outcome::kOk;
 }
@@ -40,7 +40,7 @@ SendResult Connection::send(Instant now, std::span<const uint8_t> data, bool pus
       return {Outcome::kConnectionClosing, 0};
   }
   if (fin_queued_ || close_waits_ || released_) return {Outcome::kConnectionClosing, 0};
-  const size_t accepted = send_buffer_.append(data, options_.send_buffer_bytes);
+  const size_t accepted = send_buffer_.append(data, options_->send_buffer_bytes);
   if (accepted < data.size()) send_was_full_ = true;
   if (accepted == 0 && !data.empty()) return {Outcome::kWouldBlock, 0};  // EM-*-SEND-02
   const bool whole = accepted == data.size();
@@ -208,7 +208,7 @@ Status Connection::status(Instant now) const {
       .snd_wnd = snd_wnd_,
       .max_snd_wnd = max_snd_wnd_,
       .rcv_nxt = rcv_nxt_.value(),
-      .rcv_wnd = state_ == State::kSynSent ? options_.receive_buffer_bytes : rcv_wnd(),
+      .rcv_wnd = state_ == State::kSynSent ? options_->receive_buffer_bytes : rcv_wnd(),
       .rcv_up = rcv_up_.value(),
       .snd_wind_shift = snd_wind_shift_,
       .rcv_wind_shift = rcv_wind_shift_,
@@ -268,36 +268,37 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
       return absl::FailedPreconditionError(
           absl::StrCat(name, " is in force from the SYN on: it cannot be changed afterwards"));
     };
-    if (options.mss != options_.mss) return fixed("mss");
-    if (options.window_scale != options_.window_scale) return fixed("window_scale");
-    if (options.timestamps != options_.timestamps) return fixed("timestamps");
-    if (options.fast_open != options_.fast_open) return fixed("fast_open");
-    if (options.sack_permitted != options_.sack_permitted) return fixed("sack_permitted");
-    if (options.ecn != options_.ecn) return fixed("ecn");
-    if (options.hystart != options_.hystart) return fixed("hystart");
-    if (options.initial_window != options_.initial_window) return fixed("initial_window");
-    if (options.appropriate_byte_counting != options_.appropriate_byte_counting) {
+    if (options.mss != options_->mss) return fixed("mss");
+    if (options.window_scale != options_->window_scale) return fixed("window_scale");
+    if (options.timestamps != options_->timestamps) return fixed("timestamps");
+    if (options.fast_open != options_->fast_open) return fixed("fast_open");
+    if (options.sack_permitted != options_->sack_permitted) return fixed("sack_permitted");
+    if (options.ecn != options_->ecn) return fixed("ecn");
+    if (options.hystart != options_->hystart) return fixed("hystart");
+    if (options.initial_window != options_->initial_window) return fixed("initial_window");
+    if (options.appropriate_byte_counting != options_->appropriate_byte_counting) {
       return fixed("appropriate_byte_counting");
     }
   }
-  if (options.congestion_control != options_.congestion_control) {
-    auto chosen = make_congestion_control(options);
-    chosen->take_over(*congestion_);
-    congestion_ = std::move(chosen);
+  if (options.congestion_control != options_->congestion_control) {
+    auto other = make_congestion_control(options);
+    other->take_over(*congestion_);
+    congestion_ = std::move(other);
   }
   if (absl::Status status = update_keys(options); !status.ok()) return status;
-  const bool discovery_changes = options.path_mtu_discovery != options_.path_mtu_discovery;
-  if (options.user_timeout != options_.user_timeout) user_timeout_fixed_ = true;  // RFC5482-3-1
-  if (options.advertised_user_timeout != options_.advertised_user_timeout) {      // RFC5482-3-3
+  const bool discovery_changes = options.path_mtu_discovery != options_->path_mtu_discovery;
+  if (options.user_timeout != options_->user_timeout) user_timeout_fixed_ = true;  // RFC5482-3-1
+  if (options.advertised_user_timeout != options_->advertised_user_timeout) {      // RFC5482-3-3
     user_timeout_pending_ = options.advertised_user_timeout.has_value() && is_synchronized(state_);
   }
-  options_ = options;
+  ConnectionOptions chosen = options;
   // A window smaller than the unit of its scale could never be announced.
-  options_.receive_buffer_bytes =
-      std::max(options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
-  if (options_.mtu_probing == MtuProbing::kOff || !options_.path_mtu_discovery) {
+  chosen.receive_buffer_bytes =
+      std::max(chosen.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
+  options_ = chosen;
+  if (options_->mtu_probing == MtuProbing::kOff || !options_->path_mtu_discovery) {
     mtu_search_.reset();
-  } else if (options_.mtu_probing == MtuProbing::kAlways && is_synchronized(state_)) {
+  } else if (options_->mtu_probing == MtuProbing::kAlways && is_synchronized(state_)) {
     start_mtu_search(path_mtu_.mtu());
   }
   if (discovery_changes) adopt_path_mtu(now, largest_path_mtu());
