@@ -23,6 +23,7 @@ constexpr char kCommon[] =
     "  --json FILE        the responses as protobuf's JSON (run: the report); - = standard "
     "output,\n"
     "                     which then holds nothing else; streams write one object per line\n"
+    "  --output FORM      table, text for people, or json, which is --json -\n"
     "  --help             what the verb does, with examples\n"
     "\n"
     "Exit status: 0 done; 1 the protocol said no (refused, reset, nothing came in time), for run "
@@ -47,6 +48,8 @@ std::string help_of(const VerbInfo& info, const FlagSet& flags) {
 void define_common(Context& context, FlagSet& flags, bool* help) {
   flags.add("address", context.address_flag(), "ADDRESS", "the daemon: unix:PATH or HOST:PORT");
   flags.add("json", context.json_flag(), "FILE", "the response as JSON, - = standard output");
+  flags.add("output", context.output_flag(), "FORM",
+            "table (text for people, the default) or json (as --json -)");
   flags.add("help", help, "", "this");
 }
 
@@ -64,18 +67,14 @@ Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
   return nullptr;
 }
 
-// --address and --json may stand before the verb as well: takes them off the front, with their
-// values.
+// --address, --json and --output may stand before the verb as well: takes them off the front, with
+// their values.
 std::vector<std::string> take_leading_flags(std::vector<std::string>& words) {
   size_t count = 0;
   while (count < words.size()) {
-    if (words[count] == "--address" || words[count] == "--json")
-      count += 2;
-    else if (absl::StartsWith(words[count], "--address=") ||
-             absl::StartsWith(words[count], "--json="))
-      ++count;
-    else
-      break;
+    const std::string name = words[count].substr(0, words[count].find('='));
+    if (name != "--address" && name != "--json" && name != "--output") break;
+    count += name == words[count] ? 2 : 1;
   }
   const auto end = words.begin() + static_cast<std::ptrdiff_t>(std::min(count, words.size()));
   std::vector<std::string> flags(words.begin(), end);
@@ -106,10 +105,8 @@ absl::Status check_operands(const VerbInfo& info, const std::vector<std::string>
 }
 
 absl::StatusOr<int> run_verb(Context& context, Verb& verb, const std::vector<std::string>& words) {
-  FlagSet flags;
-  verb.define(flags);
   bool help = false;
-  define_common(context, flags, &help);
+  const FlagSet flags = flags_of(context, verb, &help);
   absl::StatusOr<std::vector<std::string>> operands = flags.parse(words);
   if (!operands.ok()) return operands.status();
   if (help) {
@@ -124,6 +121,21 @@ absl::StatusOr<int> run_verb(Context& context, Verb& verb, const std::vector<std
 
 }  // namespace
 
+std::optional<size_t> session_operand(const VerbList& verbs,
+                                      const std::vector<std::string>& words) {
+  std::vector<std::string> rest = words;
+  const Verb* verb = find_verb(verbs, rest);
+  if (!verb || !absl::StartsWith(verb->info().operands, "SESSION")) return std::nullopt;
+  return words.size() - rest.size();
+}
+
+FlagSet flags_of(Context& context, Verb& verb, bool* help) {
+  FlagSet flags;
+  verb.define(flags);
+  define_common(context, flags, help);
+  return flags;
+}
+
 absl::StatusOr<int> end_of_following(Context& context, const absl::Status& status) {
   if (!status.ok() && !absl::IsNotFound(status)) return status;
   if (!status.ok()) context.err() << status.message() << "\n";
@@ -135,7 +147,8 @@ VerbList make_verbs() {
   for (const auto add :
        {add_run_verbs, add_list_verbs, add_session_verbs, add_exec_verbs, add_open_verbs,
         add_transfer_verbs, add_close_verbs, add_status_verbs, add_inject_verbs, add_capture_verbs,
-        add_serve_verbs, add_call_verbs, add_version_verbs}) {
+        add_serve_verbs, add_forward_verbs, add_call_verbs, add_shell_verbs, add_version_verbs,
+        add_completion_verbs}) {
     add(verbs);
   }
   return verbs;

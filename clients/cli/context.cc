@@ -30,6 +30,13 @@ Context::Context(std::istream& in, std::ostream& out, std::ostream& err, bool co
     : in_(in), out_(out), err_(err), text_(out.rdbuf()), colours_(colours) {}
 
 absl::Status Context::open_json() {
+  if (output_ == "json") {
+    if (!json_.empty() && json_ != "-")
+      return absl::InvalidArgumentError("--output json and --json FILE: say one of them");
+    json_.assign(1, '-');  // GCC 12 warns of json_ = "-" for no reason
+  } else if (!output_.empty() && output_ != "table") {
+    return absl::InvalidArgumentError(absl::StrCat("--output ", output_, ": want table or json"));
+  }
   if (json_.empty()) return absl::OkStatus();
   if (json_ == "-") {
     text_.rdbuf(nullptr);

@@ -40,7 +40,8 @@ class Context {
   // The flags every verb has.
   std::string* address_flag() { return &address_; }
   std::string* json_flag() { return &json_; }
-  // To be called when flags have been read: opens the JSON file.
+  std::string* output_flag() { return &output_; }
+  // To be called when flags have been read: settles --output, opens the JSON file.
   absl::Status open_json();
 
   // A client for --address, or for the default address.
@@ -61,6 +62,7 @@ class Context {
   const bool colours_;
   std::string address_;
   std::string json_;
+  std::string output_;  // as given; settled in json_
   std::ofstream json_file_;
 };
 

@@ -15,6 +15,10 @@ std::string with_dashes(absl::string_view name) {
 
 }  // namespace
 
+std::string FlagSet::written(const Flag& flag) {
+  return with_dashes(flag.name);
+}
+
 const FlagSet::Flag* FlagSet::find(absl::string_view name) const {
   const auto flag =
       std::find_if(flags_.begin(), flags_.end(), [name](const Flag& f) { return f.name == name; });

@@ -19,6 +19,14 @@ namespace tcproctor::cli {
 
 class FlagSet {
  public:
+  struct Flag {
+    std::string name;
+    std::string value;  // the word that stands for it in the help; empty for a bool
+    std::string help;
+    bool is_bool;
+    std::function<bool(absl::string_view, std::string*)> set;
+  };
+
   // `--name VALUE` or `--name=VALUE`, stored in *target; a bool is `--name`, `--noname` or
   // `--name=false`. An std::optional tells whether the flag was given. `value` is the word that
   // stands for the value in the help ("FILE"), empty for a bool. A name of one letter is written
@@ -38,16 +46,12 @@ class FlagSet {
 
   // One line for each flag, in the order they were added.
   std::string describe() const;
+  // As they were added.
+  const std::vector<Flag>& flags() const { return flags_; }
+  // How it is written: -w, --json.
+  static std::string written(const Flag& flag);
 
  private:
-  struct Flag {
-    std::string name;
-    std::string value;
-    std::string help;
-    bool is_bool;
-    std::function<bool(absl::string_view, std::string*)> set;
-  };
-
   static bool is_bool(const bool*) { return true; }
   static bool is_bool(const std::optional<bool>*) { return true; }
   static bool is_bool(const void*) { return false; }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,14 @@ using VerbList = std::vector<std::unique_ptr<Verb>>;
 
 // All verbs, in the order of the help.
 VerbList make_verbs();
+
+// Where in the words of a command its session is to be named, if the verb begins its operands with
+// one: "open", "--end", … gives 1. Nothing for other verbs and for words that name none.
+std::optional<size_t> session_operand(const VerbList& verbs, const std::vector<std::string>& words);
+
+// All flags of a verb, its own and those of every verb; they write into the verb and the context.
+// `help` is set by --help.
+FlagSet flags_of(Context& context, Verb& verb, bool* help);
 
 // The whole command: `arguments` without the program's name. Returns the exit status.
 int run_command(Context& context, const std::vector<std::string>& arguments);
