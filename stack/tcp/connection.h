@@ -68,8 +68,8 @@ struct ConnectionConfig {
   const Settings* settings = nullptr;   // not null, outlives the connection
   ConnectionOptions options;
   ReassemblyBudget* reassembly = nullptr;  // the host's, outlives the connection; null: no limit
-  FastOpenPath fast_open;  // active, with options.fast_open
-  bool trace = false;      // the trace's events, see Event::Kind
+  FastOpenPath fast_open;                  // active, with options.fast_open
+  bool trace = false;                      // the trace's events, see Event::Kind
 };
 
 // The peer's SYN as a listener keeps it (syn_cache.h): from it a passive connection begins.

@@ -40,7 +40,7 @@ uint64_t little_endian(std::span<const uint8_t> bytes) {
 
 uint64_t siphash(const Secret& secret, std::span<const uint8_t> data) {
   SipState state{secret.k0 ^ 0x736f6d6570736575, secret.k1 ^ 0x646f72616e646f6d,
-              secret.k0 ^ 0x6c7967656e657261, secret.k1 ^ 0x7465646279746573};
+                 secret.k0 ^ 0x6c7967656e657261, secret.k1 ^ 0x7465646279746573};
   const size_t size = data.size();
   while (data.size() >= 8) {
     state.compress(little_endian(data.first(8)));
