@@ -56,7 +56,7 @@ endfunction()
 # libFuzzer drives it, see `./dev fuzz`; else it replays its seeds and `n` random inputs in ctest.
 function(tcproctor_fuzz name)
   cmake_parse_arguments(ARG "" "DIR;INPUTS" "DEPS" ${ARGN})
-  set(shared ${PROJECT_SOURCE_DIR}/stack/packet/fuzzing)
+  set(shared ${PROJECT_SOURCE_DIR}/cmake/fuzzing)
   if(TCPROCTOR_FUZZ)
     add_executable(${name}_fuzz ${ARG_DIR}${name}_fuzz.cc ${shared}/fuzz.h ${shared}/initialize.cc)
     target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)

@@ -7,7 +7,7 @@
 #include "conformance/script/check.h"
 #include "conformance/script/parser.h"
 #include "conformance/script/printer.h"
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 
 namespace tcproctor::packet {
 

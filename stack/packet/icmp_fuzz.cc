@@ -3,7 +3,7 @@
 // answered with what it asked.
 #include <algorithm>
 
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 #include "stack/packet/icmp.h"
 #include "stack/packet/ip.h"
 #include "stack/packet/ipv4.h"

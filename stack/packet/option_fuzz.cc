@@ -3,7 +3,7 @@
 // it stood.
 #include <algorithm>
 
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 #include "stack/packet/option_list.h"
 #include "stack/packet/tcp_options.h"
 

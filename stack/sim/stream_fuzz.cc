@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stack/sim/stream.h"
 
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 #include "stack/sim/choices.h"
 
 namespace tcproctor::packet {

@@ -50,6 +50,7 @@ void Traffic::host_starts(Instant now, size_t host, host::Host& stack) {
   const bool again = stacks_[host] != nullptr;
   stacks_[host] = &stack;
   for (Flow& flow : flows_) {
+    for (End& end : flow.ends) end.before_reboot |= end.host == host && end.id != 0;
     if (!again || !flow.started || flow_over(flow)) continue;
     for (End& end : flow.ends) {
       if (end.host == host) flow.may_fail = true;
@@ -131,7 +132,7 @@ void Traffic::on_event(size_t host, const host::HostEvent& event) {
   for (size_t i = 0; i < flows_.size(); ++i) {
     for (int end = 0; end < 2; ++end) {
       End& who = flows_[i].ends[end];
-      if (who.host != host || who.id != event.id || who.failed()) continue;
+      if (who.host != host || who.id != event.id || who.before_reboot || who.failed()) continue;
       if (who.finished) {
         if (what.kind == Kind::kError) fail(i, end, what.outcome, "event after the end");
         continue;

@@ -56,6 +56,7 @@ class Traffic {
   struct End {
     size_t host = 0;
     host::ConnectionId id = 0;
+    bool before_reboot = false;  // another connection may have its id now
     bool established = false;
     bool closed = false;    // CLOSE was called
     bool finished = false;  // sent all, closed, and read to the end

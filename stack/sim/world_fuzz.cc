@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole world whose every choice comes from the fuzzer's bytes.
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 #include "stack/sim/world.h"
 
 namespace tcproctor::packet {

@@ -53,7 +53,11 @@ void Connection::restart_user_timer(Instant now) {
     return stop(kUser);
   }
   const bool handshake = state_ == State::kSynSent || state_ == State::kSynReceived;
-  timers_[kUser] = now + (handshake ? options_.syn_timeout : user_timeout_in_force());
+  // RFC9293-MUST-37: while the window is closed nothing is unanswered before the next probe, which
+  // may be further away than the user timeout is long.
+  const Instant since =
+      snd_wnd_ == 0 && timer_runs(kPersist) ? std::max(now, timers_[kPersist]) : now;
+  timers_[kUser] = since + (handshake ? options_.syn_timeout : user_timeout_in_force());
 }
 
 // RFC5482-3.1-1; RFC5482-3.4-2, 3-4: zero is ignored, and all of it while the option is not used.
@@ -168,7 +172,7 @@ void Connection::arm_persist(Instant now) {
   if (!is_synchronized(state_) || !waiting || !idle || probe_pending_) return;
   if (timer_runs(kPersist) || timer_runs(kRetransmission)) return;
   timers_[kPersist] = now + persist_interval();
-  if (!timer_runs(kUser)) restart_user_timer(now);
+  if (snd_wnd_ == 0 || !timer_runs(kUser)) restart_user_timer(now);
 }
 
 void Connection::persist_timeout() {

@@ -172,6 +172,27 @@ TEST(Transfer, ZeroWindowIsProbedForEver) {  // RFC9293-MUST-36, MUST-37, SHLD-2
   EXPECT_FALSE(rig.next_timer());
 }
 
+TEST(Transfer, AnsweredProbesOutliveAShortUserTimeout) {  // RFC9293-MUST-37
+  RigConfig config;
+  config.peer_window = 0;
+  config.options.user_timeout = 10s;
+  Rig rig(config);
+  rig.reach(State::kEstablished);
+  (void)rig.send(100);
+  for (Duration interval = 1s; interval < 100s; interval *= 2) {
+    EXPECT_EQ(rig.advance(interval).size(), 1u);
+    rig.recv(". 1(0) ack 1");
+    EXPECT_EQ(rig.state(), State::kEstablished);
+  }
+  // Not answered, it ends the connection after that time.
+  EXPECT_EQ(rig.advance(128s).size(), 1u);
+  (void)rig.advance(10s - 1ms);
+  EXPECT_EQ(rig.state(), State::kEstablished);
+  (void)rig.advance(1ms);
+  EXPECT_EQ(rig.state(), State::kClosed);
+  EXPECT_EQ(rig.status().last_error, Outcome::kTimedOut);
+}
+
 TEST(Transfer, ZeroWindowProbeIsTaken) {
   RigConfig config;
   config.peer_window = 0;

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <string>
 
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   const char* const folder = std::getenv("TCPROCTOR_FUZZ_SEEDS");

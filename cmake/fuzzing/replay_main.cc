@@ -7,7 +7,7 @@
 #include <random>
 #include <string>
 
-#include "stack/packet/fuzzing/fuzz.h"
+#include "cmake/fuzzing/fuzz.h"
 
 namespace {
 
