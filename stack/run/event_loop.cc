@@ -188,9 +188,9 @@ void EventLoop::arm_timer() {
 void EventLoop::wait_and_dispatch() {
   const std::optional<SteadyTime> next = timers_.next();
   const bool due = next && *next <= steady_now();
-  if (!due) arm_timer();
+  if (!due && !busy_poll_) arm_timer();
   std::array<epoll_event, kMaxEvents> events;
-  const int timeout = due || work_pending() ? 0 : -1;
+  const int timeout = busy_poll_ || due || work_pending() ? 0 : -1;
   const int count = epoll_wait(epoll_fd_, events.data(), kMaxEvents, timeout);
   TCPROCTOR_CHECK(count >= 0 || errno == EINTR);
   for (int i = 0; i < count; ++i) {

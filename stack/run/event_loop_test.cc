@@ -52,6 +52,34 @@ TEST(EventLoop, PostedTasksRunInOrderInTheLoopsThread) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
 
+TEST(EventLoop, BusyPollingServesTimersDescriptorsAndPosts) {
+  auto loop = make_loop();
+  loop->set_busy_poll(true);
+  std::array<int, 2> pair;
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()), 0);
+  std::vector<char> order;
+  ASSERT_TRUE(loop->watch(pair[0], {.readable = true},
+                          [&](Readiness) {
+                            order.push_back('r');
+                            loop->unwatch(pair[0]);
+                            loop->schedule(steady_now() + 20ms, [&] {
+                              order.push_back('t');
+                              loop->stop();
+                            });
+                          })
+                  .ok());
+  ASSERT_TRUE(loop->post([&] {
+    order.push_back('p');
+    EXPECT_EQ(write(pair[1], "x", 1), 1);
+  }));
+  const SteadyTime start = steady_now();
+  loop->run();
+  EXPECT_EQ(order, (std::vector<char>{'p', 'r', 't'}));
+  EXPECT_GE(steady_now() - start, 20ms);
+  close(pair[0]);
+  close(pair[1]);
+}
+
 TEST(EventLoop, EveryAcceptedPostRunsAndNoneAfterStop) {
   auto loop = make_loop();
   std::atomic<int> accepted{0};
