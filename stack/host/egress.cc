@@ -69,14 +69,11 @@ size_t Host::Impl::next_frame(tcp::Instant now, std::span<uint8_t> buffer, Frame
     meta = {};
     size_t length = 0;
     if (!own_.empty()) {
-      const Own own = std::move(own_.front());
-      own_.pop_front();
+      const Own own = own_.pop_front();
       length = emit_own(now, own, buffer, meta);
     } else if (!ready_.empty()) {
-      const Index index = ready_.front().index;
-      const bool stale = table_[index].id != ready_.front().id;
-      ready_.pop_front();
-      if (stale) continue;
+      const auto [index, id] = ready_.pop_front();
+      if (table_[index].id != id) continue;  // stale
       tcp::SegmentOut segment;
       if (!pull(now, index, segment)) {
         table_[index].ready = false;

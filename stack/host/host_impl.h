@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -21,6 +20,7 @@
 #include "stack/host/counters.h"
 #include "stack/host/deadline_heap.h"
 #include "stack/host/fast_open_cache.h"
+#include "stack/host/fifo.h"
 #include "stack/host/host.h"
 #include "stack/host/neighbours.h"
 #include "stack/host/path_mtu_table.h"
@@ -183,12 +183,12 @@ class Host::Impl {
   // May have something to send, first come first served. An entry whose id is not its slot's is
   // stale.
   struct Ready {
-    Index index;
-    ConnectionId id;
+    Index index = 0;
+    ConnectionId id = 0;
   };
-  std::deque<Ready> ready_;
-  std::deque<Own> own_;
-  std::deque<HostEvent> events_;
+  Fifo<Ready> ready_;
+  Fifo<Own> own_;
+  Fifo<HostEvent> events_;
   uint64_t step_ = 1;                       // counts settle(): what a TCB tells at once
   std::optional<DroppedSegment> arriving_;  // with trace: what is being looked at
 
@@ -205,6 +205,7 @@ class Host::Impl {
   std::vector<WaitingFrame> released_;
   std::vector<packet::IpAddress> ask_again_;
   std::vector<packet::IpAddress> aged_paths_;
+  std::vector<Ready> due_;
 };
 
 }  // namespace tcproctor::host

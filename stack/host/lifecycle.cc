@@ -51,13 +51,12 @@ void Host::Impl::on_deadline(tcp::Instant now) {
   aged_paths_.clear();
 
   // Collected first: each gets one turn, whatever deadlines the turns of others set.
-  std::vector<Ready> due;
   while (!deadlines_.empty() && deadlines_.top_time() <= now) {
     const Index index = deadlines_.top_slot();
     deadlines_.clear(index);
-    due.push_back({.index = index, .id = table_[index].id});
+    due_.push_back({.index = index, .id = table_[index].id});
   }
-  for (const auto& [index, id] : due) {
+  for (const auto& [index, id] : due_) {
     Slot& slot = table_[index];
     if (slot.id != id) continue;
     if (tcp::Connection* const connection = slot.connection()) {
@@ -71,12 +70,12 @@ void Host::Impl::on_deadline(tcp::Instant now) {
     }
     settle(now, index);
   }
+  due_.clear();
 }
 
 bool Host::Impl::next_event(HostEvent& event) {
   if (events_.empty()) return false;
-  event = events_.front();
-  events_.pop_front();
+  event = events_.pop_front();
   return true;
 }
 
