@@ -175,8 +175,10 @@ v1::ConnectionOptions options_to_proto(const tcp::ConnectionOptions& options) {
   *proto.mutable_syn_timeout() = to_proto(options.syn_timeout);
   proto.set_dscp(options.dscp);
   proto.set_ttl(options.ttl);
-  proto.set_send_buffer_bytes(options.send_buffer_bytes);
-  proto.set_receive_buffer_bytes(options.receive_buffer_bytes);
+  if (options.send_buffer_bytes) proto.set_send_buffer_bytes(*options.send_buffer_bytes);
+  if (options.receive_buffer_bytes) {
+    proto.set_receive_buffer_bytes(*options.receive_buffer_bytes);
+  }
   if (options.mss) proto.set_mss(*options.mss);
   proto.set_window_scale(options.window_scale);
   proto.set_timestamps(options.timestamps);

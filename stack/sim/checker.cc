@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "stack/packet/tcp_flags.h"
+#include "stack/tcp/buffer_tuning.h"
 
 namespace tcproctor::sim {
 namespace {
@@ -175,8 +176,12 @@ void Checker::after_event(size_t host, tcp::Instant now) {
 void Checker::learn_options(size_t host, ConnectionId id, Tracked& tracked) {
   const auto options = hosts_[host].stack->options(id);
   if (!options.ok()) return;
-  tracked.send_buffer = std::max(tracked.send_buffer, options->send_buffer_bytes);
-  tracked.receive_buffer = std::max(tracked.receive_buffer, options->receive_buffer_bytes);
+  const tcp::Settings& settings = *hosts_[host].settings;
+  const auto raise = [](uint32_t& to, uint32_t bytes) { to = std::max(to, bytes); };
+  raise(tracked.send_buffer, tcp::initial_send_buffer(*options, settings));
+  raise(tracked.send_buffer_limit, tcp::largest_send_buffer(*options, settings));
+  raise(tracked.receive_buffer, tcp::initial_receive_buffer(*options, settings));
+  raise(tracked.receive_buffer_limit, tcp::largest_receive_buffer(*options, settings));
 }
 
 void Checker::options_changed(size_t host, ConnectionId id) {
@@ -203,6 +208,8 @@ void Checker::check(size_t host, ConnectionId id, Tracked& tracked, tcp::Instant
     check_timers(tracked, *status, watched, now);
     if (status->state != State::kTimeWait) {
       check_order(tracked, *status);
+      tracked.send_buffer = std::max(tracked.send_buffer, status->send_buffer_bytes);
+      tracked.receive_buffer = std::max(tracked.receive_buffer, status->receive_buffer_bytes);
       check_memory(tracked, *status);
       const SeqNum edge = SeqNum(status->rcv_nxt) + status->rcv_wnd;
       const bool same =
@@ -256,6 +263,10 @@ void Checker::check_order(const Tracked& tracked, const Status& now_is) {
 // Queues keep to the buffers the user set. The window may be an eighth larger than the buffer where
 // a window scale cannot say it exactly (stack/tcp/transmit.cc, advertise_window).
 void Checker::check_memory(const Tracked& tracked, const Status& now_is) {
+  expect(tracked.send_buffer <= tracked.send_buffer_limit, "send buffer grew to ",
+         tracked.send_buffer, " of at most ", tracked.send_buffer_limit);
+  expect(tracked.receive_buffer <= tracked.receive_buffer_limit, "receive buffer grew to ",
+         tracked.receive_buffer, " of at most ", tracked.receive_buffer_limit);
   const uint64_t receive = uint64_t{tracked.receive_buffer} + tracked.receive_buffer / 8 + 1;
   expect(now_is.send_queue_bytes <= tracked.send_buffer, "send queue of ", now_is.send_queue_bytes,
          " in a buffer of ", tracked.send_buffer);

@@ -64,8 +64,9 @@ class Checker {
     tcp::Status last;
     tcp::SeqNum sent_edge;  // SND.UNA + SND.WND, the rightmost
     tcp::SeqNum edge;       // RCV.NXT + RCV.WND, the rightmost
-    uint32_t send_buffer = 0;
-    uint32_t receive_buffer = 0;
+    // The largest so far of what the buffers may hold, and of what they may grow to.
+    uint32_t send_buffer = 0, send_buffer_limit = 0;
+    uint32_t receive_buffer = 0, receive_buffer_limit = 0;
     uint32_t syn_cache = 0;
   };
   struct Watched {

@@ -45,6 +45,7 @@ class Draw {
     const bool small_mtu = feature("link-mtu", 250);
     const bool settings = feature("settings", 300);
     const bool trace = feature("trace", 300);
+    const bool tuning = feature("tuning", 300);
     plan_.keep_super_segments = offload && choices_.one_in(2);
     any_v6_ = feature("ipv6", 300);
     for (size_t i = 0; i < count; ++i) {
@@ -57,6 +58,11 @@ class Draw {
       if (small_mtu) host.mtu = choices_.pick<uint32_t>({9000, 1280, 1281, 1492, 4000});
       host.trace = trace;
       if (settings) host.settings = stack_settings();
+      if (tuning) {  // so small that streams of this length make them grow
+        host.settings.initial_buffer_bytes = choices_.pick<uint32_t>({4096, 20'000, 65'536});
+        host.settings.send_buffer_limit_bytes = choices_.pick<uint32_t>({100'000, 0, 4 << 20});
+        host.settings.receive_buffer_limit_bytes = choices_.pick<uint32_t>({100'000, 0, 6 << 20});
+      }
       // A cookie is believed for a while only.
       if (host.settings.syn_cache_size < 1024) plan_.users_may_lose = true;
     }
@@ -215,8 +221,8 @@ class Draw {
     const uint64_t overhead = 60u + (from.timestamps && to.timestamps ? 12u : 0u);
     uint64_t segment = std::min<uint64_t>(mtu - overhead, to.mss.value_or(65535));
     if (to.mss && *to.mss < 100) segment = std::max<uint64_t>(1, segment > 12 ? segment - 12 : 1);
-    segment = std::min<uint64_t>(
-        {segment, (to.receive_buffer_bytes + 1) / 2, (from.send_buffer_bytes + 1) / 2});
+    segment = std::min<uint64_t>({segment, (to.receive_buffer_bytes.value_or(kMostBytes) + 1) / 2,
+                                  (from.send_buffer_bytes.value_or(kMostBytes) + 1) / 2});
     return choices_.scale(std::min(kMostBytes, segment * kSegments));
   }
 

@@ -97,7 +97,7 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
 }
 
 void Connection::report_room(Instant now) {
-  if (!send_was_full_ || send_buffer_.size() >= options_.send_buffer_bytes) return;
+  if (!send_was_full_ || send_buffer_.size() >= send_buffer_bytes_) return;
   send_was_full_ = false;
   emit({.kind = Event::Kind::kWritable, .time = now, .from = state_, .to = state_});
 }

@@ -24,8 +24,10 @@ Connection::Connection(const ConnectionConfig& config)
       snd_una_(config.iss),
       snd_nxt_(config.iss),
       snd_up_(config.iss),
+      send_buffer_bytes_(initial_send_buffer(options_, settings_)),
       push_end_(config.iss),
       receive_buffer_(config.reassembly),
+      receive_buffer_bytes_(initial_receive_buffer(options_, settings_)),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
       congestion_(make_congestion_control(config.options)),
@@ -54,7 +56,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   }
   rcv_nxt_ = irs_ + 1;
   rcv_up_ = rcv_nxt_;
-  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);
+  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(receive_buffer_bytes_, 65535);
   receive_buffer_.start(rcv_nxt_);
   snd_nxt_ = iss_ + 1;
   snd_wnd_ = start.peer_window;
@@ -64,7 +66,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   peer_mss_ = start.peer_mss.value_or(peer_mss_);
   if (start.peer_window_scale.has_value()) {
     snd_wind_shift_ = std::min<uint8_t>(*start.peer_window_scale, 14);  // RFC7323-2.3-5
-    rcv_wind_shift_ = window_shift_for(options_.receive_buffer_bytes);
+    rcv_wind_shift_ = receive_window_shift();
     window_scale_agreed_ = true;
   }
   sack_permitted_ = start.sack_permitted;
@@ -271,7 +273,7 @@ uint16_t Connection::announced_mss() const {
 }
 
 uint8_t Connection::receive_window_shift() const {
-  return window_shift_for(options_.receive_buffer_bytes);
+  return tcp::receive_window_shift(options_, settings_);
 }
 
 // ICMP errors (§3.9.2.2). They are believed only when they quote what may be in flight

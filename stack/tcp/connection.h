@@ -25,6 +25,7 @@
 #include "stack/packet/icmp.h"
 #include "stack/packet/tcp_header.h"
 #include "stack/tcp/authentication/authenticator.h"
+#include "stack/tcp/buffer_tuning.h"
 #include "stack/tcp/challenge_ack.h"
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/ecn.h"
@@ -268,6 +269,8 @@ class Connection {
 
   // user_calls.cc
   void start_queued_close(Instant now);
+  void tune_receive_buffer(Instant now);
+  bool grow_send_buffer();
 
   // timeouts.cc
   void recovery_deadline(Instant now);
@@ -406,7 +409,8 @@ class Connection {
   bool probed_ = false;         // the octet at SND.UNA went out as a probe into a zero window
   bool send_was_full_ = false;  // a SEND found no room: tell when there is some
   SendBuffer send_buffer_;
-  SeqNum push_end_;  // PSH goes on the segment that ends here or beyond
+  uint32_t send_buffer_bytes_;  // how much may be in it just now
+  SeqNum push_end_;             // PSH goes on the segment that ends here or beyond
   bool push_mark_ = false;
 
   // Receive sequence variables.
@@ -420,6 +424,8 @@ class Connection {
   bool push_received_ = false;
   SeqNum received_push_end_;  // end of the last segment that carried PSH, while push_received_
   ReceiveBuffer receive_buffer_;
+  uint32_t receive_buffer_bytes_;  // how much may be in it just now
+  ReceiveTuning receive_tuning_;
 
   // Options in force.
   uint16_t peer_mss_ = 0;  // SendMSS: what the peer announced, or 536 / 1220 (MUST-15)

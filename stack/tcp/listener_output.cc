@@ -4,6 +4,7 @@
 
 #include "stack/tcp/authentication/authenticator.h"
 #include "stack/tcp/authentication/keys.h"
+#include "stack/tcp/buffer_tuning.h"
 #include "stack/tcp/initial_sequence.h"
 #include "stack/tcp/listener.h"
 #include "stack/tcp/mss.h"
@@ -139,7 +140,8 @@ packet::FourTuple Listener::tuple_of(const SynEntry& entry) const {
 }
 
 uint16_t Listener::syn_window() const {
-  return static_cast<uint16_t>(std::min<uint32_t>(config_.options.receive_buffer_bytes, 65535));
+  return static_cast<uint16_t>(
+      std::min<uint32_t>(initial_receive_buffer(config_.options, *config_.settings), 65535));
 }
 
 uint16_t Listener::announced_mss(packet::IpFamily family) const {
@@ -147,7 +149,7 @@ uint16_t Listener::announced_mss(packet::IpFamily family) const {
 }
 
 uint8_t Listener::window_shift() const {
-  return window_shift_for(config_.options.receive_buffer_bytes);
+  return receive_window_shift(config_.options, *config_.settings);
 }
 
 }  // namespace tcproctor::tcp

@@ -3,6 +3,7 @@
 // reorders by a seed. What is checked: every octet arrives in order, both ends close, and on the
 // way no rule of the sender is broken (the window, SND.NXT, what a retransmission holds).
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <random>
@@ -26,7 +27,8 @@ struct WireSettings {
   Duration jitter = 0ms;  // reorders when it is large
   double loss = 0;
   double duplication = 0;
-  uint32_t max_payload = 0;  // super-segments
+  uint32_t max_payload = 0;       // super-segments
+  uint32_t bytes_per_second = 0;  // of each direction, with a queue without end; 0: no limit
   uint64_t seed = 1;
 };
 
@@ -202,13 +204,22 @@ class Pipe {
     const int copies = chance(random_) < wire_.duplication ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
       if (chance(random_) < wire_.loss) continue;
-      Flying flying{now_ + wire_.delay, ++order_, out, {}, from_a};
+      Flying flying{transmitted(out, from_a) + wire_.delay, ++order_, out, {}, from_a};
       flying.arrives += Duration(
           static_cast<Duration::rep>(chance(random_) * static_cast<double>(wire_.jitter.count())));
       flying.payload.assign(out.payload.begin(), out.payload.end());
       flying.payload.insert(flying.payload.end(), out.payload_rest.begin(), out.payload_rest.end());
       in_flight_.push_back(std::move(flying));
     }
+  }
+
+  // When the last octet has left.
+  Instant transmitted(const SegmentOut& out, bool from_a) {
+    if (wire_.bytes_per_second == 0) return now_;
+    Instant& free = free_at_[from_a ? 0 : 1];
+    const auto octets = static_cast<int64_t>(out.payload_size()) + 40;
+    free = std::max(free, now_) + Duration(octets * 1'000'000'000 / wire_.bytes_per_second);
+    return free;
   }
 
   std::optional<Instant> next_moment() const {
@@ -285,6 +296,7 @@ class Pipe {
   uint64_t next_id_ = 10;
   uint64_t order_ = 0;
   uint64_t segments_ = 0;
+  std::array<Instant, 2> free_at_{};
   std::vector<Flying> in_flight_;
   std::deque<std::vector<uint8_t>> pieces_;
   End a_, b_;
@@ -401,6 +413,57 @@ TEST(Pipe, NoDelayAndNoDelayedAck) {
   for (uint64_t seed = 300; seed < 310; ++seed) {
     transfer({.jitter = 5ms, .loss = 0.05, .seed = seed}, 50000, 1, options);
   }
+}
+
+// 10 MB/s and 100 ms of round trip, which is 1 MB on its way: 256 KiB let a quarter of that
+// through.
+TEST(BufferTuning, FillsALongPath) {
+  constexpr size_t kBytes = 20'000'000;
+  for (const bool open : {true, false}) {
+    ConnectionOptions options;
+    if (!open) options.send_buffer_bytes = options.receive_buffer_bytes = 262144;
+    const Settings settings;
+    Pipe pipe({.delay = 50ms, .bytes_per_second = 10'000'000}, options, settings);
+    pipe.a().to_send = std::vector<uint8_t>(kBytes);
+    pipe.connect();
+    const Instant start = pipe.now();
+    while (pipe.b().got.size() < kBytes && pipe.now() < start + 1min) pipe.run(100ms);
+    EXPECT_EQ(pipe.b().got.size(), kBytes);
+    const std::chrono::duration<double> took = pipe.now() - start;
+    if (open) {
+      EXPECT_LT(took.count(), 4) << "2 s at the full rate, and slow start";
+      EXPECT_GT(pipe.a().connection->status(pipe.now()).send_buffer_bytes, 1'000'000u);
+      EXPECT_GT(pipe.b().connection->status(pipe.now()).receive_buffer_bytes, 1'000'000u);
+    } else {
+      EXPECT_GT(took.count(), 7) << "a size that the user set does not grow";
+    }
+  }
+}
+
+TEST(BufferTuning, SlowReaderDoesNotGrow) {
+  Settings settings;
+  Pipe pipe({.delay = 50ms}, {}, settings);
+  pipe.a().to_send = std::vector<uint8_t>(2'000'000);
+  pipe.b().slow_reader = true;
+  pipe.connect();
+  pipe.run(8s);
+  const Status status = pipe.b().connection->status(pipe.now());
+  EXPECT_EQ(status.receive_buffer_bytes, settings.initial_buffer_bytes);
+  EXPECT_GT(pipe.b().got.size(), 500'000u);
+  EXPECT_LT(pipe.b().got.size(), 2'000'000u);
+}
+
+TEST(BufferTuning, LimitIsKept) {
+  Settings settings;
+  settings.initial_buffer_bytes = 10'000;
+  settings.receive_buffer_limit_bytes = 50'000;
+  settings.send_buffer_limit_bytes = 70'000;
+  Pipe pipe({.delay = 10ms}, {}, settings);
+  pipe.a().to_send = std::vector<uint8_t>(2'000'000);
+  pipe.connect();
+  pipe.run(1s);
+  EXPECT_EQ(pipe.b().connection->status(pipe.now()).receive_buffer_bytes, 50'000u);
+  EXPECT_EQ(pipe.a().connection->status(pipe.now()).send_buffer_bytes, 70'000u);
 }
 
 // The same seed gives the same run.

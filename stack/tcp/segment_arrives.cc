@@ -88,7 +88,7 @@ void Connection::accept_syn(Instant now, const packet::TcpSegment& segment) {
   if (authentication_ != nullptr) authentication_->set_irs(irs_);
   rcv_nxt_ = irs_ + 1;
   rcv_up_ = rcv_nxt_;
-  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(options_.receive_buffer_bytes, 65535);
+  rcv_adv_ = rcv_nxt_ + std::min<uint32_t>(receive_buffer_bytes_, 65535);
   receive_buffer_.start(rcv_nxt_);
   snd_wnd_ = segment.header.window;  // RFC7323-2.2-6: never scaled on a SYN
   max_snd_wnd_ = snd_wnd_;
@@ -140,6 +140,7 @@ void Connection::establish(Instant now, std::string_view cause) {
   if (syn_retransmissions_ != 0) rtt_.after_lost_syn();  // RFC6298-5.7-1
   start_congestion_control();                            // RFC5681-3.1-2
   last_send_ = now;
+  receive_tuning_.start(now, receive_buffer_.read_position());
   set_state(now, State::kEstablished, cause);
   user_timeout_pending_ = options_.advertised_user_timeout.has_value();  // RFC5482-3-2
   restart_user_timer(now);

@@ -21,11 +21,14 @@ constexpr Duration kLongest = 24h * 365;
 absl::Status validate(const ConnectionOptions& options) {
   if (options.dscp > 63) return wrong("dscp", "0..63");
   if (options.ttl == 0) return wrong("ttl", "1..255");
-  if (options.send_buffer_bytes == 0 || options.send_buffer_bytes > kLargestBuffer) {
-    return wrong("send_buffer_bytes", "1..1073741824");
+  const auto is_size = [](std::optional<uint32_t> bytes) {
+    return !bytes.has_value() || (*bytes != 0 && *bytes <= kLargestBuffer);
+  };
+  if (!is_size(options.send_buffer_bytes)) {
+    return wrong("send_buffer_bytes", "1..1073741824, or not set");
   }
-  if (options.receive_buffer_bytes == 0 || options.receive_buffer_bytes > kLargestBuffer) {
-    return wrong("receive_buffer_bytes", "1..1073741824");
+  if (!is_size(options.receive_buffer_bytes)) {
+    return wrong("receive_buffer_bytes", "1..1073741824, or not set");
   }
   if (options.fast_open_limit == 0 || options.fast_open_limit > 65535) {
     return wrong("fast_open_limit", "1..65535");
@@ -63,6 +66,15 @@ absl::Status validate(const Settings& settings) {
   if (settings.challenge_ack_interval < 0s) return wrong("challenge_ack_interval", "at least 0");
   if (settings.orphan_fin_wait_2 < 0s || settings.orphan_fin_wait_2 > kLongest) {
     return wrong("orphan_fin_wait_2", "0 to one year");
+  }
+  if (settings.initial_buffer_bytes < 4096 || settings.initial_buffer_bytes > kLargestBuffer) {
+    return wrong("initial_buffer_bytes", "4096..1073741824");
+  }
+  if (settings.send_buffer_limit_bytes > kLargestBuffer) {
+    return wrong("send_buffer_limit_bytes", "0..1073741824");
+  }
+  if (settings.receive_buffer_limit_bytes > kLargestBuffer) {
+    return wrong("receive_buffer_limit_bytes", "0..1073741824");
   }
   if (!positive(settings.user_timeout_lower_limit)) {
     return wrong("user_timeout_lower_limit", "above 0, at most one year");

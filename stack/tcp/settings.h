@@ -76,8 +76,11 @@ struct ConnectionOptions {
   uint8_t dscp = 0;  // 0..63 (MUST-48)
   uint8_t ttl = 64;  // hop limit, 1..255 (MUST-49)
 
-  uint32_t send_buffer_bytes = 262144;     // 1..1 GiB
-  uint32_t receive_buffer_bytes = 262144;  // 1..1 GiB; bounds the advertised window
+  // 1..1 GiB; the receive buffer bounds the advertised window. Not set: as large as the path and
+  // the user's pace ask for, between Settings::initial_buffer_bytes and its limits. The window scale
+  // of the SYN is chosen for the limit.
+  std::optional<uint32_t> send_buffer_bytes;
+  std::optional<uint32_t> receive_buffer_bytes;
 
   // MSS to announce; nothing means from the MTU (MUST-67). 1..65535.
   std::optional<uint16_t> mss;
@@ -137,6 +140,11 @@ struct Settings {
   // counting (RFC 6675).
   bool rack_tlp = true;
   bool frto = true;      // detect spurious timeouts (RFC 5682)
+  // Buffers whose size the user left open begin with this and grow to these limits at most; they
+  // stay as they are when the limit is no larger. 4096 to 1 GiB; limits 0 to 1 GiB.
+  uint32_t initial_buffer_bytes = 262144;
+  uint32_t send_buffer_limit_bytes = 4 << 20;
+  uint32_t receive_buffer_limit_bytes = 6 << 20;
   bool rfc1337 = false;  // ignore RST in TIME-WAIT
   bool rfc6191 = true;   // SHLD-4: a SYN with a newer timestamp may end TIME-WAIT
   // Segments with MD5 or TCP-AO of a peer without a key: dropped, or taken as if the option were

@@ -57,6 +57,10 @@ TEST(Settings, WrongOptionsAreNamed) {
 TEST(Settings, WrongSettingsAreNamed) {
   const std::vector<std::pair<std::string, std::function<void(Settings&)>>> cases = {
       {"msl", [](auto& s) { s.msl = -1s; }},
+      {"initial_buffer_bytes", [](auto& s) { s.initial_buffer_bytes = 4095; }},
+      {"send_buffer_limit_bytes", [](auto& s) { s.send_buffer_limit_bytes = (1u << 30) + 1; }},
+      {"receive_buffer_limit_bytes",
+       [](auto& s) { s.receive_buffer_limit_bytes = (1u << 30) + 1; }},
       {"initial_rto", [](auto& s) { s.initial_rto = Duration{0}; }},
       {"min_rto", [](auto& s) { s.min_rto = Duration{0}; }},
       {"max_rto", [](auto& s) { s.max_rto = 1ms; }},

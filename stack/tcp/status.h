@@ -66,6 +66,8 @@ struct Status {
   uint32_t send_queue_bytes = 0;     // unacknowledged and unsent
   uint32_t receive_queue_bytes = 0;  // in order, not yet read
   uint32_t reassembly_bytes = 0;     // out of order
+  // How much the two buffers may hold just now: what the user said, or what they have grown to.
+  uint32_t send_buffer_bytes = 0, receive_buffer_bytes = 0;
 
   Duration srtt{0}, rttvar{0}, rto{0};
   Duration min_rtt{0};                  // the shortest round trip seen; 0 none

@@ -68,7 +68,7 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   fill_header(out, iss_, with_ack ? kSyn | kAck : kSyn);
   // RFC7323-2.2-6: the window of a SYN is not scaled.
   out.header.window = static_cast<uint16_t>(
-      std::min<uint32_t>(with_ack ? rcv_wnd() : options_.receive_buffer_bytes, 65535));
+      std::min<uint32_t>(with_ack ? rcv_wnd() : receive_buffer_bytes_, 65535));
   packet::SynOptions options;
   // RFC9293-SHLD-5, MAY-3: always.
   options.mss = announced_mss();
@@ -438,9 +438,9 @@ void Connection::note_fin_sent(Instant now) {
 uint16_t Connection::advertise_window() {
   const uint32_t unit = 1u << rcv_wind_shift_;
   const uint32_t largest = 65535u << rcv_wind_shift_;
-  const SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
+  const SeqNum open_edge = receive_buffer_.read_position() + receive_buffer_bytes_;
   const uint32_t step =
-      std::min<uint32_t>(announced_mss(), std::max(options_.receive_buffer_bytes / 2, 1u));
+      std::min<uint32_t>(announced_mss(), std::max(receive_buffer_bytes_ / 2, 1u));
   // Behind the peer's FIN nothing can come that would need room.
   if (!fin_received_ && open_edge.after(rcv_adv_) && open_edge - rcv_adv_ >= step) {
     const uint32_t window = std::min(open_edge - rcv_nxt_, largest) / unit;
@@ -451,7 +451,7 @@ uint16_t Connection::advertise_window() {
   // price of a unit of buffer now and then. When that has cost an eighth of the buffer it is
   // rounded down (RFC7323-2.4-1), and what lies between is still accepted (RFC7323-2.4-2, 2.4-3).
   uint32_t window = (rcv_wnd() + unit - 1) / unit;
-  const SeqNum limit = open_edge + options_.receive_buffer_bytes / 8;
+  const SeqNum limit = open_edge + receive_buffer_bytes_ / 8;
   if ((rcv_nxt_ + window * unit).after(later_of(limit, rcv_adv_)) || window > 65535) {
     window = std::min(rcv_wnd() / unit, 65535u);
   }
@@ -465,13 +465,13 @@ bool Connection::window_update_due() const {
   if (state_ != State::kEstablished && state_ != State::kFinWait1 && state_ != State::kFinWait2) {
     return false;
   }
-  SeqNum open_edge = receive_buffer_.read_position() + options_.receive_buffer_bytes;
+  SeqNum open_edge = receive_buffer_.read_position() + receive_buffer_bytes_;
   // A larger buffer than the window field can tell (no scale) opens nothing.
   const SeqNum tellable = rcv_nxt_ + (65535u << rcv_wind_shift_);
   if (open_edge.after(tellable)) open_edge = tellable;
   if (!open_edge.after(rcv_adv_)) return false;
   const uint32_t opened = open_edge - rcv_adv_;
-  const uint32_t buffer = options_.receive_buffer_bytes;
+  const uint32_t buffer = receive_buffer_bytes_;
   if (opened < std::min<uint32_t>(announced_mss(), std::max(buffer / 2, 1u))) return false;
   return rcv_wnd() < std::min<uint32_t>(2u * announced_mss(), buffer / 2) ||
          opened >= std::max<uint32_t>(2u * announced_mss(), buffer / 4);

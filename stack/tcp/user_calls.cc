@@ -40,7 +40,10 @@ SendResult Connection::send(Instant now, std::span<const uint8_t> data, bool pus
       return {Outcome::kConnectionClosing, 0};
   }
   if (fin_queued_ || close_waits_ || released_) return {Outcome::kConnectionClosing, 0};
-  const size_t accepted = send_buffer_.append(data, options_.send_buffer_bytes);
+  size_t accepted = send_buffer_.append(data, send_buffer_bytes_);
+  if (accepted < data.size() && grow_send_buffer()) {
+    accepted += send_buffer_.append(data.subspan(accepted), send_buffer_bytes_);
+  }
   if (accepted < data.size()) send_was_full_ = true;
   if (accepted == 0 && !data.empty()) return {Outcome::kWouldBlock, 0};  // EM-*-SEND-02
   const bool whole = accepted == data.size();
@@ -60,7 +63,7 @@ SendResult Connection::send(Instant now, std::span<const uint8_t> data, bool pus
 }
 
 // §3.10.3
-ReceiveResult Connection::receive(Instant, std::span<uint8_t> buffer) {
+ReceiveResult Connection::receive(Instant now, std::span<uint8_t> buffer) {
   ReceiveResult result;
   if (state_ == State::kClosed && last_error_ != Outcome::kOk) return {.outcome = last_error_};
   // RFC9293-3.5-L1: nothing is delivered before ESTABLISHED (EM-SYN-SENT-RECEIVE-01 and the like).
@@ -96,8 +99,26 @@ ReceiveResult Connection::receive(Instant, std::span<uint8_t> buffer) {
     result.pushed = after.at_or_after(received_push_end_);
     if (result.pushed) push_received_ = false;
   }
+  tune_receive_buffer(now);
   if (window_update_due()) ack_now();  // EM-ESTABLISHED-RECEIVE-03, RFC9293-MUST-39
   return result;
+}
+
+void Connection::tune_receive_buffer(Instant now) {
+  const uint32_t limit = largest_receive_buffer(options_, settings_);
+  if (receive_buffer_bytes_ >= limit) return;
+  if (receive_tuning_.on_read(now, receive_buffer_.read_position(), rtt_.srtt(),
+                              receive_buffer_bytes_)) {
+    receive_buffer_bytes_ = std::min(2 * receive_buffer_bytes_, limit);
+  }
+}
+
+// When its user has more to send than fits. True: it grew.
+bool Connection::grow_send_buffer() {
+  const uint32_t before = send_buffer_bytes_;
+  send_buffer_bytes_ =
+      grown_send_buffer(before, congestion_->cwnd(), largest_send_buffer(options_, settings_));
+  return send_buffer_bytes_ > before;
 }
 
 // §3.10.4
@@ -208,7 +229,7 @@ Status Connection::status(Instant now) const {
       .snd_wnd = snd_wnd_,
       .max_snd_wnd = max_snd_wnd_,
       .rcv_nxt = rcv_nxt_.value(),
-      .rcv_wnd = state_ == State::kSynSent ? options_.receive_buffer_bytes : rcv_wnd(),
+      .rcv_wnd = state_ == State::kSynSent ? receive_buffer_bytes_ : rcv_wnd(),
       .rcv_up = rcv_up_.value(),
       .snd_wind_shift = snd_wind_shift_,
       .rcv_wind_shift = rcv_wind_shift_,
@@ -226,6 +247,8 @@ Status Connection::status(Instant now) const {
       .send_queue_bytes = static_cast<uint32_t>(send_buffer_.size()),
       .receive_queue_bytes = static_cast<uint32_t>(receive_buffer_.readable()),
       .reassembly_bytes = static_cast<uint32_t>(receive_buffer_.out_of_order()),
+      .send_buffer_bytes = send_buffer_bytes_,
+      .receive_buffer_bytes = receive_buffer_bytes_,
       .srtt = rtt_.srtt(),
       .rttvar = rtt_.rttvar(),
       .rto = rtt_.rto(),
@@ -297,8 +320,13 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   }
   options_ = options;
   // A window smaller than the unit of its scale could never be announced.
-  options_.receive_buffer_bytes =
-      std::max(options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
+  if (options_.receive_buffer_bytes.has_value()) {
+    options_.receive_buffer_bytes =
+        std::max(*options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
+  }
+  // A size that is left open from now on goes on from what it is.
+  receive_buffer_bytes_ = options_.receive_buffer_bytes.value_or(receive_buffer_bytes_);
+  send_buffer_bytes_ = options_.send_buffer_bytes.value_or(send_buffer_bytes_);
   if (options_.mtu_probing == MtuProbing::kOff || !options_.path_mtu_discovery) {
     mtu_search_.reset();
   } else if (options_.mtu_probing == MtuProbing::kAlways && is_synchronized(state_)) {
