@@ -68,3 +68,16 @@ function(tcproctor_fuzz name)
   endif()
   target_link_libraries(${name}_fuzz PRIVATE ${ARG_DEPS} tcproctor_options)
 endfunction()
+
+# tcproctor_bench(name SRCS a_bench.cc … DEPS lib …): a Google Benchmark binary, built for
+# `./dev bench` only.
+function(tcproctor_bench name)
+  if(NOT TCPROCTOR_BENCH)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  find_package(benchmark REQUIRED)
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} tcproctor_options benchmark::benchmark_main)
+  set_property(GLOBAL APPEND PROPERTY TCPROCTOR_BENCH_TARGETS ${name})
+endfunction()
