@@ -55,13 +55,13 @@ void ConnectionTable::link_pair(Index index, const packet::FourTuple& tuple) {
   Slot& slot = slots_[index];
   slot.tuple = tuple;
   slot.in_pairs = true;
-  TCPROCTOR_CHECK(pairs_.emplace(tuple, index).second);
+  TCPROCTOR_CHECK(pairs_.insert(index).second);
 }
 
 void ConnectionTable::unlink(Index index) {
   Slot& slot = slots_[index];
   if (slot.in_pairs) {
-    pairs_.erase(slot.tuple);
+    pairs_.erase(index);
     slot.in_pairs = false;
   }
   if (slot.listening() == nullptr) return;
@@ -87,7 +87,7 @@ std::optional<ConnectionTable::Index> ConnectionTable::find(ConnectionId id) con
 std::optional<ConnectionTable::Index> ConnectionTable::find(const packet::FourTuple& pair) const {
   const auto it = pairs_.find(pair);
   if (it == pairs_.end()) return std::nullopt;
-  return it->second;
+  return *it;
 }
 
 std::optional<ConnectionTable::Index> ConnectionTable::find_listener(

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "stack/host/host.h"
 #include "stack/host/secret_hash.h"
 #include "stack/packet/address.h"
@@ -68,7 +68,11 @@ class ConnectionTable {
   static constexpr size_t kMaxClosed = 1024;
   static constexpr size_t kMaxUnread = 64;  // of them may keep data that nobody has read yet
 
-  explicit ConnectionTable(const SecretHash& hash) : pairs_(0, hash) {}
+  explicit ConnectionTable(const SecretHash& hash)
+      : pairs_(0, PairHash{.slots = &slots_, .hash = hash}, SamePair{.slots = &slots_}) {}
+  // The hash looks at the slots here.
+  ConnectionTable(const ConnectionTable&) = delete;
+  ConnectionTable& operator=(const ConnectionTable&) = delete;
 
   Slot& operator[](Index index) { return slots_[index]; }
   const Slot& operator[](Index index) const { return slots_[index]; }
@@ -106,10 +110,33 @@ class ConnectionTable {
   const ClosedRecord* find_closed(ConnectionId id) const;
 
  private:
-  std::deque<Slot> slots_;  // a deque: references stay good while it grows
+  using Slots = std::deque<Slot>;  // references stay good while it grows
+
+  // A slot is found by the pair that stands in it: no second copy of that.
+  static const packet::FourTuple& pair_of(const Slots&, const packet::FourTuple& pair) {
+    return pair;
+  }
+  static const packet::FourTuple& pair_of(const Slots& slots, Index index) {
+    return slots[index].tuple;
+  }
+  struct PairHash {
+    using is_transparent = void;
+    const Slots* slots;
+    SecretHash hash;
+    size_t operator()(const auto& key) const { return hash(pair_of(*slots, key)); }
+  };
+  struct SamePair {
+    using is_transparent = void;
+    const Slots* slots;
+    bool operator()(const auto& a, const auto& b) const {
+      return pair_of(*slots, a) == pair_of(*slots, b);
+    }
+  };
+
+  Slots slots_;
   std::vector<Index> free_;
   absl::btree_map<ConnectionId, Index> ids_;
-  absl::flat_hash_map<packet::FourTuple, Index, SecretHash> pairs_;
+  absl::flat_hash_set<Index, PairHash, SamePair> pairs_;
   absl::btree_map<uint16_t, std::vector<Index>> listeners_;  // by local port, in the order of OPEN
   absl::btree_map<ConnectionId, ClosedRecord> closed_;
   std::deque<ConnectionId> closed_order_;

@@ -155,8 +155,9 @@ class Host::Impl {
   tcp::Outcome check_pair(const packet::FourTuple& pair) const;
   tcp::Outcome become_active(tcp::Instant now, Index index,
                              const std::optional<packet::SocketAddress>& remote);
+  tcp::SharedOptions shared(const tcp::ConnectionOptions& options);
   tcp::ConnectionConfig connection_config(tcp::Instant now, const packet::FourTuple& tuple,
-                                          const tcp::ConnectionOptions& options) const;
+                                          const tcp::SharedOptions& options) const;
   // The slot of `id`, an embryonic connection being made a full one for it.
   std::optional<Index> find_or_promote(tcp::Instant now, ConnectionId id);
   const Slot* listener_of_embryonic(tcp::Instant now, ConnectionId id) const;
@@ -179,6 +180,7 @@ class Host::Impl {
   mutable tcp::ReassemblyBudget reassembly_;
   ConnectionTable table_;
   ConnectionId next_id_ = 1;
+  tcp::SharedOptions opened_last_;
   DeadlineHeap<tcp::Instant> deadlines_;
   // May have something to send, first come first served. An entry whose id is not its slot's is
   // stale.

@@ -63,7 +63,7 @@ OpenResult Host::Impl::open_listener(tcp::Instant now, const OpenParameters& par
                           .mtu = config_.mtu,
                           .reassembly = &reassembly_,
                           .settings = &config_.tcp,
-                          .options = parameters.options,
+                          .options = shared(parameters.options),
                           .secret = secret_,
                           .trace = config_.trace});
   emit({.id = id,
@@ -99,7 +99,7 @@ OpenResult Host::Impl::open_connection(tcp::Instant now, const OpenParameters& p
   if (outcome != Outcome::kOk) return {.outcome = outcome};
 
   auto connection =
-      std::make_unique<tcp::Connection>(connection_config(now, tuple, parameters.options));
+      std::make_unique<tcp::Connection>(connection_config(now, tuple, shared(parameters.options)));
   outcome = connection->open_active(now);
   if (outcome != Outcome::kOk) return {.outcome = outcome};
   const size_t accepted =
@@ -137,9 +137,15 @@ tcp::Outcome Host::Impl::check_pair(const packet::FourTuple& pair) const {
                                        : Outcome::kConnectionExists;
 }
 
+// Whoever opens many connections mostly asks for the same.
+tcp::SharedOptions Host::Impl::shared(const tcp::ConnectionOptions& options) {
+  if (*opened_last_ != options) opened_last_ = options;
+  return opened_last_;
+}
+
 tcp::ConnectionConfig Host::Impl::connection_config(tcp::Instant now,
                                                     const packet::FourTuple& tuple,
-                                                    const tcp::ConnectionOptions& options) const {
+                                                    const tcp::SharedOptions& options) const {
   return {.tuple = tuple,
           .iss = tcp::initial_sequence_number(secret_, now, tuple),
           .timestamp_offset = tcp::timestamp_offset(secret_, tuple),
@@ -149,7 +155,7 @@ tcp::ConnectionConfig Host::Impl::connection_config(tcp::Instant now,
           .options = options,
           .reassembly = &reassembly_,
           .fast_open =
-              options.fast_open ? fast_open_.find(now, tuple.remote.address) : tcp::FastOpenPath{},
+              options->fast_open ? fast_open_.find(now, tuple.remote.address) : tcp::FastOpenPath{},
           .trace = config_.trace};
 }
 
@@ -376,9 +382,9 @@ absl::StatusOr<tcp::ConnectionOptions> Host::Impl::options(ConnectionId id) cons
   if (const std::optional<Index> index = table_.find(id)) {
     const Slot& slot = table_[*index];
     if (const tcp::Connection* const connection = slot.connection()) return connection->options();
-    if (const tcp::Listener* const listener = slot.listening()) return listener->config().options;
+    if (const tcp::Listener* const listener = slot.listening()) return *listener->config().options;
   } else if (const Slot* const parent = listener_of_embryonic({}, id)) {
-    return parent->listening()->config().options;
+    return *parent->listening()->config().options;
   } else if (table_.find_closed(id) == nullptr) {
     return unknown(id);
   }

@@ -42,7 +42,7 @@ class ByteRing {
 
   // Moves the beginning forward.
   void consume(size_t length) {
-    if (capacity_ != 0) head_ = index(length);
+    if (capacity_ != 0) head_ = static_cast<uint32_t>(index(length));
   }
 
   // Gives the storage back.
@@ -50,11 +50,13 @@ class ByteRing {
 
  private:
   static constexpr size_t kSmallest = 2048;
+  static constexpr size_t kLargest = size_t{1} << 31;
 
   size_t index(size_t offset) const { return (head_ + offset) & (capacity_ - 1); }
 
   void reserve(size_t needed) {
     if (needed <= capacity_) return;
+    TCPROCTOR_CHECK(needed <= kLargest);
     const size_t grown = std::max(std::bit_ceil(needed), kSmallest);
     auto data = std::make_unique_for_overwrite<uint8_t[]>(grown);
     if (capacity_ != 0) {
@@ -63,13 +65,13 @@ class ByteRing {
       std::memcpy(data.get() + first, data_.get(), head_);
     }
     data_ = std::move(data);
-    capacity_ = grown;
+    capacity_ = static_cast<uint32_t>(grown);
     head_ = 0;
   }
 
   std::unique_ptr<uint8_t[]> data_;
-  size_t capacity_ = 0;  // a power of two, or 0
-  size_t head_ = 0;
+  uint32_t capacity_ = 0;  // a power of two, or 0
+  uint32_t head_ = 0;
 };
 
 }  // namespace tcproctor::tcp

@@ -24,20 +24,20 @@ Connection::Connection(const ConnectionConfig& config)
       snd_una_(config.iss),
       snd_nxt_(config.iss),
       snd_up_(config.iss),
-      send_buffer_bytes_(initial_send_buffer(options_, settings_)),
+      send_buffer_bytes_(initial_send_buffer(*options_, settings_)),
       push_end_(config.iss),
       receive_buffer_(config.reassembly),
-      receive_buffer_bytes_(initial_receive_buffer(options_, settings_)),
+      receive_buffer_bytes_(initial_receive_buffer(*options_, settings_)),
       peer_mss_(default_mss(config.tuple.remote.address.family())),
       rtt_(config.settings->initial_rto, config.settings->min_rto, config.settings->max_rto),
-      congestion_(make_congestion_control(config.options)),
-      authentication_(make_authenticator(config.options, config.tuple, config.iss)) {
+      congestion_(make_congestion_control(*options_)),
+      authentication_(make_authenticator(*options_, config.tuple, config.iss)) {
   stop_all_timers();
-  if (config.path_mtu.has_value() && options_.path_mtu_discovery) {
+  if (config.path_mtu.has_value() && options_->path_mtu_discovery) {
     path_mtu_.set(std::min(config.path_mtu->mtu, path_mtu_.mtu()));
     if (config.path_mtu->searched) start_mtu_search(path_mtu_.mtu());
   }
-  if (options_.fast_open) {
+  if (options_->fast_open) {
     fast_open_ = std::make_unique<FastOpenState>(FastOpenState{.path = config.fast_open});
   }
   timestamps_.offset = config.timestamp_offset;
@@ -77,7 +77,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   total_retransmissions_ = retransmissions_;
   syn_retransmissions_ = static_cast<uint8_t>(std::min<uint32_t>(retransmissions_, UINT8_MAX));
   start_congestion_control();
-  timers_[kUser] = start.syn_received + options_.syn_timeout;
+  timers_[kUser] = start.syn_received + options_->syn_timeout;
   syn_sent_before_ = start.syn_ack_sent;
   if (!start.syn_ack_sent) {
     syn_pending_ = true;
@@ -108,6 +108,11 @@ void Connection::emit(Event event) {
 bool Connection::next_event(Event& event) {
   if (events_head_ == events_.size()) return false;
   event = events_[events_head_++];
+  // Who has come to rest keeps no queue.
+  if (event.kind == Event::Kind::kStateChange && events_head_ == events_.size()) {
+    events_ = {};
+    events_head_ = 0;
+  }
   return true;
 }
 
@@ -155,8 +160,8 @@ void Connection::enter_time_wait(Instant now, std::string_view cause) {
                       .timestamps = timestamps_.in_use,
                       .ts_recent = timestamps_.recent,
                       .timestamp_offset = timestamps_.offset,
-                      .dscp = options_.dscp,
-                      .ttl = options_.ttl},
+                      .dscp = options_->dscp,
+                      .ttl = options_->ttl},
       settings_);
   timers_[kTimeWaitEnd] = time_wait_->deadline();
 }
@@ -233,15 +238,15 @@ void Connection::trace_probe(Instant now, ProbeKind kind, uint32_t count) {
 
 void Connection::start_congestion_control() {
   cwnd_limited_until_ = snd_una_;
-  if (options_.mtu_probing == MtuProbing::kAlways && mtu_search_ == nullptr) {
+  if (options_->mtu_probing == MtuProbing::kAlways && mtu_search_ == nullptr) {
     // What is known of the path already is better than a guess.
     const bool known = path_mtu_.mtu() < largest_path_mtu();
     start_mtu_search(known ? path_mtu_.mtu() : MtuSearch::kFirstMtu);
   }
   congestion_->start({.smss = payload_mss(false),
                       .handshake_retransmissions = syn_retransmissions_,
-                      .initial_window = options_.initial_window,
-                      .appropriate_byte_counting = options_.appropriate_byte_counting});
+                      .initial_window = options_->initial_window,
+                      .appropriate_byte_counting = options_->appropriate_byte_counting});
 }
 
 LossRecovery& Connection::recovery() {
@@ -269,11 +274,11 @@ LossRecovery::Sender Connection::sender(Instant now) const {
 }
 
 uint16_t Connection::announced_mss() const {
-  return tcp::announced_mss(options_.mss, tuple_.local.address.family(), mtu_);
+  return tcp::announced_mss(options_->mss, tuple_.local.address.family(), mtu_);
 }
 
 uint8_t Connection::receive_window_shift() const {
-  return tcp::receive_window_shift(options_, settings_);
+  return tcp::receive_window_shift(*options_, settings_);
 }
 
 // ICMP errors (§3.9.2.2). They are believed only when they quote what may be in flight
@@ -297,8 +302,8 @@ void Connection::on_icmp(Instant now, const IcmpError& error) {
       (!is_synchronized(state_) || settings_.hard_icmp_aborts)) {
     return enter_closed(now, "RFC 9293 §3.9.2.2: hard ICMP error", Outcome::kUnreachable);
   }
-  if (!options_.report_soft_errors) return;  // RFC9293-SHLD-20
-  emit({.kind = Event::Kind::kSoftError,     // RFC9293-MUST-47, MUST-56, SHLD-25; EM-*-ICMP-02
+  if (!options_->report_soft_errors) return;  // RFC9293-SHLD-20
+  emit({.kind = Event::Kind::kSoftError,      // RFC9293-MUST-47, MUST-56, SHLD-25; EM-*-ICMP-02
         .time = now,
         .from = state_,
         .to = state_,

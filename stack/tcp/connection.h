@@ -41,6 +41,7 @@
 #include "stack/tcp/send_buffer.h"
 #include "stack/tcp/sequence.h"
 #include "stack/tcp/settings.h"
+#include "stack/tcp/shared_options.h"
 #include "stack/tcp/state.h"
 #include "stack/tcp/status.h"
 #include "stack/tcp/time.h"
@@ -67,7 +68,7 @@ struct ConnectionConfig {
   uint32_t mtu = 1500;                  // octets of an IP packet on the path's first link
   std::optional<PathMtuNews> path_mtu;  // known of the whole path already
   const Settings* settings = nullptr;   // not null, outlives the connection
-  ConnectionOptions options;
+  SharedOptions options;
   ReassemblyBudget* reassembly = nullptr;  // the host's, outlives the connection; null: no limit
   FastOpenPath fast_open;                  // active, with options.fast_open
   bool trace = false;                      // the trace's events, see Event::Kind
@@ -134,7 +135,7 @@ class Connection {
   // FAILED_PRECONDITION names an option that only matters before the SYN and that differs;
   // INVALID_ARGUMENT names one out of range.
   absl::Status set_options(Instant now, const ConnectionOptions& options);
-  const ConnectionOptions& options() const { return options_; }
+  const ConnectionOptions& options() const { return *options_; }
 
   // --- door 3: time (§3.10.8).
   // The earliest moment at which on_deadline() has something to do; nothing = no timer runs.
@@ -318,7 +319,7 @@ class Connection {
   uint16_t ecn_flags_of_syn(bool with_ack) const;
   // Our SYN asks for ECN, and none went out that did not.
   bool ecn_requested() const {
-    return options_.ecn == EcnUse::kRequest && syn_retransmissions_ == 0;
+    return options_->ecn == EcnUse::kRequest && syn_retransmissions_ == 0;
   }
   bool send_pure_ack(Instant now, SegmentOut& out);
   bool send_retransmission(Instant now, SegmentOut& out);
@@ -377,12 +378,12 @@ class Connection {
   uint32_t rcv_wnd() const { return rcv_adv_ - rcv_nxt_; }
 
   const Settings& settings_;
-  ConnectionOptions options_;
+  SharedOptions options_;
   const packet::FourTuple tuple_;
   const uint32_t mtu_;
   PathMtu path_mtu_;
-  bool path_mtu_news_ = false;
   std::unique_ptr<MtuSearch> mtu_search_;  // null: there is nothing to find out
+  bool path_mtu_news_ = false;
   const bool trace_;
   State state_ = State::kClosed;
   bool passive_ = false;
@@ -453,13 +454,13 @@ class Connection {
 
   // Retransmission and congestion.
   RttEstimator rtt_;
-  bool timing_ = false;  // a segment is being timed (Karn: never a retransmitted one)
-  SeqNum timed_end_;
   Instant timed_at_{};
+  SeqNum timed_end_;
   uint32_t retransmissions_ = 0;  // in a row, of the segment at SND.UNA
   uint32_t events_head_ = 0;      // of events_
   uint64_t total_retransmissions_ = 0;
   std::unique_ptr<Ledger> ledger_;   // null until there is something to count
+  bool timing_ = false;              // a segment is being timed (Karn: never a retransmitted one)
   bool trouble_reported_ = false;    // R1
   uint8_t syn_retransmissions_ = 0;  // of our SYN or SYN,ACK, by timeout
   bool syn_sent_before_ = false;
@@ -467,24 +468,25 @@ class Connection {
   std::unique_ptr<CongestionControl> congestion_;
   uint64_t delivered_bytes_ = 0;            // octets of data acknowledged
   Duration min_rtt_{0};                     // 0: none yet
-  SeqNum cwnd_limited_until_;               // ACKs below this are for data that cwnd held back
   std::unique_ptr<LossRecovery> recovery_;  // null until something was sent
   Ecn ecn_;
+  SeqNum cwnd_limited_until_;  // ACKs below this are for data that cwnd held back
   Instant last_send_{};
 
   // Timers.
   std::array<Instant, kTimerCount> timers_;
   Instant last_received_{};
-  uint32_t keepalive_probes_sent_ = 0;
   std::unique_ptr<FastOpenState> fast_open_;  // null unless it takes part
   std::unique_ptr<TimeWait> time_wait_;       // null before TIME-WAIT
-  bool reopen_requested_ = false;
 
   std::unique_ptr<Authenticator> authentication_;  // null: segments are not signed
   uint32_t signature_failures_ = 0;
+  uint32_t keepalive_probes_sent_ = 0;
 
+  bool reopen_requested_ = false;
   uint8_t soft_error_type_ = 0;
   uint8_t soft_error_code_ = 0;
+  uint32_t events_head_ = 0;
   std::vector<Event> events_;  // a queue: [events_head_, end)
 };
 

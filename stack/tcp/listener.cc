@@ -116,13 +116,13 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
   entry.iss = choose_iss(now, tuple, iss_above).value();
   entry.peer_window = segment.header.window;
   if (offered.mss.has_value()) entry.peer_mss = std::max<uint16_t>(*offered.mss, 1);
-  if (config_.options.window_scale && offered.window_scale.has_value()) {
+  if (config_.options->window_scale && offered.window_scale.has_value()) {
     entry.peer_window_scale = std::min<uint8_t>(*offered.window_scale, 14) & 15;  // RFC7323-2.3-5
   }
-  entry.sack_permitted = config_.options.sack_permitted && offered.sack_permitted;
-  entry.timestamps = config_.options.timestamps && offered.timestamps.has_value();
+  entry.sack_permitted = config_.options->sack_permitted && offered.sack_permitted;
+  entry.timestamps = config_.options->timestamps && offered.timestamps.has_value();
   if (entry.timestamps) entry.ts_recent = offered.timestamps->value;
-  entry.ecn = config_.options.ecn != EcnUse::kOff && is_ecn_setup_syn(segment);
+  entry.ecn = config_.options->ecn != EcnUse::kOff && is_ecn_setup_syn(segment);
   // Rounded up, so that no retransmission comes before its RTO (RFC6298-5-1).
   entry.created_ms = static_cast<uint32_t>(
       std::chrono::ceil<std::chrono::milliseconds>(now.time_since_epoch()).count());
@@ -290,15 +290,15 @@ void Listener::send_cookie(Instant now, const packet::TcpSegment& segment) {
   uint16_t flags = kSyn | kAck;
   packet::SynOptions options;
   options.mss = announced_mss(tuple.local.address.family());
-  if (config_.options.timestamps && offered.timestamps.has_value()) {
+  if (config_.options->timestamps && offered.timestamps.has_value()) {
     SynCookie::Options kept;
-    if (config_.options.window_scale && offered.window_scale.has_value()) {
+    if (config_.options->window_scale && offered.window_scale.has_value()) {
       kept.window_scale = std::min<uint8_t>(*offered.window_scale, 14);
       options.window_scale = window_shift();
     }
-    kept.sack_permitted = config_.options.sack_permitted && offered.sack_permitted;
+    kept.sack_permitted = config_.options->sack_permitted && offered.sack_permitted;
     options.sack_permitted = kept.sack_permitted;
-    kept.ecn = config_.options.ecn != EcnUse::kOff && is_ecn_setup_syn(segment);
+    kept.ecn = config_.options->ecn != EcnUse::kOff && is_ecn_setup_syn(segment);
     if (kept.ecn) flags |= packet::kEce;
     const uint32_t clock = timestamp_value(now, timestamp_offset(config_.secret, tuple));
     options.timestamps = {.value = SynCookie::timestamp_with(clock, kept),
@@ -332,13 +332,13 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
   entry.created_ms = static_cast<uint32_t>(
       std::chrono::ceil<std::chrono::milliseconds>(now.time_since_epoch()).count());
   // The round trip is not known, and whether our SYN,ACK went more than once neither.
-  if (config_.options.timestamps && segment.options.timestamps.has_value()) {
+  if (config_.options->timestamps && segment.options.timestamps.has_value()) {
     const auto kept = SynCookie::options_in(segment.options.timestamps->echo_reply);
     entry.timestamps = true;
     entry.ts_recent = segment.options.timestamps->value;
-    entry.ecn = kept.ecn && config_.options.ecn != EcnUse::kOff;
-    entry.sack_permitted = kept.sack_permitted && config_.options.sack_permitted;
-    if (kept.window_scale.has_value() && config_.options.window_scale) {
+    entry.ecn = kept.ecn && config_.options->ecn != EcnUse::kOff;
+    entry.sack_permitted = kept.sack_permitted && config_.options->sack_permitted;
+    if (kept.window_scale.has_value() && config_.options->window_scale) {
       entry.peer_window_scale = *kept.window_scale & 15;
     }
   }

@@ -38,6 +38,7 @@
 #include "stack/tcp/fast_open.h"
 #include "stack/tcp/segment_out.h"
 #include "stack/tcp/settings.h"
+#include "stack/tcp/shared_options.h"
 #include "stack/tcp/siphash.h"
 #include "stack/tcp/status.h"
 #include "stack/tcp/syn_cache.h"
@@ -55,7 +56,7 @@ struct ListenerConfig {
   uint32_t mtu = 1500;
   ReassemblyBudget* reassembly = nullptr;  // the host's, as in ConnectionConfig
   const Settings* settings = nullptr;      // not null, outlives the listener
-  ConnectionOptions options;               // inherited by its connections
+  SharedOptions options;                   // inherited by its connections
   Secret secret;                           // for ISNs, timestamps, cookies and the table's hash
   bool trace = false;
 };
@@ -154,7 +155,8 @@ class Listener {
   void send_cookie(Instant now, const packet::TcpSegment& segment);
   bool cookie_is_good(Instant now, const packet::TcpSegment& segment) const;
   bool takes_fast_open() const {
-    return config_.options.fast_open && fast_open_pending_.size() < config_.options.fast_open_limit;
+    return config_.options->fast_open &&
+           fast_open_pending_.size() < config_.options->fast_open_limit;
   }
   void queue_for_accept(Instant now, uint64_t id);
   size_t half_open_count() const {

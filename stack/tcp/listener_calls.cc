@@ -72,7 +72,7 @@ std::optional<Status> Listener::status(Instant now, uint64_t id) const {
       .retransmissions = entry.retransmissions,
       .total_retransmissions = entry.retransmissions,
       .retransmission_timer = std::max(created + wait - now, Duration{0}),
-      .user_timer = std::max(created + config_.options.syn_timeout - now, Duration{0})};
+      .user_timer = std::max(created + config_.options->syn_timeout - now, Duration{0})};
 }
 
 std::vector<uint64_t> Listener::embryonic() const {
@@ -98,7 +98,7 @@ void Listener::on_icmp(Instant now, const packet::FourTuple& tuple, const IcmpEr
     remove_entry(now, slot, State::kClosed, "RFC 9293 §3.9.2.2: hard ICMP error",
                  Outcome::kUnreachable);
   } else if (error.kind != packet::IcmpClass::kSourceQuench &&
-             error.kind != packet::IcmpClass::kOther && config_.options.report_soft_errors) {
+             error.kind != packet::IcmpClass::kOther && config_.options->report_soft_errors) {
     emit(entry.id, {.kind = Event::Kind::kSoftError,
                     .time = now,
                     .from = State::kSynReceived,
@@ -157,11 +157,11 @@ Duration Listener::time_until_next_syn_ack(uint32_t retransmissions) const {
   const Settings& settings = *config_.settings;
   Duration sum{0};
   Duration rto = std::clamp(settings.initial_rto, settings.min_rto, settings.max_rto);
-  for (uint32_t i = 0; i <= retransmissions && sum < config_.options.syn_timeout; ++i) {
+  for (uint32_t i = 0; i <= retransmissions && sum < config_.options->syn_timeout; ++i) {
     sum += rto;
     rto = std::min(2 * rto, settings.max_rto);
   }
-  return std::min(sum, config_.options.syn_timeout);
+  return std::min(sum, config_.options->syn_timeout);
 }
 
 std::optional<Instant> Listener::next_deadline() const {
@@ -175,7 +175,7 @@ void Listener::on_deadline(Instant now) {
     if (slot == SynCache::kNone) return;
     SynEntry& entry = cache_.entry(slot);
     const Instant created = entry.created(now);
-    if (now >= created + config_.options.syn_timeout || entry.retransmissions == UINT8_MAX) {
+    if (now >= created + config_.options->syn_timeout || entry.retransmissions == UINT8_MAX) {
       remove_entry(now, slot, State::kClosed, "RFC 9293 §3.10.8: SYN,ACK never acknowledged",
                    Outcome::kTimedOut);
       continue;

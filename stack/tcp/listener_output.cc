@@ -32,13 +32,13 @@ bool Listener::next_event(ListenerEvent& event) {
 void Listener::queue_reply(SegmentOut segment) {
   // Beyond that many pending ones the peer's retransmission gets another.
   constexpr size_t kMostReplies = 4096;
-  segment.dscp = config_.options.dscp;
-  segment.ttl = config_.options.ttl;
+  segment.dscp = config_.options->dscp;
+  segment.ttl = config_.options->ttl;
   if (has_keys_for(segment.tuple.remote.address) &&
-      !make_authenticator(config_.options, segment.tuple, SeqNum())->sign(segment)) {
+      !make_authenticator(*config_.options, segment.tuple, SeqNum())->sign(segment)) {
     return;
   }
-  segment.dont_fragment = config_.options.path_mtu_discovery;
+  segment.dont_fragment = config_.options->path_mtu_discovery;
   if (replies_.size() < kMostReplies) replies_.push_back(segment);
 }
 
@@ -103,13 +103,13 @@ void Listener::send_reset(const packet::FourTuple& tuple, SeqNum seq, const SynE
 }
 
 bool Listener::has_keys_for(const packet::IpAddress& peer) const {
-  return config_.options.keys != nullptr && config_.options.keys->find(peer) != nullptr;
+  return config_.options->keys != nullptr && config_.options->keys->find(peer) != nullptr;
 }
 
 // Empty: the segment may be looked at.
 std::string_view Listener::check_signature(const packet::TcpSegment& segment) const {
   if (has_keys_for(segment.source)) {
-    return make_authenticator(config_.options, segment.four_tuple(), SeqNum())->verify(segment);
+    return make_authenticator(*config_.options, segment.four_tuple(), SeqNum())->verify(segment);
   }
   return unexpected_signature(segment.options, *config_.settings);
 }
@@ -141,15 +141,15 @@ packet::FourTuple Listener::tuple_of(const SynEntry& entry) const {
 
 uint16_t Listener::syn_window() const {
   return static_cast<uint16_t>(
-      std::min<uint32_t>(initial_receive_buffer(config_.options, *config_.settings), 65535));
+      std::min<uint32_t>(initial_receive_buffer(*config_.options, *config_.settings), 65535));
 }
 
 uint16_t Listener::announced_mss(packet::IpFamily family) const {
-  return tcp::announced_mss(config_.options.mss, family, config_.mtu);
+  return tcp::announced_mss(config_.options->mss, family, config_.mtu);
 }
 
 uint8_t Listener::window_shift() const {
-  return receive_window_shift(config_.options, *config_.settings);
+  return receive_window_shift(*config_.options, *config_.settings);
 }
 
 }  // namespace tcproctor::tcp

@@ -12,7 +12,7 @@ namespace tcproctor::tcp {
 // Without discovery IPv6 keeps to what every link carries (RFC 8201 §4).
 uint32_t Connection::largest_path_mtu() const {
   const bool v6 = tuple_.remote.address.is_v6();
-  return v6 && !options_.path_mtu_discovery ? std::min(mtu_, 1280u) : mtu_;
+  return v6 && !options_->path_mtu_discovery ? std::min(mtu_, 1280u) : mtu_;
 }
 
 std::optional<PathMtuNews> Connection::take_path_mtu_news() {
@@ -24,7 +24,7 @@ std::optional<PathMtuNews> Connection::take_path_mtu_news() {
 // A message that quotes something between SND.UNA and SND.NXT (RFC5927-4.1-1, RFC8201-4-3).
 void Connection::packet_too_big(Instant now, const IcmpError& error) {
   const SeqNum quoted(error.quoted_sequence_number);
-  if (!options_.path_mtu_discovery || !quoted.before(snd_nxt_)) return;
+  if (!options_->path_mtu_discovery || !quoted.before(snd_nxt_)) return;
   uint32_t claimed = error.mtu;
   const bool v4 = tuple_.remote.address.is_v4();
   if (v4 && claimed == 0) {  // RFC1191-3-6
@@ -42,14 +42,14 @@ void Connection::packet_too_big(Instant now, const IcmpError& error) {
 }
 
 void Connection::set_path_mtu(Instant now, const PathMtuNews& news) {
-  if (!options_.path_mtu_discovery) return;
+  if (!options_->path_mtu_discovery) return;
   adopt_path_mtu(now, news.mtu);
   if (news.searched && news.mtu < search_ceiling()) start_mtu_search(path_mtu_.mtu());
 }
 
 // Who searches does not jump to what may be a black hole again: it probes (RFC4821-7.3-1).
 void Connection::path_mtu_aged(Instant now, uint32_t mtu) {
-  if (!options_.path_mtu_discovery) return;
+  if (!options_->path_mtu_discovery) return;
   if (mtu_search_ == nullptr) return adopt_path_mtu(now, mtu);
   mtu_search_->restart(now);
   path_mtu_news_ = path_mtu_.mtu() < largest_path_mtu();
@@ -91,7 +91,7 @@ void Connection::send_again_smaller(Instant now) {
 // (mtu_search.h)
 
 void Connection::start_mtu_search(uint32_t eff_pmtu) {
-  const bool wanted = options_.path_mtu_discovery && options_.mtu_probing != MtuProbing::kOff;
+  const bool wanted = options_->path_mtu_discovery && options_->mtu_probing != MtuProbing::kOff;
   if (!wanted || mtu_search_ != nullptr) return;
   path_mtu_.set(std::min(eff_pmtu, path_mtu_.mtu()));
   mtu_search_ = std::make_unique<MtuSearch>(tuple_.remote.address.family(), path_mtu_.mtu());
@@ -160,8 +160,8 @@ void Connection::judge_mtu_probe(Instant now) {
 // window was reduced by the timeouts before.
 void Connection::look_for_black_hole(Instant now) {
   const packet::IpFamily family = tuple_.remote.address.family();
-  if (retransmissions_ < kR1 || !options_.path_mtu_discovery) return;
-  if (options_.mtu_probing == MtuProbing::kOff) return;
+  if (retransmissions_ < kR1 || !options_->path_mtu_discovery) return;
+  if (options_->mtu_probing == MtuProbing::kOff) return;
   const uint32_t outstanding = std::min(flight(), payload_mss(false));
   const uint32_t sent = mtu_of_mss(family, outstanding + options_of_data());
   const uint32_t least =

@@ -19,7 +19,7 @@ bool ReceiveBuffer::insert(SeqNum seq, std::span<const uint8_t> text) {
   TCPROCTOR_CHECK(seq.at_or_after(next()));
   if (seq != next()) return hold(seq, text);
   write(seq, text);
-  readable_ += text.size();
+  readable_ += static_cast<uint32_t>(text.size());
   if (!ranges_.empty()) absorb();
   return true;
 }
@@ -88,14 +88,14 @@ bool ReceiveBuffer::charge(SeqNum right) {
 }
 
 size_t ReceiveBuffer::read(std::span<uint8_t> buffer) {
-  const size_t count = std::min(buffer.size(), readable_);
+  const auto count = static_cast<uint32_t>(std::min<size_t>(buffer.size(), readable_));
   if (count == 0) return 0;
   const auto [first, rest] = ring_.view(0, count);
   std::memcpy(buffer.data(), first.data(), first.size());
   if (!rest.empty()) std::memcpy(buffer.data() + first.size(), rest.data(), rest.size());
   ring_.consume(count);
   readable_ -= count;
-  read_ += static_cast<SeqLength>(count);
+  read_ += count;
   return count;
 }
 

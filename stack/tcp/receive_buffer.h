@@ -32,7 +32,7 @@ class ReceiveBuffer {
   void start(SeqNum first);
 
   // The number after the last octet in order: RCV.NXT as far as data is concerned.
-  SeqNum next() const { return read_ + static_cast<SeqLength>(readable_); }
+  SeqNum next() const { return read_ + readable_; }
   // The first octet the user has not read.
   SeqNum read_position() const { return read_; }
   size_t readable() const { return readable_; }
@@ -81,13 +81,13 @@ class ReceiveBuffer {
 
   ByteRing ring_;
   SeqNum read_;
-  size_t readable_ = 0;
-  size_t out_of_order_ = 0;
-  std::vector<Range> ranges_;  // ascending, disjoint, not adjacent
+  uint32_t readable_ = 0;
+  uint32_t out_of_order_ = 0;
   uint32_t touches_ = 0;
-  std::optional<SeqNum> fin_;
+  std::vector<Range> ranges_;  // ascending, disjoint, not adjacent
   ReassemblyBudget* budget_;
   uint32_t charged_ = 0;  // from next() to the end of the last range: gaps take memory as well
+  std::optional<SeqNum> fin_;
 };
 
 }  // namespace tcproctor::tcp

@@ -96,13 +96,13 @@ void Connection::accept_syn(Instant now, const packet::TcpSegment& segment) {
   snd_wl2_ = SeqNum(segment.header.acknowledgment_number);
   if (options.mss.has_value()) peer_mss_ = *options.mss;  // RFC9293-MUST-14, MUST-15
   // Each option is in force when both SYNs carry it: RFC7323-2.2-3, 2.3-2, RFC2018-4-1.
-  if (options_.window_scale && options.window_scale.has_value()) {
+  if (options_->window_scale && options.window_scale.has_value()) {
     snd_wind_shift_ = std::min<uint8_t>(*options.window_scale, 14);  // RFC7323-2.3-5
     rcv_wind_shift_ = receive_window_shift();
     window_scale_agreed_ = true;
   }
-  sack_permitted_ = options_.sack_permitted && options.sack_permitted;
-  if (options_.timestamps && options.timestamps.has_value()) {
+  sack_permitted_ = options_->sack_permitted && options.sack_permitted;
+  if (options_->timestamps && options.timestamps.has_value()) {
     timestamps_.start(now, options.timestamps->value);
   }
   // RFC3168-6.1.1-3..5, 6.1.1-9. In a simultaneous open both SYNs ask and the SYN,ACKs grant.
@@ -142,7 +142,7 @@ void Connection::establish(Instant now, std::string_view cause) {
   last_send_ = now;
   receive_tuning_.start(now, receive_buffer_.read_position());
   set_state(now, State::kEstablished, cause);
-  user_timeout_pending_ = options_.advertised_user_timeout.has_value();  // RFC5482-3-2
+  user_timeout_pending_ = options_->advertised_user_timeout.has_value();  // RFC5482-3-2
   restart_user_timer(now);
   restart_keepalive(now);
   // What came with a SYN is delivered now.
@@ -462,10 +462,10 @@ void Connection::acknowledge_text(Instant now, const Arriving& arriving, bool fi
   extra_acks_ = 0;
   const bool large = arriving.text.size() >= 2u * announced_mss();
   if (++segments_unacknowledged_ >= 2 || large || filled_gap ||  // RFC5681-3.2-2
-      options_.delayed_ack == Duration{0}) {
+      options_->delayed_ack == Duration{0}) {
     ack_now();
   } else if (!timer_runs(kDelayedAck)) {
-    timers_[kDelayedAck] = now + options_.delayed_ack;
+    timers_[kDelayedAck] = now + options_->delayed_ack;
   }
 }
 

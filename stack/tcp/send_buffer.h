@@ -19,14 +19,14 @@ class SendBuffer {
   void start(SeqNum first) { begin_ = first; }
 
   SeqNum begin() const { return begin_; }
-  SeqNum end() const { return begin_ + static_cast<SeqLength>(size_); }
+  SeqNum end() const { return begin_ + size_; }
   size_t size() const { return size_; }
 
   // Takes as many octets as fit into `limit` in all; returns how many.
   size_t append(std::span<const uint8_t> data, size_t limit) {
     const size_t count = std::min(data.size(), limit > size_ ? limit - size_ : 0);
     ring_.write(size_, data.first(count));
-    size_ += count;
+    size_ += static_cast<uint32_t>(count);
     return count;
   }
 
@@ -39,10 +39,10 @@ class SendBuffer {
   // Forgets what lies before `una`; numbers of SYN and FIN around the data are no matter.
   void acknowledge(SeqNum una) {
     if (!una.after(begin_)) return;
-    const size_t count = std::min<size_t>(una - begin_, size_);
+    const uint32_t count = std::min(una - begin_, size_);
     ring_.consume(count);
     size_ -= count;
-    begin_ += static_cast<SeqLength>(count);
+    begin_ += count;
   }
 
   void clear() {
@@ -54,7 +54,7 @@ class SendBuffer {
  private:
   ByteRing ring_;
   SeqNum begin_;
-  size_t size_ = 0;
+  uint32_t size_ = 0;
 };
 
 }  // namespace tcproctor::tcp

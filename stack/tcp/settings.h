@@ -116,6 +116,8 @@ struct ConnectionOptions {
   // the first at the beginning, as it is later.
   std::optional<uint8_t> ao_current_key;
   std::optional<uint8_t> ao_rnext_key;
+
+  bool operator==(const ConnectionOptions&) const = default;
 };
 
 // Settings of a whole stack.

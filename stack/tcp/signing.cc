@@ -46,10 +46,10 @@ bool Connection::ignores_icmp(const IcmpError& error) const {
 absl::Status Connection::update_keys(const ConnectionOptions& options) {
   ConnectionOptions wanted = options;
   // What was asked for before is done; the peer may have asked for another key since.
-  if (options.ao_current_key == options_.ao_current_key) wanted.ao_current_key.reset();
-  if (options.ao_rnext_key == options_.ao_rnext_key) wanted.ao_rnext_key.reset();
+  if (options.ao_current_key == options_->ao_current_key) wanted.ao_current_key.reset();
+  if (options.ao_rnext_key == options_->ao_rnext_key) wanted.ao_rnext_key.reset();
   if (authentication_ != nullptr) {
-    const bool nothing_new = options.keys == options_.keys && !wanted.ao_current_key.has_value() &&
+    const bool nothing_new = options.keys == options_->keys && !wanted.ao_current_key.has_value() &&
                              !wanted.ao_rnext_key.has_value();
     return nothing_new ? absl::OkStatus() : authentication_->update(wanted);
   }

@@ -57,18 +57,18 @@ void Connection::restart_user_timer(Instant now) {
   // may be further away than the user timeout is long.
   const Instant since =
       snd_wnd_ == 0 && timer_runs(kPersist) ? std::max(now, timers_[kPersist]) : now;
-  timers_[kUser] = since + (handshake ? options_.syn_timeout : user_timeout_in_force());
+  timers_[kUser] = since + (handshake ? options_->syn_timeout : user_timeout_in_force());
 }
 
 // RFC5482-3.1-1; RFC5482-3.4-2, 3-4: zero is ignored, and all of it while the option is not used.
 bool Connection::peer_alters_user_timeout() const {
-  return remote_timeout_.has_value() && options_.advertised_user_timeout.has_value() &&
-         options_.user_timeout_changeable && !user_timeout_fixed_;
+  return remote_timeout_.has_value() && options_->advertised_user_timeout.has_value() &&
+         options_->user_timeout_changeable && !user_timeout_fixed_;
 }
 
 Duration Connection::user_timeout_in_force() const {
-  if (!peer_alters_user_timeout()) return options_.user_timeout;
-  return adopted_user_timeout(*options_.advertised_user_timeout, duration_of(*remote_timeout_),
+  if (!peer_alters_user_timeout()) return options_->user_timeout;
+  return adopted_user_timeout(*options_->advertised_user_timeout, duration_of(*remote_timeout_),
                               settings_.user_timeout_lower_limit,
                               settings_.user_timeout_upper_limit, rtt_.rto());
 }
@@ -185,30 +185,30 @@ void Connection::persist_timeout() {
 // Keep-alive (§3.8.4).
 void Connection::restart_keepalive(Instant now) {
   keepalive_probes_sent_ = 0;
-  if (!options_.keepalive || !is_synchronized(state_) || state_ == State::kTimeWait) {
+  if (!options_->keepalive || !is_synchronized(state_) || state_ == State::kTimeWait) {
     return stop(kKeepAlive);  // RFC9293-MUST-25
   }
   // RFC5482-4.2-1: not before the user timeout that was agreed.
   const Duration idle = peer_alters_user_timeout()
-                            ? std::max(options_.keepalive_idle, user_timeout_in_force() + 1s)
-                            : options_.keepalive_idle;
+                            ? std::max(options_->keepalive_idle, user_timeout_in_force() + 1s)
+                            : options_->keepalive_idle;
   timers_[kKeepAlive] = std::max(last_received_, now) + idle;
 }
 
 void Connection::keepalive_timeout(Instant now) {
   // RFC9293-MUST-26: only when nothing is outstanding; retransmission finds a dead peer otherwise.
   if (flight() != 0 || send_buffer_.size() != 0) {
-    timers_[kKeepAlive] = now + options_.keepalive_idle;
+    timers_[kKeepAlive] = now + options_->keepalive_idle;
     return;
   }
   // RFC9293-MUST-29: one unanswered probe means nothing.
-  if (keepalive_probes_sent_ >= options_.keepalive_probes) {
+  if (keepalive_probes_sent_ >= options_->keepalive_probes) {
     return enter_closed(now, "RFC 9293 §3.8.4: keep-alive probes unanswered", Outcome::kTimedOut);
   }
   ++keepalive_probes_sent_;
   keepalive_pending_ = true;
   trace_probe(now, ProbeKind::kKeepalive, keepalive_probes_sent_);
-  timers_[kKeepAlive] = now + options_.keepalive_interval;
+  timers_[kKeepAlive] = now + options_->keepalive_interval;
 }
 
 }  // namespace tcproctor::tcp

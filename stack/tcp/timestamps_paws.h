@@ -10,12 +10,12 @@
 namespace tcproctor::tcp {
 
 struct Timestamps {
-  bool in_use = false;  // both SYNs carried the option
-  uint32_t offset = 0;  // of our own TSval clock
-  bool recent_valid = false;
-  uint32_t recent = 0;   // TS.Recent
   Instant recent_at{};   // when TS.Recent was set
+  uint32_t recent = 0;   // TS.Recent
+  uint32_t offset = 0;   // of our own TSval clock
   SeqNum last_ack_sent;  // Last.ACK.sent
+  bool in_use = false;   // both SYNs carried the option
+  bool recent_valid = false;
 
   // TS.Recent of a connection idle that long may have wrapped around (RFC7323-5.5-1).
   static constexpr Duration kOutdated = std::chrono::hours(24 * 24);

@@ -72,12 +72,12 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   packet::SynOptions options;
   // RFC9293-SHLD-5, MAY-3: always.
   options.mss = announced_mss();
-  if (with_ack ? window_scale_agreed_ : options_.window_scale) {  // RFC7323-2.2-2, 2.2-4
+  if (with_ack ? window_scale_agreed_ : options_->window_scale) {  // RFC7323-2.2-2, 2.2-4
     options.window_scale = with_ack ? rcv_wind_shift_ : receive_window_shift();
   }
   out.header.flags |= ecn_flags_of_syn(with_ack);
-  options.sack_permitted = with_ack ? sack_permitted_ : options_.sack_permitted;
-  if (with_ack ? timestamps_.in_use : options_.timestamps) {  // RFC7323-3.2-1, 3.2-2
+  options.sack_permitted = with_ack ? sack_permitted_ : options_->sack_permitted;
+  if (with_ack ? timestamps_.in_use : options_->timestamps) {  // RFC7323-3.2-1, 3.2-2
     options.timestamps = {.value = timestamp_value(now, timestamps_.offset),
                           .echo_reply = with_ack ? timestamps_.recent : 0};
   }
@@ -276,7 +276,7 @@ uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payloa
   // Nothing of the user's is outstanding.
   const bool idle = snd_nxt_ == snd_una_ || snd_nxt_ == iss_ + 1;
   const bool small_may_go =
-      idle || options_.no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
+      idle || options_->no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
 
   if (allowed >= mss) {  // (1)
     const bool bulk = max_payload > mss && !urgent_mode_;
@@ -338,10 +338,10 @@ void Connection::fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const 
   out.payload = {};
   out.payload_rest = {};
   out.gso_size = 0;
-  out.dscp = options_.dscp;  // RFC9293-MUST-48, SHLD-21, SHLD-22
+  out.dscp = options_->dscp;  // RFC9293-MUST-48, SHLD-21, SHLD-22
   out.ecn = 0;
-  out.ttl = options_.ttl;  // RFC9293-MUST-49
-  out.dont_fragment = options_.path_mtu_discovery;
+  out.ttl = options_->ttl;  // RFC9293-MUST-49
+  out.dont_fragment = options_->path_mtu_discovery;
 }
 
 void Connection::put_options(SegmentOut& out, packet::OptionWriter& writer) {
@@ -374,7 +374,7 @@ void Connection::fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, 
   if (with_sack) duplicate_ = {};  // RFC2883-4-2
   // RFC5482-3-2, 3-3. A segment full of SACK blocks has no room: the next one then.
   if (user_timeout_pending_ &&
-      writer.user_timeout(user_timeout_option(*options_.advertised_user_timeout))) {
+      writer.user_timeout(user_timeout_option(*options_->advertised_user_timeout))) {
     user_timeout_pending_ = false;
   }
   put_options(out, writer);

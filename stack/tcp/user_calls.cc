@@ -19,7 +19,7 @@ Outcome Connection::open_active(Instant now) {
   // EM-CLOSED-OPEN-02: SND.UNA = ISS, SND.NXT = ISS+1.
   snd_nxt_ = iss_ + 1;
   syn_pending_ = true;
-  timers_[kUser] = now + options_.syn_timeout;  // RFC9293-MUST-23
+  timers_[kUser] = now + options_->syn_timeout;  // RFC9293-MUST-23
   set_state(now, State::kSynSent, "RFC 9293 §3.10.1: OPEN active");
   return Outcome::kOk;
 }
@@ -105,7 +105,7 @@ ReceiveResult Connection::receive(Instant now, std::span<uint8_t> buffer) {
 }
 
 void Connection::tune_receive_buffer(Instant now) {
-  const uint32_t limit = largest_receive_buffer(options_, settings_);
+  const uint32_t limit = largest_receive_buffer(*options_, settings_);
   if (receive_buffer_bytes_ >= limit) return;
   if (receive_tuning_.on_read(now, receive_buffer_.read_position(), rtt_.srtt(),
                               receive_buffer_bytes_)) {
@@ -117,7 +117,7 @@ void Connection::tune_receive_buffer(Instant now) {
 bool Connection::grow_send_buffer() {
   const uint32_t before = send_buffer_bytes_;
   send_buffer_bytes_ =
-      grown_send_buffer(before, congestion_->cwnd(), largest_send_buffer(options_, settings_));
+      grown_send_buffer(before, congestion_->cwnd(), largest_send_buffer(*options_, settings_));
   return send_buffer_bytes_ > before;
 }
 
@@ -295,41 +295,42 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
       return absl::FailedPreconditionError(
           absl::StrCat(name, " is in force from the SYN on: it cannot be changed afterwards"));
     };
-    if (options.mss != options_.mss) return fixed("mss");
-    if (options.window_scale != options_.window_scale) return fixed("window_scale");
-    if (options.timestamps != options_.timestamps) return fixed("timestamps");
-    if (options.fast_open != options_.fast_open) return fixed("fast_open");
-    if (options.sack_permitted != options_.sack_permitted) return fixed("sack_permitted");
-    if (options.ecn != options_.ecn) return fixed("ecn");
-    if (options.hystart != options_.hystart) return fixed("hystart");
-    if (options.initial_window != options_.initial_window) return fixed("initial_window");
-    if (options.appropriate_byte_counting != options_.appropriate_byte_counting) {
+    if (options.mss != options_->mss) return fixed("mss");
+    if (options.window_scale != options_->window_scale) return fixed("window_scale");
+    if (options.timestamps != options_->timestamps) return fixed("timestamps");
+    if (options.fast_open != options_->fast_open) return fixed("fast_open");
+    if (options.sack_permitted != options_->sack_permitted) return fixed("sack_permitted");
+    if (options.ecn != options_->ecn) return fixed("ecn");
+    if (options.hystart != options_->hystart) return fixed("hystart");
+    if (options.initial_window != options_->initial_window) return fixed("initial_window");
+    if (options.appropriate_byte_counting != options_->appropriate_byte_counting) {
       return fixed("appropriate_byte_counting");
     }
   }
-  if (options.congestion_control != options_.congestion_control) {
-    auto chosen = make_congestion_control(options);
-    chosen->take_over(*congestion_);
-    congestion_ = std::move(chosen);
+  if (options.congestion_control != options_->congestion_control) {
+    auto other = make_congestion_control(options);
+    other->take_over(*congestion_);
+    congestion_ = std::move(other);
   }
   if (absl::Status status = update_keys(options); !status.ok()) return status;
-  const bool discovery_changes = options.path_mtu_discovery != options_.path_mtu_discovery;
-  if (options.user_timeout != options_.user_timeout) user_timeout_fixed_ = true;  // RFC5482-3-1
-  if (options.advertised_user_timeout != options_.advertised_user_timeout) {      // RFC5482-3-3
+  const bool discovery_changes = options.path_mtu_discovery != options_->path_mtu_discovery;
+  if (options.user_timeout != options_->user_timeout) user_timeout_fixed_ = true;  // RFC5482-3-1
+  if (options.advertised_user_timeout != options_->advertised_user_timeout) {      // RFC5482-3-3
     user_timeout_pending_ = options.advertised_user_timeout.has_value() && is_synchronized(state_);
   }
-  options_ = options;
+  ConnectionOptions chosen = options;
   // A window smaller than the unit of its scale could never be announced.
-  if (options_.receive_buffer_bytes.has_value()) {
-    options_.receive_buffer_bytes =
-        std::max(*options_.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
+  if (chosen.receive_buffer_bytes.has_value()) {
+    chosen.receive_buffer_bytes =
+        std::max(*chosen.receive_buffer_bytes, uint32_t{1} << rcv_wind_shift_);
   }
   // A size that is left open from now on goes on from what it is.
-  receive_buffer_bytes_ = options_.receive_buffer_bytes.value_or(receive_buffer_bytes_);
-  send_buffer_bytes_ = options_.send_buffer_bytes.value_or(send_buffer_bytes_);
-  if (options_.mtu_probing == MtuProbing::kOff || !options_.path_mtu_discovery) {
+  receive_buffer_bytes_ = chosen.receive_buffer_bytes.value_or(receive_buffer_bytes_);
+  send_buffer_bytes_ = chosen.send_buffer_bytes.value_or(send_buffer_bytes_);
+  options_ = chosen;
+  if (options_->mtu_probing == MtuProbing::kOff || !options_->path_mtu_discovery) {
     mtu_search_.reset();
-  } else if (options_.mtu_probing == MtuProbing::kAlways && is_synchronized(state_)) {
+  } else if (options_->mtu_probing == MtuProbing::kAlways && is_synchronized(state_)) {
     start_mtu_search(path_mtu_.mtu());
   }
   if (discovery_changes) adopt_path_mtu(now, largest_path_mtu());

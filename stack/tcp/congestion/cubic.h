@@ -24,7 +24,7 @@ class Cubic final : public CongestionControl {
   explicit Cubic(bool hystart) : hystart_in_use_(hystart) {}
 
   std::string_view name() const override { return "cubic"; }
-  uint32_t w_max() const override { return epoch_.w_max; }
+  uint32_t w_max() const override { return epoch_ == nullptr ? 0 : epoch_->w_max; }
   bool in_css() const override { return in_first_slow_start() && hystart_.in_css(); }
 
   // W_cubic(t) in octets, t since the epoch began, and K in seconds (RFC 9438 §4.2).
@@ -52,13 +52,14 @@ class Cubic final : public CongestionControl {
     bool k_is_zero = false;  // the next stage begins at its own w_max (§4.8, §4.10)
   };
 
+  Epoch& current();
   void begin_epoch();
   bool in_first_slow_start() const { return hystart_in_use_ && ssthresh() == kNoThreshold; }
 
-  Epoch epoch_;
-  std::unique_ptr<Epoch> undo_;  // as it was before the last reduction (RFC9438-4.9-1)
-  Instant last_ack_{};           // end of the time that `elapsed` holds
-  double fraction_ = 0;          // of an octet that cwnd is owed
+  std::unique_ptr<Epoch> epoch_;  // null in the first slow start
+  std::unique_ptr<Epoch> undo_;   // as it was before the last reduction (RFC9438-4.9-1)
+  Instant last_ack_{};            // end of the time that `elapsed` holds
+  double fraction_ = 0;           // of an octet that cwnd is owed
   HyStart hystart_;
   bool hystart_in_use_;  // until the first congestion event
 };
