@@ -11,7 +11,7 @@
 #include "stack/tcp/time.h"
 
 namespace tcproctor::host {
-namespace {
+namespace deadline_heap_test {
 
 using namespace std::chrono_literals;
 using Heap = DeadlineHeap<tcp::Instant>;
@@ -93,5 +93,5 @@ TEST(DeadlineHeap, AgreesWithAModelOverRandomMoves) {
   }
 }
 
-}  // namespace
+}  // namespace deadline_heap_test
 }  // namespace tcproctor::host

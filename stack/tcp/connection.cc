@@ -74,7 +74,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   if (start.timestamps) timestamps_.start(start.syn_received, start.ts_recent);
   timestamps_.last_ack_sent = rcv_nxt_;
   retransmissions_ = start.syn_ack_retransmissions;
-  total_retransmissions_ = retransmissions_;
+  if (retransmissions_ != 0) ledger().total_retransmissions = retransmissions_;
   syn_retransmissions_ = static_cast<uint8_t>(std::min<uint32_t>(retransmissions_, UINT8_MAX));
   start_congestion_control();
   timers_[kUser] = start.syn_received + options_->syn_timeout;
@@ -167,7 +167,8 @@ void Connection::enter_time_wait(Instant now, std::string_view cause) {
 }
 
 void Connection::queue_reset(SeqNum seq) {
-  if (reset_count_ < resets_.size()) resets_[reset_count_++] = {seq};
+  std::array<SeqNum, 4>& resets = ledger().resets;
+  if (reset_count_ < resets.size()) resets[reset_count_++] = seq;
 }
 
 void Connection::ack_at_once_each() {
@@ -177,13 +178,15 @@ void Connection::ack_at_once_each() {
 
 // RFC5961-7-1. The throttle is this connection's own.
 void Connection::challenge_ack(Instant now) {
-  if (answer_allowed(now, challenge_limiter_)) ack_at_once_each();
+  if (answer_allowed(now, &Ledger::challenge_limiter)) ack_at_once_each();
 }
 
-bool Connection::answer_allowed(Instant now, ChallengeAckLimiter& limiter) {
-  const bool allowed =
-      limiter.allow(now, settings_.challenge_ack_limit, settings_.challenge_ack_interval);
-  ++(allowed ? ledger().challenge_acks_sent : ledger().challenge_acks_throttled);
+bool Connection::answer_allowed(Instant now, ChallengeAckLimiter Ledger::* limiter) {
+  Ledger& counts = ledger();
+  const bool allowed = (counts.*limiter)
+                           .allow(now, settings_.challenge_ack_limit,
+                                  settings_.challenge_ack_interval);
+  ++(allowed ? counts.challenge_acks_sent : counts.challenge_acks_throttled);
   return allowed;
 }
 

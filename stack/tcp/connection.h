@@ -209,6 +209,10 @@ class Connection {
     uint32_t recoveries = 0;
     uint32_t challenge_acks_sent = 0;
     uint32_t challenge_acks_throttled = 0;
+    ChallengeAckLimiter challenge_limiter;
+    ChallengeAckLimiter invalid_limiter;
+    uint64_t total_retransmissions = 0;
+    std::array<SeqNum, 4> resets{};  // SEQ of those that are to be sent: the first reset_count_
     // What the trace has told.
     RecoveryPhase phase = RecoveryPhase::kOpen;
     uint32_t spurious_recoveries = 0;
@@ -369,7 +373,7 @@ class Connection {
   void ack_now() { ack_now_ = true; }
   void ack_at_once_each();  // one ACK for this very segment: duplicates and challenges
   void challenge_ack(Instant now);
-  bool answer_allowed(Instant now, ChallengeAckLimiter& limiter);
+  bool answer_allowed(Instant now, ChallengeAckLimiter Ledger::* limiter);
   bool timer_runs(Timer timer) const { return timers_[timer] != kOff; }
   void stop(Timer timer) { timers_[timer] = kOff; }
   void stop_all_timers() { timers_.fill(kOff); }
@@ -443,14 +447,8 @@ class Connection {
   bool ack_now_ = false;
   uint8_t segments_unacknowledged_ = 0;  // data segments since the last ACK (SHLD-19)
   uint8_t extra_acks_ = 0;               // ACKs that must not be merged
-  uint8_t reset_count_ = 0;              // of resets_
+  uint8_t reset_count_ = 0;              // of the ledger's resets
   packet::SackBlock duplicate_;          // what the next ACK reports as D-SACK; empty: nothing
-  ChallengeAckLimiter challenge_limiter_;
-  ChallengeAckLimiter invalid_limiter_;
-  struct PendingReset {
-    SeqNum seq;
-  };
-  std::array<PendingReset, 4> resets_{};
 
   // Retransmission and congestion.
   RttEstimator rtt_;
@@ -458,7 +456,6 @@ class Connection {
   SeqNum timed_end_;
   uint32_t retransmissions_ = 0;  // in a row, of the segment at SND.UNA
   uint32_t events_head_ = 0;      // of events_
-  uint64_t total_retransmissions_ = 0;
   std::unique_ptr<Ledger> ledger_;   // null until there is something to count
   bool timing_ = false;              // a segment is being timed (Karn: never a retransmitted one)
   bool trouble_reported_ = false;    // R1
@@ -486,7 +483,6 @@ class Connection {
   bool reopen_requested_ = false;
   uint8_t soft_error_type_ = 0;
   uint8_t soft_error_code_ = 0;
-  uint32_t events_head_ = 0;
   std::vector<Event> events_;  // a queue: [events_head_, end)
 };
 

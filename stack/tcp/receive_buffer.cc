@@ -20,7 +20,7 @@ bool ReceiveBuffer::insert(SeqNum seq, std::span<const uint8_t> text) {
   if (seq != next()) return hold(seq, text);
   write(seq, text);
   readable_ += static_cast<uint32_t>(text.size());
-  if (!ranges_.empty()) absorb();
+  if (has_gaps()) absorb();
   return true;
 }
 
@@ -44,43 +44,47 @@ void ReceiveBuffer::release_held() {
 // Where ranges overlap, the octets that came first are overwritten by the later ones: both copies
 // are the peer's own, and a sane peer sends the same.
 bool ReceiveBuffer::add_range(SeqNum left, SeqNum right) {
+  if (held_ == nullptr) held_ = std::make_unique<Held>();
+  std::vector<Range>& ranges = held_->ranges;
   const auto first = std::ranges::find_if(
-      ranges_, [left](const Range& range) { return range.right.at_or_after(left); });
+      ranges, [left](const Range& range) { return range.right.at_or_after(left); });
   auto last = first;
-  while (last != ranges_.end() && last->left.at_or_before(right)) {
+  while (last != ranges.end() && last->left.at_or_before(right)) {
     left = earlier_of(left, last->left);
     right = later_of(right, last->right);
     out_of_order_ -= last->right - last->left;
     ++last;
   }
-  if (first == last && ranges_.size() >= kMaxRanges) return false;
+  if (first == last && ranges.size() >= kMaxRanges) return false;
   out_of_order_ += right - left;
-  const Range merged{left, right, ++touches_};
+  const Range merged{left, right, ++held_->touches};
   if (first == last) {
-    ranges_.insert(first, merged);
+    ranges.insert(first, merged);
   } else {
     *first = merged;
-    ranges_.erase(first + 1, last);
+    ranges.erase(first + 1, last);
   }
   return true;
 }
 
 void ReceiveBuffer::absorb() {
+  if (held_ == nullptr) return;
+  std::vector<Range>& ranges = held_->ranges;
   size_t done = 0;
-  while (done < ranges_.size() && ranges_[done].left.at_or_before(next())) {
-    const Range& range = ranges_[done];
+  while (done < ranges.size() && ranges[done].left.at_or_before(next())) {
+    const Range& range = ranges[done];
     out_of_order_ -= range.right - range.left;
     if (range.right.after(next())) readable_ += range.right - next();
     ++done;
   }
-  ranges_.erase(ranges_.begin(), ranges_.begin() + static_cast<std::ptrdiff_t>(done));
+  ranges.erase(ranges.begin(), ranges.begin() + static_cast<std::ptrdiff_t>(done));
   (void)charge(next());  // less than before
 }
 
 // What lies behind gaps reaches to `right`, or to where it does already.
 bool ReceiveBuffer::charge(SeqNum right) {
   if (budget_ == nullptr) return true;
-  if (!ranges_.empty()) right = later_of(right, ranges_.back().right);
+  if (has_gaps()) right = later_of(right, ranges().back().right);
   const uint32_t wanted = right.after(next()) ? right - next() : 0;
   if (!budget_->change(charged_, wanted)) return false;
   charged_ = wanted;
@@ -101,7 +105,7 @@ size_t ReceiveBuffer::read(std::span<uint8_t> buffer) {
 
 packet::SackBlock ReceiveBuffer::first_held(SeqNum seq, size_t length) const {
   const SeqNum end = seq + static_cast<SeqLength>(length);
-  for (const Range& range : ranges_) {
+  for (const Range& range : ranges()) {
     if (!range.right.after(seq)) continue;
     if (!range.left.before(end)) break;
     return {later_of(range.left, seq).value(), earlier_of(range.right, end).value()};
@@ -110,11 +114,11 @@ packet::SackBlock ReceiveBuffer::first_held(SeqNum seq, size_t length) const {
 }
 
 size_t ReceiveBuffer::sack_blocks(std::span<packet::SackBlock> blocks) const {
-  const size_t count = std::min(blocks.size(), ranges_.size());
+  const size_t count = std::min(blocks.size(), ranges().size());
   uint32_t below = 0;  // touched marks of the blocks already written are above this
   for (size_t i = 0; i < count; ++i) {
     const Range* best = nullptr;
-    for (const Range& range : ranges_) {
+    for (const Range& range : ranges()) {
       if (i > 0 && range.touched >= below) continue;
       if (best == nullptr || range.touched > best->touched) best = &range;
     }
@@ -129,7 +133,7 @@ void ReceiveBuffer::clear() {
   ring_.clear();
   readable_ = 0;
   out_of_order_ = 0;
-  ranges_.clear();
+  held_.reset();
   (void)charge(next());
   fin_.reset();
 }

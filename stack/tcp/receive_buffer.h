@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -37,7 +38,7 @@ class ReceiveBuffer {
   SeqNum read_position() const { return read_; }
   size_t readable() const { return readable_; }
   size_t out_of_order() const { return out_of_order_; }
-  bool has_gaps() const { return !ranges_.empty(); }
+  bool has_gaps() const { return !ranges().empty(); }
 
   // Stores text that begins at or after next(). In order it becomes readable, with whatever follows
   // it without a gap. False, and nothing stored, when it would be one range too many, or
@@ -74,6 +75,14 @@ class ReceiveBuffer {
     uint32_t touched = 0;  // larger = later
   };
 
+  struct Held {
+    std::vector<Range> ranges;  // ascending, disjoint, not adjacent
+    uint32_t touches = 0;
+  };
+
+  std::span<const Range> ranges() const {
+    return held_ == nullptr ? std::span<const Range>() : held_->ranges;
+  }
   void write(SeqNum seq, std::span<const uint8_t> text);
   bool add_range(SeqNum left, SeqNum right);
   void absorb();
@@ -83,10 +92,9 @@ class ReceiveBuffer {
   SeqNum read_;
   uint32_t readable_ = 0;
   uint32_t out_of_order_ = 0;
-  uint32_t touches_ = 0;
-  std::vector<Range> ranges_;  // ascending, disjoint, not adjacent
-  ReassemblyBudget* budget_;
   uint32_t charged_ = 0;  // from next() to the end of the last range: gaps take memory as well
+  ReassemblyBudget* budget_;
+  std::unique_ptr<Held> held_;  // null until something came out of order
   std::optional<SeqNum> fin_;
 };
 

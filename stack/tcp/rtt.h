@@ -22,10 +22,9 @@ class RttEstimator {
 
   void sample(Duration rtt) {
     rtt = std::max(rtt, Duration{0});
-    if (!measured_) {  // RFC6298-2.2-1
+    if (!measured()) {  // RFC6298-2.2-1
       srtt_ = rtt;
       rttvar_ = rtt / 2;
-      measured_ = true;
     } else {  // RFC6298-2.3-1, in this order
       const Duration error = srtt_ > rtt ? srtt_ - rtt : rtt - srtt_;
       rttvar_ = (3 * rttvar_ + error) / 4;
@@ -41,9 +40,9 @@ class RttEstimator {
   // RFC6298-5.7-1: the timer of the SYN expired, data begins now.
   void after_lost_syn() { rto_ = clamp(std::max<Duration>(rto_, std::chrono::seconds(3))); }
 
-  bool measured() const { return measured_; }
+  bool measured() const { return srtt_ >= Duration{0}; }
   Duration rto() const { return rto_; }
-  Duration srtt() const { return srtt_; }
+  Duration srtt() const { return std::max(srtt_, Duration{0}); }  // 0 before a sample
   Duration rttvar() const { return rttvar_; }
 
  private:
@@ -52,9 +51,8 @@ class RttEstimator {
   Duration minimum_;
   Duration maximum_;
   Duration rto_;
-  Duration srtt_{0};
+  Duration srtt_{-1};  // less than 0: there was no sample
   Duration rttvar_{0};
-  bool measured_ = false;
 };
 
 }  // namespace tcproctor::tcp

@@ -288,7 +288,7 @@ void Connection::trim_to_window(Arriving& arriving) {
 // segments without text or FIN the answers are throttled, or two ends that disagree would answer
 // each other's ACKs for ever.
 void Connection::unacceptable(Instant now, const Arriving& arriving, std::string_view cause) {
-  if (arriving.segment.sequence_length() != 0 || answer_allowed(now, invalid_limiter_)) {
+  if (arriving.segment.sequence_length() != 0 || answer_allowed(now, &Ledger::invalid_limiter)) {
     ack_at_once_each();
   }
   // RFC2883-4.3-1: also of segments that PAWS rejects.

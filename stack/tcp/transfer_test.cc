@@ -179,6 +179,7 @@ TEST(Transfer, AnsweredProbesOutliveAShortUserTimeout) {  // RFC9293-MUST-37
   Rig rig(config);
   rig.reach(State::kEstablished);
   (void)rig.send(100);
+  EXPECT_THAT(rig.sent(), IsEmpty());
   for (Duration interval = 1s; interval < 100s; interval *= 2) {
     EXPECT_EQ(rig.advance(interval).size(), 1u);
     rig.recv(". 1(0) ack 1");
@@ -212,9 +213,10 @@ TEST(Transfer, UnansweredProbesEndTheConnection) {
   rig.reach(State::kEstablished);
   (void)rig.send(100);
   EXPECT_THAT(rig.sent(), IsEmpty());
+  (void)rig.advance(1s);  // the first probe
   (void)rig.advance(5min - 1ms);
   EXPECT_EQ(rig.state(), State::kEstablished);
-  (void)rig.advance(1s);
+  (void)rig.advance(1ms);
   EXPECT_EQ(rig.status().last_error, Outcome::kTimedOut);
 }
 

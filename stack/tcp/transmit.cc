@@ -46,9 +46,10 @@ bool Connection::make_segment(Instant now, SegmentOut& out, uint32_t max_payload
 // <SEQ=…><CTL=RST>. RFC7323-3.2-6, 5.2-4: with timestamps when they are in use.
 bool Connection::send_reset(SegmentOut& out, Instant now) {
   if (reset_count_ == 0) return false;
-  const SeqNum seq = resets_[0].seq;
+  std::array<SeqNum, 4>& resets = ledger().resets;
+  const SeqNum seq = resets[0];
   --reset_count_;
-  std::copy_n(resets_.begin() + 1, reset_count_, resets_.begin());
+  std::copy_n(resets.begin() + 1, reset_count_, resets.begin());
   fill_header(out, seq, kRst);
   packet::OptionWriter writer(option_room());
   if (timestamps_.in_use) {
@@ -93,7 +94,7 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
   if (options.fast_open.has_value()) put_data_on_syn(out);
 
   if (syn_sent_before_) {
-    ++total_retransmissions_;
+    ++ledger().total_retransmissions;
     timing_ = false;
   } else {
     timing_ = true;
@@ -150,7 +151,7 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
     out.header.flags |= kFin;
     note_fin_sent(now);  // its first time, when all before it went out as a window probe
   }
-  ++total_retransmissions_;
+  ++ledger().total_retransmissions;
   ledger().retransmitted_bytes += length;
   timing_ = false;  // Karn: RFC6298-3-1
   probed_ = false;
@@ -178,7 +179,7 @@ bool Connection::send_tail_loss_probe(Instant now, SegmentOut& out) {
   const bool fin = fresh == 0 && fin_sent();
   if (length == 0 && !fin) return false;
   if (fresh == 0) {
-    ++total_retransmissions_;
+    ++ledger().total_retransmissions;
     ledger().retransmitted_bytes += length;
     timing_ = false;  // Karn: RFC6298-3-1
   }

@@ -263,7 +263,6 @@ Status Connection::status(Instant now) const {
       .ecn_agreed = ecn_.agreed(),
       .ecn = ecn_.counters(),
       .retransmissions = retransmissions_,
-      .total_retransmissions = total_retransmissions_,
       .pipe_bytes = flight(),
       .retransmission_timer = left(kRetransmission),
       .persist_timer = left(kPersist),
@@ -278,6 +277,7 @@ Status Connection::status(Instant now) const {
       .ao_key_ids = authentication_ == nullptr ? std::nullopt : authentication_->key_ids(),
       .signature_failures = signature_failures_};
   if (ledger_ != nullptr) {
+    status.total_retransmissions = ledger_->total_retransmissions;
     status.retransmitted_bytes = ledger_->retransmitted_bytes;
     status.timeouts = ledger_->timeouts;
     status.recoveries = ledger_->recoveries;
