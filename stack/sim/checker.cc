@@ -184,9 +184,16 @@ void Checker::learn_options(size_t host, ConnectionId id, Tracked& tracked) {
   raise(tracked.receive_buffer_limit, tcp::largest_receive_buffer(*options, settings));
 }
 
-void Checker::options_changed(size_t host, ConnectionId id) {
+void Checker::options_changed(tcp::Instant now, size_t host, ConnectionId id) {
   const auto it = hosts_[host].tcbs.find(id);
-  if (it != hosts_[host].tcbs.end()) learn_options(host, id, it->second);
+  if (it == hosts_[host].tcbs.end()) return;
+  Tracked& tracked = it->second;
+  learn_options(host, id, tracked);
+  // What this turn's SENDs made of a buffer that grows.
+  if (const auto status = hosts_[host].stack->status(now, id); status.ok()) {
+    tracked.send_buffer = std::max(tracked.send_buffer, status->send_buffer_bytes);
+    tracked.receive_buffer = std::max(tracked.receive_buffer, status->receive_buffer_bytes);
+  }
 }
 
 void Checker::check(size_t host, ConnectionId id, Tracked& tracked, tcp::Instant now) {

@@ -36,8 +36,8 @@ class Checker {
   void on_frame_in(size_t host, const WireView& view);
   void on_frame_out(size_t host, const WireView& view);
   void on_call(size_t host) { hosts_[host].credit += 2; }
-  // The user set options: buffers may be larger or smaller from now on.
-  void options_changed(size_t host, host::ConnectionId id);
+  // Before the user sets options, and after it: buffers may be larger or smaller from now on.
+  void options_changed(tcp::Instant now, size_t host, host::ConnectionId id);
   // After a frame, call or deadline, when the host has nothing more to say or to send.
   void after_event(size_t host, tcp::Instant now);
   // The same, right after on_deadline(now): nothing is due any more.

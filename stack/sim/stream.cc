@@ -324,9 +324,9 @@ class Stream {
             !status.ok() || status->state == State::kListen) {
           break;
         }
-        checker_.options_changed(host, id);
+        checker_.options_changed(now_, host, id);
         (void)stack.set_options(now_, id, options());
-        checker_.options_changed(host, id);
+        checker_.options_changed(now_, host, id);
         break;
     }
   }

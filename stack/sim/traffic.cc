@@ -366,7 +366,7 @@ void Traffic::give_up(Instant now, size_t index, int end) {
 void Traffic::change_options(Instant now, size_t index, int end) {
   End& who = flows_[index].ends[end];
   if (std::exchange(who.options_changed, true)) return;
-  checker_.options_changed(who.host, who.id);
+  checker_.options_changed(now, who.host, who.id);
   auto options = stack(who.host).options(who.id);
   if (!options.ok()) return;
   options->no_delay = !options->no_delay;
@@ -377,7 +377,7 @@ void Traffic::change_options(Instant now, size_t index, int end) {
       {tcp::CongestionAlgorithm::kReno, tcp::CongestionAlgorithm::kCubic});
   const absl::Status status = stack(who.host).set_options(now, who.id, *options);
   if (!status.ok()) checker_.violate("set_options: " + std::string(status.message()));
-  checker_.options_changed(who.host, who.id);
+  checker_.options_changed(now, who.host, who.id);
 }
 
 void Traffic::maybe_close(Instant now, size_t index, int end) {
