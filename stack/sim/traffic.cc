@@ -50,7 +50,11 @@ void Traffic::host_starts(Instant now, size_t host, host::Host& stack) {
   const bool again = stacks_[host] != nullptr;
   stacks_[host] = &stack;
   for (Flow& flow : flows_) {
-    for (End& end : flow.ends) end.before_reboot |= end.host == host && end.id != 0;
+    for (End& end : flow.ends) {
+      if (end.host != host || end.id == 0) continue;
+      end.before_reboot = true;
+      if (!end.over()) end.lost = true;
+    }
     if (!again || !flow.started || flow_over(flow)) continue;
     for (End& end : flow.ends) {
       if (end.host == host) flow.may_fail = true;

@@ -88,6 +88,18 @@ TEST(Handshake, SynAckEchoesWhatTheSynHad) {
   }
 }
 
+// RFC7323-2.3-4: found by a simulated world, in which the peer believed in 128 times the window.
+TEST(Handshake, HalfOpenEntryScalesTheWindowOfItsAcks) {
+  Rig rig(everything());
+  rig.listen();
+  rig.recv("S 0(0) ts 777 0");
+  EXPECT_THAT(rig.sent(), ElementsAre("S. 0(0) ack 1"));
+  const uint16_t in_syn = rig.last().header.window;
+  rig.recv(". 900000(10) ack 1 ts 778 0");
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1(0) ack 1"));
+  EXPECT_EQ(rig.last().header.window, in_syn >> window_shift_for(6 << 20));
+}
+
 TEST(Handshake, WindowScaleAbove14IsTakenAs14) {  // RFC7323-2.3-5
   for (const bool passive : {false, true}) {
     for (const uint8_t shift : {uint8_t{15}, uint8_t{255}}) {

@@ -51,7 +51,11 @@ void Listener::reply(const packet::FourTuple& tuple, SeqNum seq, SeqNum ack, uin
                                  .sequence_number = seq.value(),
                                  .acknowledgment_number = (flags & kAck) ? ack.value() : 0,
                                  .flags = flags};
-  if (flags & kAck) out.header.window = static_cast<uint16_t>(syn_window());
+  if (flags & kAck) {
+    // RFC7323-2.3-4: only the window of a SYN is not scaled.
+    const int shift = (flags & kSyn) ? 0 : options.window_scale.value_or(0);
+    out.header.window = static_cast<uint16_t>(syn_window() >> shift);
+  }
   packet::OptionWriter writer;
   if (flags & kSyn) {
     packet::write_syn_options(options, writer);
@@ -91,6 +95,7 @@ void Listener::send_syn_ack(Instant now, const SynEntry& entry,
 void Listener::send_ack(Instant now, const SynEntry& entry) {
   packet::SynOptions options;
   options.timestamps = timestamps_for(now, entry);
+  if (entry.peer_window_scale != SynEntry::kNoScale) options.window_scale = window_shift();
   reply(tuple_of(entry), SeqNum(entry.iss) + 1, SeqNum(entry.irs) + 1, kAck, options);
 }
 
