@@ -43,8 +43,9 @@ inline constexpr std::string_view kCapOptionsEcn = "options.ecn";
 // TCP Fast Open (RFC 7413) on both sides; data given with OPEN waits where no cookie is at hand.
 inline constexpr std::string_view kCapOptionsFastOpen = "options.fast_open";
 inline constexpr std::string_view kCapOpenData = "open.data";
-// Path-MTU discovery can be switched; the User Timeout Option (RFC 5482).
+// Path-MTU discovery can be switched; so can that by probes (RFC 4821); the User Timeout Option (RFC 5482).
 inline constexpr std::string_view kCapOptionsPathMtuDiscovery = "options.path_mtu_discovery";
+inline constexpr std::string_view kCapOptionsMtuProbing = "options.mtu_probing";
 inline constexpr std::string_view kCapOptionsUserTimeoutOption = "options.user_timeout_option";
 // Segments can be signed with TCP-MD5 (RFC 2385), with TCP-AO (RFC 5925).
 inline constexpr std::string_view kCapOptionsMd5 = "options.md5";
@@ -100,6 +101,7 @@ inline constexpr auto kStackCapabilities = std::to_array<std::string_view>({
     kCapOptionsEcn,
     kCapOptionsFastOpen,
     kCapOptionsPathMtuDiscovery,
+    kCapOptionsMtuProbing,
     kCapOptionsUserTimeoutOption,
     kCapOptionsMd5,
     kCapOptionsAo,

@@ -86,6 +86,7 @@ absl::Status check_possible(const v1::ConnectionOptions& options) {
       {options.has_sack_permitted(), kCapOptionsPerConnection, "sack_permitted",
        "net.ipv4.tcp_sack"},
       {options.has_ecn(), kCapOptionsEcn, "ecn", "net.ipv4.tcp_ecn"},
+      {options.has_mtu_probing(), kCapOptionsMtuProbing, "mtu_probing", "net.ipv4.tcp_mtu_probing"},
       {options.has_hystart(), kCapOptionsSlowStart, "hystart", ""},
       {options.has_initial_window(), kCapOptionsSlowStart, "initial_window", ""},
       {options.has_appropriate_byte_counting(), kCapOptionsSlowStart, "appropriate_byte_counting",

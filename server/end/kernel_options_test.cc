@@ -40,6 +40,10 @@ TEST(KernelOptions, WhatTheKernelLacksIsNamedAsCapability) {
   EXPECT_EQ(refusal([](Options& o) { o.set_ecn(v1::ECN_USE_REQUEST); }),
             "options.ecn: the kernel cannot do it, it lacks the capability options.ecn; it has it "
             "for a whole namespace only, set net.ipv4.tcp_ecn in the end's KernelEnd.sysctls");
+  EXPECT_EQ(refusal([](Options& o) { o.set_mtu_probing(v1::MTU_PROBING_ALWAYS); }),
+            "options.mtu_probing: the kernel cannot do it, it lacks the capability "
+            "options.mtu_probing; it has it for a whole namespace only, set "
+            "net.ipv4.tcp_mtu_probing in the end's KernelEnd.sysctls");
   EXPECT_EQ(refusal([](Options& o) { o.mutable_advertised_user_timeout()->set_seconds(100); }),
             "options.advertised_user_timeout: the kernel cannot do it, it lacks the capability "
             "options.user_timeout_option");

@@ -107,6 +107,10 @@ absl::Status read_congestion(const v1::ConnectionOptions& request,
   if (status.ok()) {
     status = enum_from_proto(request.ecn(), v1::EcnUse_IsValid(request.ecn()), "ecn", options.ecn);
   }
+  if (status.ok()) {
+    status = enum_from_proto(request.mtu_probing(), v1::MtuProbing_IsValid(request.mtu_probing()),
+                             "mtu_probing", options.mtu_probing);
+  }
   if (request.has_hystart()) options.hystart = request.hystart();
   if (request.has_appropriate_byte_counting()) {
     options.appropriate_byte_counting = request.appropriate_byte_counting();
@@ -194,6 +198,7 @@ v1::ConnectionOptions options_to_proto(const tcp::ConnectionOptions& options) {
   proto.set_fast_open(options.fast_open);
   proto.set_fast_open_limit(options.fast_open_limit);
   proto.set_path_mtu_discovery(options.path_mtu_discovery);
+  proto.set_mtu_probing(to_proto<v1::MtuProbing>(options.mtu_probing));
   *proto.mutable_advertised_user_timeout() =
       to_proto(options.advertised_user_timeout.value_or(tcp::Duration::zero()));
   proto.set_user_timeout_changeable(options.user_timeout_changeable);

@@ -108,7 +108,14 @@ void set_congestion(const tcp::Status& status, v1::ConnectionStatus& proto) {
 }
 
 void set_path(const tcp::Status& status, v1::ConnectionStatus& proto) {
-  proto.mutable_path_mtu()->set_mtu(status.path_mtu);
+  v1::PathMtuState& path_mtu = *proto.mutable_path_mtu();
+  path_mtu.set_mtu(status.path_mtu);
+  if (status.mtu_search_low != 0) {
+    path_mtu.set_search_low(status.mtu_search_low);
+    path_mtu.set_search_high(status.mtu_search_high);
+    path_mtu.set_probes_sent(status.mtu_probes_sent);
+    path_mtu.set_probes_lost(status.mtu_probes_lost);
+  }
   if (!status.fast_open) return;
   v1::FastOpenState& fast_open = *proto.mutable_fast_open();
   fast_open.set_cookie_requested(status.fast_open->cookie_requested);

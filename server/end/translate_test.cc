@@ -46,6 +46,9 @@ TEST(Translate, EnumsHaveTheOrderOfTheContract) {
   EXPECT_EQ(to_proto<v1::EcnUse>(tcp::EcnUse::kOff), v1::ECN_USE_OFF);
   EXPECT_EQ(to_proto<v1::EcnUse>(tcp::EcnUse::kAccept), v1::ECN_USE_ACCEPT);
   EXPECT_EQ(to_proto<v1::EcnUse>(tcp::EcnUse::kRequest), v1::ECN_USE_REQUEST);
+  EXPECT_EQ(to_proto<v1::MtuProbing>(tcp::MtuProbing::kOff), v1::MTU_PROBING_OFF);
+  EXPECT_EQ(to_proto<v1::MtuProbing>(tcp::MtuProbing::kBlackHole), v1::MTU_PROBING_BLACK_HOLE);
+  EXPECT_EQ(to_proto<v1::MtuProbing>(tcp::MtuProbing::kAlways), v1::MTU_PROBING_ALWAYS);
   EXPECT_EQ(to_proto<v1::AuthenticationKind>(AuthenticationKind::kNone),
             v1::AUTHENTICATION_KIND_NONE);
   EXPECT_EQ(to_proto<v1::AuthenticationKind>(AuthenticationKind::kMd5),

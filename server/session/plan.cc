@@ -109,6 +109,9 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
   }
   if (spec.has_challenge_ack_limit()) settings.challenge_ack_limit = spec.challenge_ack_limit();
   if (spec.has_syn_cookies()) settings.syn_cookies = spec.syn_cookies();
+  if (spec.has_reassembly_limit_bytes()) {
+    settings.reassembly_limit_bytes = spec.reassembly_limit_bytes();
+  }
   if (spec.has_syn_cache_size()) settings.syn_cache_size = spec.syn_cache_size();
   if (spec.has_half_open_alarm()) settings.half_open_alarm = spec.half_open_alarm();
   if (spec.has_rfc1337()) settings.rfc1337 = spec.rfc1337();

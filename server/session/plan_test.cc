@@ -62,6 +62,7 @@ TEST(PlanTest, SettingsOfTheStackAreTaken) {
   v1::StackEnd& stack = *request.mutable_a()->mutable_stack();
   stack.mutable_msl()->set_seconds(1);
   stack.set_syn_cache_size(16);
+  stack.set_reassembly_limit_bytes(0);
   stack.set_rfc1337(true);
   stack.set_trace(true);
   stack.set_rack_tlp(false);
@@ -76,6 +77,7 @@ TEST(PlanTest, SettingsOfTheStackAreTaken) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->a.settings.msl, std::chrono::seconds(1));
   EXPECT_EQ(plan->a.settings.syn_cache_size, 16u);
+  EXPECT_EQ(plan->a.settings.reassembly_limit_bytes, 0u);
   EXPECT_TRUE(plan->a.settings.rfc1337);
   EXPECT_TRUE(plan->a.trace);
   EXPECT_FALSE(plan->a.settings.rack_tlp);

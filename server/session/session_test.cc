@@ -169,6 +169,25 @@ TEST_F(SessionTest, FastOpenIsReachedAndTold) {
   EXPECT_TRUE(status_of(accepted).fast_open().data_taken());
 }
 
+// RFC 4821: begins with segments that pass nearly everywhere, and finds what the path carries.
+TEST_F(SessionTest, TheSearchForThePathMtuIsReachedAndTold) {
+  const auto client = drive(virtual_pair());
+  client->listen(v1::END_B, 80);
+  v1::Command open = client->connect_command(v1::END_A, kAddressB, 80);
+  open.mutable_open()->mutable_options()->set_mtu_probing(v1::MTU_PROBING_ALWAYS);
+  open.mutable_open()->set_data(std::string(60'000, 'x'));
+  v1::Command ask;
+  ask.mutable_status()->mutable_connection()->set_id(client->good(open).open().connection());
+  EXPECT_EQ(client->good(ask).status().path_mtu().mtu(), 1400u);
+  client->run_for(10);
+  const v1::PathMtuState found = client->good(ask).status().path_mtu();
+  EXPECT_EQ(found.mtu(), 1500u);
+  EXPECT_EQ(found.search_low(), 1500u);
+  EXPECT_GE(found.search_high(), 1500u);
+  EXPECT_GE(found.probes_sent(), 1u);
+  EXPECT_EQ(found.probes_lost(), 0u);
+}
+
 TEST_F(SessionTest, SignedWithTcpAoAndItsKeysAreTold) {
   const auto client = drive(virtual_pair());
   v1::ConnectionOptions options;
