@@ -28,7 +28,12 @@ endfunction()
 # tcproctor_library(name SRCS a.cc a.h … DEPS lib …): a static library of this project.
 function(tcproctor_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
-  add_library(${name} STATIC ${ARG_SRCS})
+  set(sources "")
+  foreach(source IN LISTS ARG_SRCS)
+    tcproctor_mutated(source ${source})
+    list(APPEND sources ${source})
+  endforeach()
+  add_library(${name} STATIC ${sources})
   # What is installed of a library does not know our warnings and our tree.
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:tcproctor_options>)
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)

@@ -9,6 +9,7 @@ namespace tcproctor::cli {
 void add_run_verbs(VerbList& verbs);       // run
 void add_list_verbs(VerbList& verbs);      // list, explain
 void add_script_verbs(VerbList& verbs);    // check, fmt
+void add_mutant_verbs(VerbList& verbs);    // mutants
 void add_session_verbs(VerbList& verbs);   // session create|list|get|renew|reset|delete
 void add_exec_verbs(VerbList& verbs);      // session exec
 void add_open_verbs(VerbList& verbs);      // open, accept

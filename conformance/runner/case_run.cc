@@ -11,9 +11,11 @@
 #include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/seed.h"
 #include "conformance/runner/stage.h"
+#include "conformance/runner/target.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/diagnostic.h"
 #include "conformance/script/text.h"
+#include "tcproctor/v1/sessions.grpc.pb.h"
 #include "tcproctor/v1/wire.grpc.pb.h"
 
 namespace tcproctor::conformance {
@@ -70,6 +72,7 @@ class CaseRun {
   std::string lacking(const Clause& clause) const;
   void record(const Problem& problem, const Statement* statement, Judged& judged);
   void save_pcap(CasePart& part);
+  void note_mutants();
   bool cancelled() const { return options_.cancelled && options_.cancelled(); }
 
   const Case& case_;
@@ -91,7 +94,11 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   stage.channel = options_.channel;
   stage.target = options_.target;
   stage.seed = derive_seed(options_.seed, cat(case_.head.id, "/", options_.target));
-  stage.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
+  stage.mutant = options_.mutant;
+  stage.watchdog = options_.watchdog;
+  if (stage.watchdog == absl::ZeroDuration()) {
+    stage.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
+  }
   absl::StatusOr<std::unique_ptr<Performer>> begun = begin_performer(stage);
   if (!begun.ok()) {
     outcome.verdict = v1::VERDICT_ERROR;
@@ -122,6 +129,19 @@ void CaseRun::save_pcap(CasePart& part) {
   if (status.ok() && out) part.pcap_file = file;
 }
 
+// The examined end knows which mutants it came past; that nobody can be asked is no fault of the
+// case.
+void CaseRun::note_mutants() {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  v1::GetSessionRequest request;
+  request.set_session(stage_->session().id());
+  v1::Session session;
+  if (!v1::Sessions::NewStub(options_.channel)->GetSession(&context, request, &session).ok()) return;
+  const v1::EndInfo& end = mutated_end(case_.head) == v1::END_A ? session.a() : session.b();
+  outcome_.mutants_passed.insert(end.mutants_passed().begin(), end.mutants_passed().end());
+}
+
 void CaseRun::end_stage() {
   if (!stage_) return;
   CasePart part;
@@ -131,6 +151,7 @@ void CaseRun::end_stage() {
                               stage_->end_description(v1::END_B));
   append(outcome_.ladder, outcome_.ladder.empty() ? "" : "\n", part.ladder);
   if (!options_.pcap_dir.empty()) save_pcap(part);
+  if (options_.note_mutants) note_mutants();
   outcome_.parts.push_back(std::move(part));
   stage_.reset();
 }

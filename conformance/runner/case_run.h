@@ -9,6 +9,7 @@
 
 #include <grpcpp/channel.h>
 
+#include "absl/time/time.h"
 #include "conformance/runner/ledger.h"
 #include "conformance/runner/result.h"
 #include "conformance/script/ast.h"
@@ -24,6 +25,12 @@ struct CaseRunOptions {
   std::string pcap_dir;  // empty: none
   std::function<bool()> cancelled;
   const Ledger* ledger = nullptr;  // null: nothing is expected
+  // Id of the mutant planted in the examined end (of two real ends: A); empty: none.
+  std::string mutant;
+  // Fill in CaseOutcome::mutants_passed.
+  bool note_mutants = false;
+  // Real time that a session may take at most, beside what its script waits for; zero: chosen.
+  absl::Duration watchdog = absl::ZeroDuration();
 };
 
 // Never fails: what goes wrong is in the outcome.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+    if (names.selects(candidate.head.id)) selected.push_back(&candidate);// SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/library.h"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "conformance/catalog/embedded.h"
 #include "conformance/catalog/glob.h"
 #include "conformance/runner/script_file.h"
+#include "conformance/catalog/name_filter.h"
 #include "conformance/script/check.h"
 #include "conformance/script/names.h"
 #include "conformance/script/parser.h"
@@ -182,31 +183,15 @@ absl::StatusOr<Case> read_script(const std::string& file) {
 
 absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,
                                                       std::string_view filter) {
-  std::vector<std::string> includes, excludes;
-  for (const std::string& item : split(filter, ',')) {
-    const std::string_view glob = trim(item);
-    if (glob.empty()) continue;
-    if (glob.front() == '-') {
-      excludes.emplace_back(glob.substr(1));
-    } else {
-      includes.emplace_back(glob);
-    }
-  }
-  const auto any = [](const std::vector<std::string>& globs, const std::string& id) {
-    return std::any_of(globs.begin(), globs.end(),
-                       [&](const std::string& glob) { return glob_matches(glob, id); });
-  };
-  for (const std::string& glob : includes) {
+  const NameFilter names(filter);
+  for (const std::string& glob : names.includes()) {
     const bool used = std::any_of(library.cases.begin(), library.cases.end(),
                                   [&](const Case& c) { return glob_matches(glob, c.head.id); });
     if (!used) return absl::InvalidArgumentError(cat("no case matches \"", glob, "\""));
   }
   std::vector<const Case*> selected;
   for (const Case& candidate : library.cases) {
-    const std::string& id = candidate.head.id;
-    if ((includes.empty() || any(includes, id)) && !any(excludes, id)) {
-      selected.push_back(&candidate);
-    }
+    if (names.selects(candidate.head.id)) selected.push_back(&candidate);
   }
   if (selected.empty()) {
     return absl::InvalidArgumentError(cat("the filter \"", filter, "\" selects no case"));

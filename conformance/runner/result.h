@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ struct CaseOutcome {
   std::vector<ClauseOutcome> clauses;
   std::vector<Attempt> attempts;  // earlier ones, in order
   std::vector<CasePart> parts;
+  std::set<std::string> mutants_passed;  // of the examined end, when they were asked for
   double seconds = 0;
   uint64_t seed = 0;
   std::string ladder;     // of all parts

@@ -63,9 +63,15 @@ bool acts(const Statement& statement) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Stage>> Stage::begin(const Head& head, const StageOptions& options) {
-  const absl::StatusOr<v1::CreateSessionRequest> request =
+  absl::StatusOr<v1::CreateSessionRequest> request =
       session_request(head, options.target, options.seed);
   if (!request.ok()) return request.status();
+  if (!options.mutant.empty()) {
+    v1::EndSpec& end =
+        mutated_end(head) == v1::END_A ? *request->mutable_a() : *request->mutable_b();
+    if (!end.has_stack()) return absl::InvalidArgumentError("a mutant wants our stack as the target");
+    end.mutable_stack()->set_mutant(options.mutant);
+  }
   absl::StatusOr<std::unique_ptr<Drive>> drive =
       Drive::create(options.channel, *request, options.watchdog);
   if (!drive.ok()) return drive.status();

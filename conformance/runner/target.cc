@@ -88,6 +88,10 @@ v1::End examined_end(const Head& head) {
   return v1::END_UNSPECIFIED;
 }
 
+v1::End mutated_end(const Head& head) {
+  return head.examines == Examines::kB ? v1::END_B : v1::END_A;
+}
+
 absl::StatusOr<v1::CreateSessionRequest> session_request(const Head& head, std::string_view target,
                                                          uint64_t seed) {
   v1::CreateSessionRequest request;

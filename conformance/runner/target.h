@@ -15,6 +15,8 @@ namespace tcproctor::conformance {
 bool is_real(const Head& head, v1::End end);
 // The end a statement means that names none; END_UNSPECIFIED when both are real.
 v1::End examined_end(const Head& head);
+// In which end a mutant is planted: the examined one, of two A.
+v1::End mutated_end(const Head& head);
 
 // INVALID_ARGUMENT: a setting that the contract does not have (check() finds it before).
 absl::StatusOr<v1::CreateSessionRequest> session_request(const Head& head, std::string_view target,

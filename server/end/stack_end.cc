@@ -51,18 +51,22 @@ absl::StatusOr<host::OpenParameters> open_parameters(const v1::OpenRequest& requ
 absl::StatusOr<std::unique_ptr<StackEnd>> StackEnd::create(StackEndConfig config, link::Link& link,
                                                            run::Scheduler& scheduler,
                                                            run::EventLoop* loop) {
+  auto planted = std::make_unique<mutants::Planted>(config.mutant);
+  const mutants::Planting planting(*planted);
   absl::StatusOr<std::unique_ptr<host::Host>> host = host::Host::create(config.host);
   if (!host.ok()) return host.status();
   std::unique_ptr<StackEnd> end(
-      new StackEnd(std::move(config), *std::move(host), link, scheduler, loop));
+      new StackEnd(std::move(config), std::move(planted), *std::move(host), link, scheduler, loop));
   const absl::Status status = end->host_loop_.start();
   if (!status.ok()) return status;
   return end;
 }
 
-StackEnd::StackEnd(StackEndConfig config, std::unique_ptr<host::Host> host, link::Link& link,
-                   run::Scheduler& scheduler, run::EventLoop* loop)
+StackEnd::StackEnd(StackEndConfig config, std::unique_ptr<mutants::Planted> planted,
+                   std::unique_ptr<host::Host> host, link::Link& link, run::Scheduler& scheduler,
+                   run::EventLoop* loop)
     : config_(std::move(config)),
+      planted_(std::move(planted)),
       host_(std::move(host)),
       host_loop_(*host_, link, scheduler, loop) {
   host_loop_.set_on_event([this](const host::HostEvent& event) { on_host_event(event); });
@@ -81,6 +85,7 @@ v1::EndInfo StackEnd::info() const {
   info.set_namespace_path(config_.namespace_path);
   info.set_namespace_inode(config_.namespace_inode);
   info.set_user_namespace_path(config_.user_namespace_path);
+  for (const std::string_view id : planted_->passed()) info.add_mutants_passed(std::string(id));
   return info;
 }
 

@@ -15,6 +15,7 @@
 #include "stack/host/host.h"
 #include "stack/link/host_loop.h"
 #include "stack/link/link.h"
+#include "stack/mutants/planted.h"
 #include "stack/run/event_loop.h"
 #include "stack/run/scheduler.h"
 
@@ -34,6 +35,7 @@ struct StackEndConfig {
   // session has another base of the same stride.
   uint64_t id_base = 0;
   uint64_t id_stride = 2;
+  uint32_t mutant = 0;  // number of the fault planted in this end (stack/mutants/planted.h); 0: none
 };
 
 class StackEnd : public End {
@@ -77,8 +79,9 @@ class StackEnd : public End {
     tcp::Outcome last_error = tcp::Outcome::kOk;
   };
 
-  StackEnd(StackEndConfig config, std::unique_ptr<host::Host> host, link::Link& link,
-           run::Scheduler& scheduler, run::EventLoop* loop);
+  StackEnd(StackEndConfig config, std::unique_ptr<mutants::Planted> planted,
+           std::unique_ptr<host::Host> host, link::Link& link, run::Scheduler& scheduler,
+           run::EventLoop* loop);
 
   tcp::Instant now() const { return host_loop_.now(); }
   uint64_t id_of(host::ConnectionId id) const { return config_.id_base + config_.id_stride * id; }
@@ -100,6 +103,7 @@ class StackEnd : public End {
   static constexpr size_t kMaxRecords = 65536;
 
   const StackEndConfig config_;
+  const std::unique_ptr<mutants::Planted> planted_;  // outlives the host
   const std::unique_ptr<host::Host> host_;
   link::HostLoop host_loop_;
   std::map<host::ConnectionId, Record> records_;

@@ -146,6 +146,7 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_stack_end(const SessionPlan& pl
   }
   config.id_base = end_id_base(id_base, mine.side);
   config.id_stride = kIdStride;
+  config.mutant = mine.mutant;
   return StackEnd::create(std::move(config), *plant.end_link, *scheduler_, &loop_);
 }
 

@@ -13,6 +13,7 @@
 #include "server/end/stack_options.h"
 #include "server/session/lease.h"
 #include "server/time_proto.h"
+#include "stack/mutants/planted.h"
 
 namespace tcproctor::server {
 namespace {
@@ -126,8 +127,16 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
   const absl::Status status = read_ports(spec, name, settings);
   if (!status.ok()) return status;
   const absl::Status merged = merge_options(spec.defaults(), settings.defaults);
-  if (merged.ok()) return merged;
-  return {merged.code(), absl::StrCat(name, ".stack.defaults: ", merged.message())};
+  if (!merged.ok()) return {merged.code(), absl::StrCat(name, ".stack.defaults: ", merged.message())};
+  if (spec.mutant().empty()) return absl::OkStatus();
+  plan.mutant = mutants::number_of(spec.mutant());
+  if (plan.mutant == 0) {
+    return invalid(absl::StrCat(name, ".stack.mutant"),
+                   mutants::names().empty()
+                       ? "this daemon was built without mutants (preset mutants has them)"
+                       : absl::StrCat("\"", spec.mutant(), "\" is no mutant"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status read_kernel(const v1::KernelEnd& spec, absl::string_view name, EndPlan& plan) {

@@ -26,6 +26,7 @@ struct EndPlan {
   packet::MacAddress mac;
   tcp::Settings settings;       // stack
   bool trace = false;           // stack
+  uint32_t mutant = 0;          // stack: number of the planted one; 0: none
   std::vector<Sysctl> sysctls;  // kernel: what the user asked for
 };
 

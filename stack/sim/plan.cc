@@ -2,9 +2,11 @@
 #include "stack/sim/plan.h"
 
 #include <algorithm>
+#include <memory>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "stack/tcp/authentication/keys.h"
 
 namespace tcproctor::sim {
 namespace {
@@ -48,6 +50,7 @@ class Draw {
     const bool tuning = feature("tuning", 300);
     plan_.keep_super_segments = offload && choices_.one_in(2);
     any_v6_ = feature("ipv6", 300);
+    draw_keys();
     for (size_t i = 0; i < count; ++i) {
       HostPlan& host = plan_.hosts.emplace_back();
       if (offload) {
@@ -72,6 +75,29 @@ class Draw {
     }
   }
 
+  // All sign with the same key, or none does.
+  void draw_keys() {
+    const bool md5 = feature("md5", 60);
+    if (!md5 && !feature("ao", 60)) return;
+    std::vector<tcp::PeerKeys> peers;
+    for (const packet::IpFamily family : {packet::IpFamily::kV4, packet::IpFamily::kV6}) {
+      tcp::PeerKeys& keys = peers.emplace_back();
+      keys.peer = packet::IpAddress::any(family);
+      keys.prefix_length = 0;
+      if (md5) {
+        keys.md5 = "md5 key";
+      } else {
+        keys.ao = {{.send_id = 1,
+                    .recv_id = 1,
+                    .algorithm = choices_.pick<tcp::AoAlgorithm>(
+                        {tcp::AoAlgorithm::kHmacSha1, tcp::AoAlgorithm::kAesCmac}),
+                    .covers_options = !choices_.one_in(3),
+                    .key = "master key"}};
+      }
+    }
+    keys_ = std::make_shared<tcp::KeyRing>(std::move(peers));
+  }
+
   tcp::Settings stack_settings() {
     tcp::Settings settings;
     settings.msl = choices_.pick<Duration>({120s, 30s, 10s});
@@ -84,6 +110,8 @@ class Draw {
     settings.reassembly_limit_bytes = choices_.pick<uint64_t>({64u << 20, 20'000, 0});
     settings.rfc1337 = choices_.one_in(3);
     settings.rfc6191 = !choices_.one_in(4);
+    settings.rack_tlp = !choices_.one_in(3);
+    settings.frto = !choices_.one_in(3);
     return settings;
   }
 
@@ -186,6 +214,8 @@ class Draw {
       options.appropriate_byte_counting = choices_.one_in(3);
       options.ecn = choices_.pick<tcp::EcnUse>(
           {tcp::EcnUse::kRequest, tcp::EcnUse::kAccept, tcp::EcnUse::kOff});
+      options.path_mtu_discovery = !choices_.one_in(4);
+      options.report_soft_errors = !choices_.one_in(4);
     }
     if (mtu_probing_) {
       options.mtu_probing = choices_.pick<tcp::MtuProbing>(
@@ -211,6 +241,11 @@ class Draw {
       options.keepalive_idle = choices_.pick<Duration>({30s, 1s, 2h});
       options.keepalive_interval = choices_.pick<Duration>({75s, 20s});
     }
+    if (user_timeout_option_ && !choices_.one_in(3)) {
+      options.advertised_user_timeout = choices_.pick<Duration>({300s, 1s, 120s, 3h});
+    }
+    options.fast_open = fast_open_ && !choices_.one_in(4);
+    options.keys = keys_;
     if (impatient_) options.user_timeout = choices_.pick<Duration>({30s, 2s, 120s});
     return options;
   }
@@ -243,7 +278,7 @@ class Draw {
     }
     user.push = choices_.one_in(3);
     if (urgent_) user.urgent = choices_.pick<uint32_t>({10, 200, 1000});
-    user.send_early = early_ && choices_.one_in(2);
+    user.send_early = (early_ || fast_open_) && choices_.one_in(2);
     user.close_last = half_close_ && choices_.one_in(2);
     if (half_close_) user.close_delay = choices_.between(0ns, 5s);
     user.release = !choices_.one_in(4);
@@ -347,6 +382,8 @@ class Draw {
     reuse_ = feature("reuse", 150);
     set_options_ = feature("set-options", 100);
     mtu_probing_ = feature("mtu-probing", 250);
+    user_timeout_option_ = feature("user-timeout-option", 100);
+    fast_open_ = feature("fast-open", 150);
     const bool simultaneous = feature("simultaneous", 150);
     const bool turns = feature("listener-turns-active", 100);
     for (uint64_t i = choices_.pick<uint64_t>({1, 1, 2, 3}); i != 0; --i) {
@@ -394,7 +431,8 @@ class Draw {
        keepalive_ = false, impatient_ = false, slow_writer_ = false, slow_reader_ = false,
        polls_ = false, urgent_ = false, early_ = false, half_close_ = false, gives_up_ = false,
        small_backlog_ = false, mtu_probing_ = false, flood_ = false, reuse_ = false,
-       set_options_ = false, forgery_ = false;
+       set_options_ = false, forgery_ = false, user_timeout_option_ = false, fast_open_ = false;
+  std::shared_ptr<const tcp::KeyRing> keys_;
 };
 
 }  // namespace

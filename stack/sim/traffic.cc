@@ -250,6 +250,11 @@ bool Traffic::take(Instant now, size_t listener, ConnectionId id) {
     }
     // A TIME-WAIT in its small form no longer knows the ISS.
     if (flow.iss != status->irs) continue;
+    if (flow.ends[1].id != 0 && plan_.listeners[listener].options.fast_open) {
+      // The SYN came twice, and its cookie was good twice (RFC 7413 §2.1).
+      (void)stack(host).abort(now, id);
+      return true;
+    }
     if (flow.ends[1].id != 0) return flow.ends[1].lost;
     flow.ends[1].id = id;
     flow.ends[1].established = true;

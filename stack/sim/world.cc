@@ -62,13 +62,14 @@ uint64_t digest_of(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
-World::World(Choices& choices, Trace trace)
+World::World(Choices& choices, Trace trace, uint32_t mutant)
     : choices_(choices),
       trace_(std::move(trace)),
       plan_(draw_plan(choices)),
       network_(choices, addresses(plan_.hosts.size()), plan_.layer),
       checker_(plan_.hosts.size()),
       traffic_(plan_, choices, checker_, addresses(plan_.hosts.size())),
+      planted_(mutant),
       hosts_(plan_.hosts.size()),
       configs_(plan_.hosts.size()),
       buffer_(65600) {
@@ -98,6 +99,8 @@ World::~World() = default;
 
 void World::start_host(size_t host) {
   configs_[host].seed = choices_.bits();
+  std::optional<mutants::Planting> planting;
+  if (host == 0) planting.emplace(planted_);
   auto made = host::Host::create(configs_[host]);
   if (!made.ok()) return checker_.violate(std::string(made.status().message()));
   // The old one must live until the checker has forgotten it.
@@ -384,16 +387,20 @@ void World::say_frame(size_t host, std::string_view what, std::span<const uint8_
   say(host, what, packet::describe_packet(frame.subspan(std::min(link, frame.size()))));
 }
 
-WorldResult run_world(uint64_t seed) {
+WorldResult run_world(uint64_t seed, uint32_t mutant) {
   Choices choices(seed);
-  WorldResult result = World(choices).run();
+  WorldResult result = World(choices, nullptr, mutant).run();
   if (result.violation.empty()) return result;
   std::deque<std::string> last;
   Choices again(seed);
-  const WorldResult second = World(again, [&](const std::string& line) {
-                               last.push_back(line);
-                               if (last.size() > 40) last.pop_front();
-                             }).run();
+  const WorldResult second = World(
+                                 again,
+                                 [&](const std::string& line) {
+                                   last.push_back(line);
+                                   if (last.size() > 40) last.pop_front();
+                                 },
+                                 mutant)
+                                 .run();
   absl::StrAppend(&result.violation, "last events",
                   second.violation.empty() ? " (of a second run that went well)" : "", ":\n");
   for (const std::string& line : last) absl::StrAppend(&result.violation, "  ", line, "\n");

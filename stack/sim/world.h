@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "stack/host/host.h"
+#include "stack/mutants/planted.h"
 #include "stack/packet/tcp_header.h"
 #include "stack/sim/checker.h"
 #include "stack/sim/choices.h"
@@ -40,7 +41,8 @@ using Trace = std::function<void(const std::string& line)>;
 
 class World {
  public:
-  explicit World(Choices& choices, Trace trace = nullptr);
+  // `mutant`: number of the fault planted in host 0 (stack/mutants/planted.h); 0: none.
+  explicit World(Choices& choices, Trace trace = nullptr, uint32_t mutant = 0);
   ~World();
   WorldResult run();
 
@@ -70,6 +72,7 @@ class World {
   Network network_;
   Checker checker_;
   Traffic traffic_;
+  mutants::Planted planted_;  // in host 0; outlives it
   std::vector<std::unique_ptr<host::Host>> hosts_;
   std::vector<host::HostConfig> configs_;
   std::vector<Mishap> mishaps_;  // the next one last
@@ -85,6 +88,6 @@ class World {
 };
 
 // The world of a seed; when something is violated it is run again for its last events.
-WorldResult run_world(uint64_t seed);
+WorldResult run_world(uint64_t seed, uint32_t mutant = 0);
 
 }  // namespace tcproctor::sim

@@ -33,14 +33,14 @@ void tell_seed(int signal) {
 
 }  // namespace
 
-Worlds::Worlds() : began_(std::chrono::steady_clock::now()) {
+Worlds::Worlds(uint32_t mutant) : began_(std::chrono::steady_clock::now()), mutant_(mutant) {
   std::signal(SIGABRT, tell_seed);
   std::signal(SIGSEGV, tell_seed);
 }
 
 bool Worlds::run(uint64_t seed) {
   current_seed = seed;
-  const WorldResult result = run_world(seed);
+  const WorldResult result = run_world(seed, mutant_);
   ++ran_;
   bytes_ += result.bytes;
   connections_ += result.connections;

@@ -12,7 +12,8 @@ namespace tcproctor::sim {
 
 class Worlds {
  public:
-  Worlds();
+  // `mutant`: planted in host 0 of every world (World).
+  explicit Worlds(uint32_t mutant = 0);
   // The world of `seed`. False: something was violated, see last_failure().
   bool run(uint64_t seed);
 
@@ -26,6 +27,7 @@ class Worlds {
 
  private:
   const std::chrono::steady_clock::time_point began_;
+  const uint32_t mutant_;
   uint64_t ran_ = 0, counted_ = 0, failures_ = 0;
   uint64_t bytes_ = 0, connections_ = 0, segments_ = 0, state_changes_ = 0, edges_per_world_ = 0;
   Faults faults_;
