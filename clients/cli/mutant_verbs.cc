@@ -21,15 +21,18 @@ class Mutants : public Verb {
       : Verb({.name = "mutants",
               .operands = "",
               .summary = "Plants faults in our own stack and says which case notices which",
-              .help =
-                  "Each mutant of conformance/catalog/mutants.csv is planted in the examined end, and\n"
-                  "the cases that come past its place are run on stack-virtual, up to the first that\n"
-                  "sees it. Needs the tcproctord of a build with mutants (./dev mutants). Exit status:\n"
-                  "0 as many are noticed as --least asks, 1 fewer, or an equivalent one was noticed,\n"
-                  "3 the harness broke, or nothing was selected.\n\n"
-                  "  tcproctor mutants\n"
-                  "  tcproctor mutants --mutant 'rst-*' --filter 'S004-*' --all\n"
-                  "  tcproctor mutants --list\n"}) {}
+              .help = "Each mutant of conformance/catalog/mutants.csv is planted in the examined "
+                      "end, and\n"
+                      "the cases that come past its place are run on stack-virtual, up to the "
+                      "first that\n"
+                      "sees it. Needs the tcproctord of a build with mutants (./dev mutants). Exit "
+                      "status:\n"
+                      "0 as many are noticed as --least asks, 1 fewer, or an equivalent one was "
+                      "noticed,\n"
+                      "3 the harness broke, or nothing was selected.\n\n"
+                      "  tcproctor mutants\n"
+                      "  tcproctor mutants --mutant 'rst-*' --filter 'S004-*' --all\n"
+                      "  tcproctor mutants --list\n"}) {}
 
   void define(FlagSet& flags) override {
     flags.add("mutant", &options_.mutants, "GLOB,...", "mutants by id; - before a glob excludes");
@@ -46,7 +49,8 @@ class Mutants : public Verb {
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>&) override {
     if (list_) return list(context);
     if (!context.address().empty()) {
-      return absl::InvalidArgumentError("a mutant may kill its daemon, so it wants ones of its own");
+      return absl::InvalidArgumentError(
+          "a mutant may kill its daemon, so it wants ones of its own");
     }
     if (least_ > 100) return absl::InvalidArgumentError("least: want a percentage, 0..100");
     const absl::StatusOr<conformance::Library> library = conformance::load_library(cases_);

@@ -102,8 +102,8 @@ class Planter {
 }  // namespace
 
 absl::StatusOr<std::vector<Mutant>> parse_mutants(std::string_view text, const std::string& file) {
-  const absl::StatusOr<std::vector<CsvRow>> rows = parse_csv(
-      text, file, {"id", "file", "anchor", "replacement", "bug", "breaks", "equivalent"});
+  const absl::StatusOr<std::vector<CsvRow>> rows =
+      parse_csv(text, file, {"id", "file", "anchor", "replacement", "bug", "breaks", "equivalent"});
   if (!rows.ok()) return rows.status();
   std::vector<Mutant> mutants;
   for (const CsvRow& row : *rows) {
@@ -142,9 +142,12 @@ absl::StatusOr<MutantPlace> find_place(const Mutant& mutant, std::string_view so
   const std::string_view replaced =
       std::string_view(anchor->text).substr(anchor->begin, anchor->end - anchor->begin);
   if (trim(replaced) == trim(mutant.replacement)) return wrong(mutant, "nothing is changed");
-  return MutantPlace{.begin = at + anchor->begin,
-                     .end = at + anchor->end,
-                     .statement = is_statement(replaced) && is_statement(mutant.replacement)};
+  const bool statement = is_statement(replaced) && is_statement(mutant.replacement);
+  if (!statement && (trim(replaced).empty() || trim(mutant.replacement).empty())) {
+    return wrong(mutant,
+                 "without an expression in its place, what is replaced must be whole statements");
+  }
+  return MutantPlace{.begin = at + anchor->begin, .end = at + anchor->end, .statement = statement};
 }
 
 absl::StatusOr<std::string> plant(const std::vector<Mutant>& mutants, const std::string& file,

@@ -6,7 +6,8 @@
 //
 //   anchor       if («seq == rcv_nxt_») return;
 //   replacement  seq.at_or_after(rcv_nxt_)
-//   becomes      if ((::tcproctor::mutants::on(7) ? (seq.at_or_after(rcv_nxt_)) : (seq == rcv_nxt_)))
+//   becomes      if ((::tcproctor::mutants::on(7) ? (seq.at_or_after(rcv_nxt_)) : (seq ==
+//   rcv_nxt_)))
 #pragma once
 
 #include <cstddef>

@@ -64,8 +64,13 @@ TEST(Mutants, SayWhatTheyBreak) {
 }
 
 Mutant mutant(std::string id, std::string anchor, std::string replacement) {
-  return {.line = 1, .id = std::move(id), .file = "f.cc", .anchor = std::move(anchor),
-          .replacement = std::move(replacement), .bug = "b", .breaks = {"RFC 2525 §2.1"},
+  return {.line = 1,
+          .id = std::move(id),
+          .file = "f.cc",
+          .anchor = std::move(anchor),
+          .replacement = std::move(replacement),
+          .bug = "b",
+          .breaks = {"RFC 2525 §2.1"},
           .equivalent = ""};
 }
 
@@ -90,9 +95,9 @@ TEST(Mutants, OneMayLieWithinAnother) {
                     "f(a); h;"),
             "{ if (::tcproctor::mutants::on(2)) { g(); } else { f((::tcproctor::mutants::on(1) ? "
             "(b) : ((::tcproctor::mutants::on(3) ? (c) : (a))))); } } h;");
-  EXPECT_THAT(planted({mutant("m", "«a + b» + c", "0"), mutant("n", "a + «b + c»", "0")},
-                      "a + b + c"),
-              HasSubstr("overlaps"));
+  EXPECT_THAT(
+      planted({mutant("m", "«a + b» + c", "0"), mutant("n", "a + «b + c»", "0")}, "a + b + c"),
+      HasSubstr("overlaps"));
 }
 
 TEST(Mutants, WrongRowsAreRefused) {
@@ -113,7 +118,8 @@ HuntReport report_of(std::vector<MutantOutcome> outcomes) {
 }
 
 TEST(MutantReport, EquivalentOnesDoNotCountUnlessTheyAreSeen) {
-  MutantOutcome dead{.mutant = mutant("dead", "a", "b"), .fate = Fate::kKilled,
+  MutantOutcome dead{.mutant = mutant("dead", "a", "b"),
+                     .fate = Fate::kKilled,
                      .kills = {{.case_id = "C", .clause = "c"}}};
   MutantOutcome alive{.mutant = mutant("alive", "a", "b"), .fate = Fate::kSurvived};
   MutantOutcome same{.mutant = mutant("same", "a", "b"), .fate = Fate::kSurvived};

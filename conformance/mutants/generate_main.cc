@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tcproctor_mutate ROOT OUT FILE…: copies of source files (named from ROOT) below OUT, with every
-// mutant of the catalogue behind its switch, and OUT/names.cc, the mutants' ids. Run as a build step
-// of the preset `mutants`. A copy that would not change is not touched.
+// mutant of the catalogue behind its switch, and OUT/names.cc, the mutants' ids. Run as a build
+// step of the preset `mutants`. A copy that would not change is not touched.
 #include <filesystem>
 #include <fstream>
 #include <iostream>

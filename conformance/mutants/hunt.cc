@@ -158,7 +158,8 @@ void Hunt::try_case(size_t worker, const Baseline& baseline, MutantOutcome& outc
   ++outcome.ran;
   const ClauseOutcome* const violation = first_violation(result);
   if (violation == nullptr || cancelled()) return;
-  Kill kill{.case_id = result.id, .clause = violation->name, .reason = first_line(violation->reason)};
+  Kill kill{
+      .case_id = result.id, .clause = violation->name, .reason = first_line(violation->reason)};
   if (violation->verdict == v1::VERDICT_ERROR) {
     if (absl::Seconds(result.seconds) >= options_.patience) {
       kill.by = Fate::kTimedOut;
@@ -185,7 +186,9 @@ bool Hunt::examine(size_t worker, MutantOutcome& outcome) {
   }
   // It may also fall over what a case left behind.
   if (!is_alive(channels_[worker])) {
-    outcome.kills.push_back({.case_id = "", .clause = "", .by = Fate::kCrashed,
+    outcome.kills.push_back({.case_id = "",
+                             .clause = "",
+                             .by = Fate::kCrashed,
                              .reason = "the daemon died when the cases were over"});
     if (!posts_.new_daemon(worker, true, channels_[worker])) return false;
   }

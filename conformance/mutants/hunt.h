@@ -80,8 +80,9 @@ struct HuntOptions {
   std::function<bool()> cancelled;
 };
 
-// `sink` is called on the calling thread for each mutant as it is done, in no order. INVALID_ARGUMENT:
-// globs that select nothing; FAILED_PRECONDITION: the daemon has no mutants, or no case is sound.
+// `sink` is called on the calling thread for each mutant as it is done, in no order.
+// INVALID_ARGUMENT: globs that select nothing; FAILED_PRECONDITION: the daemon has no mutants, or
+// no case is sound.
 absl::StatusOr<HuntReport> hunt(const Library& library, const HuntOptions& options,
                                 const std::function<void(const MutantOutcome&)>& sink);
 

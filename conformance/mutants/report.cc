@@ -33,9 +33,8 @@ std::string matrix(const HuntReport& report) {
   for (const MutantOutcome& outcome : report.mutants) {
     append(out, padded(outcome.mutant.id, width), "  ");
     if (outcome.kills.empty()) append(out, fate_name(outcome.fate));
-    append(out, join(outcome.kills, " ", [](std::string& text, const Kill& kill) {
-             text += killer(kill);
-           }));
+    append(out, join(outcome.kills, " ",
+                     [](std::string& text, const Kill& kill) { text += killer(kill); }));
     append(out, "\n");
   }
   return out;
@@ -196,12 +195,13 @@ std::string hunt_summary(const HuntReport& report) {
   std::string out = cat(matrix(report), survivors(report));
   const std::string remarks = cat(wrongly_equivalent(report), cases_without_use(report));
   if (!remarks.empty()) append(out, "\n", remarks);
-  append(out,
-         absl::StrFormat(
-             "\n%d mutants, %d of them equivalent; %.1f %% of the others are noticed: %d killed, %d "
-             "crashed, %d timed out; %d survive, %d are not reached; seed %d, %.0f s\n",
-             totals.mutants, totals.equivalent, totals.percent(), totals.killed, totals.crashed,
-             totals.timed_out, totals.survived, totals.not_reached, report.seed, report.seconds));
+  append(
+      out,
+      absl::StrFormat(
+          "\n%d mutants, %d of them equivalent; %.1f %% of the others are noticed: %d killed, %d "
+          "crashed, %d timed out; %d survive, %d are not reached; seed %d, %.0f s\n",
+          totals.mutants, totals.equivalent, totals.percent(), totals.killed, totals.crashed,
+          totals.timed_out, totals.survived, totals.not_reached, report.seed, report.seconds));
   return out;
 }
 

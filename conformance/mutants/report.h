@@ -11,8 +11,8 @@ namespace tcproctor::conformance {
 // What a hunt comes to.
 struct Sharpness {
   size_t mutants = 0;
-  size_t equivalent = 0;         // called so in the catalogue, and nobody saw them
-  size_t wrongly_equivalent = 0; // called so, but a case sees them
+  size_t equivalent = 0;          // called so in the catalogue, and nobody saw them
+  size_t wrongly_equivalent = 0;  // called so, but a case sees them
   size_t killed = 0, crashed = 0, timed_out = 0, survived = 0, not_reached = 0;
 
   size_t dead() const { return killed + crashed + timed_out; }

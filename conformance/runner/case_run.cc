@@ -137,7 +137,8 @@ void CaseRun::note_mutants() {
   v1::GetSessionRequest request;
   request.set_session(stage_->session().id());
   v1::Session session;
-  if (!v1::Sessions::NewStub(options_.channel)->GetSession(&context, request, &session).ok()) return;
+  if (!v1::Sessions::NewStub(options_.channel)->GetSession(&context, request, &session).ok())
+    return;
   const v1::EndInfo& end = mutated_end(case_.head) == v1::END_A ? session.a() : session.b();
   outcome_.mutants_passed.insert(end.mutants_passed().begin(), end.mutants_passed().end());
 }

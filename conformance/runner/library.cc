@@ -1,4 +1,5 @@
-    if (names.selects(candidate.head.id)) selected.push_back(&candidate);// SPDX-License-Identifier: Apache-2.0
+if (names.selects(candidate.head.id))
+  selected.push_back(&candidate);  // SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/library.h"
 
 #include <algorithm>

@@ -69,7 +69,8 @@ absl::StatusOr<std::unique_ptr<Stage>> Stage::begin(const Head& head, const Stag
   if (!options.mutant.empty()) {
     v1::EndSpec& end =
         mutated_end(head) == v1::END_A ? *request->mutable_a() : *request->mutable_b();
-    if (!end.has_stack()) return absl::InvalidArgumentError("a mutant wants our stack as the target");
+    if (!end.has_stack())
+      return absl::InvalidArgumentError("a mutant wants our stack as the target");
     end.mutable_stack()->set_mutant(options.mutant);
   }
   absl::StatusOr<std::unique_ptr<Drive>> drive =

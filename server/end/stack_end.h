@@ -35,7 +35,8 @@ struct StackEndConfig {
   // session has another base of the same stride.
   uint64_t id_base = 0;
   uint64_t id_stride = 2;
-  uint32_t mutant = 0;  // number of the fault planted in this end (stack/mutants/planted.h); 0: none
+  uint32_t mutant =
+      0;  // number of the fault planted in this end (stack/mutants/planted.h); 0: none
 };
 
 class StackEnd : public End {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fault planted in the TCP of one host, to see who notices. Only a build with TCPROCTOR_MUTANTS
-// (preset `mutants`) has faults to plant: there the sources of stack/packet and stack/tcp are copies
-// with every mutant of conformance/catalog/mutants.csv behind a switch (switch.h). In every other
-// build names() is empty and nothing here is ever asked.
+// (preset `mutants`) has faults to plant: there the sources of stack/packet and stack/tcp are
+// copies with every mutant of conformance/catalog/mutants.csv behind a switch (switch.h). In every
+// other build names() is empty and nothing here is ever asked.
 #pragma once
 
 #include <cstdint>
