@@ -11,8 +11,6 @@ function(tcproctor_mutated out source)
   file(RELATIVE_PATH file ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
   if(file IN_LIST TCPROCTOR_MUTATED_FILES)
     set(source ${TCPROCTOR_MUTATED_DIR}/${file})
-    # Both readings of a place need not be as tidy as its source is.
-    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-w;-Wno-narrowing")
   endif()
   set(${out} ${source} PARENT_SCOPE)
 endfunction()

@@ -11,7 +11,7 @@
 namespace tcproctor::conformance {
 namespace {
 
-std::string padded(std::string_view text, size_t width) {
+std::string filled_up(std::string_view text, size_t width) {
   std::string out(text);
   if (out.size() < width) out.resize(width, ' ');
   return out;
@@ -31,7 +31,7 @@ std::string matrix(const HuntReport& report) {
   std::string out = report.all ? "\nmutant × every case that kills it\n"
                                : "\nmutant × the first case that kills it\n";
   for (const MutantOutcome& outcome : report.mutants) {
-    append(out, padded(outcome.mutant.id, width), "  ");
+    append(out, filled_up(outcome.mutant.id, width), "  ");
     if (outcome.kills.empty()) append(out, fate_name(outcome.fate));
     append(out, join(outcome.kills, " ",
                      [](std::string& text, const Kill& kill) { text += killer(kill); }));
@@ -115,7 +115,7 @@ void write_mutant(JsonWriter& json, const MutantOutcome& outcome) {
   json.close('}');
 }
 
-void write_case(JsonWriter& json, const CaseFacts& facts) {
+void write_facts(JsonWriter& json, const CaseFacts& facts) {
   json.element();
   json.open('{');
   json.text("id", facts.id);
@@ -180,7 +180,7 @@ Sharpness sharpness(const HuntReport& report) {
 }
 
 std::string mutant_line(const MutantOutcome& outcome) {
-  std::string out = cat(padded(fate_name(outcome.fate), 12), " ", outcome.mutant.id);
+  std::string out = cat(filled_up(fate_name(outcome.fate), 12), " ", outcome.mutant.id);
   if (!outcome.kills.empty()) {
     const Kill& kill = outcome.kills.front();
     append(out, "  by ", killer(kill), " \"", kill.clause, "\"");
@@ -219,7 +219,7 @@ std::string hunt_json(const HuntReport& report) {
   json.close(']');
   json.key("cases");
   json.open('[');
-  for (const CaseFacts& facts : report.cases) write_case(json, facts);
+  for (const CaseFacts& facts : report.cases) write_facts(json, facts);
   json.close(']');
   json.close('}');
   return json.finish();

@@ -136,6 +136,9 @@ void Checker::on_frame_out(size_t host, const WireView& view) {
   Watched& watched = hosts_[host];
   ++watched.frames_out;
   if (is_pure_ack(view)) --watched.credit;
+  if (view.is_tcp() && (view.flags & packet::kAck) != 0) {
+    watched.acked[view.ports] = SeqNum(view.acknowledgment);
+  }
 }
 
 void Checker::after_deadline(size_t host, tcp::Instant now) {
@@ -218,6 +221,7 @@ void Checker::check(size_t host, ConnectionId id, Tracked& tracked, tcp::Instant
       tracked.send_buffer = std::max(tracked.send_buffer, status->send_buffer_bytes);
       tracked.receive_buffer = std::max(tracked.receive_buffer, status->receive_buffer_bytes);
       check_memory(tracked, *status);
+      check_acked(tracked, *status, watched, now);
       const SeqNum edge = SeqNum(status->rcv_nxt) + status->rcv_wnd;
       const bool same =
           tracked.full && tracked.last.irs == status->irs && tracked.last.state != State::kSynSent;
@@ -261,6 +265,10 @@ void Checker::check_order(const Tracked& tracked, const Status& now_is) {
   expect(now_is.irs == was.irs, "IRS changed");
   expect(SeqNum(now_is.rcv_nxt).at_or_after(SeqNum(was.rcv_nxt)), "RCV.NXT went back from +",
          was.rcv_nxt - was.irs);
+  // What is held behind a gap is not given up again (RFC2018-8-2): it leaves by being in order.
+  expect(now_is.reassembly_bytes >= was.reassembly_bytes ||
+             was.reassembly_bytes - now_is.reassembly_bytes <= now_is.rcv_nxt - was.rcv_nxt,
+         "forgets ", was.reassembly_bytes - now_is.reassembly_bytes, " octets held behind a gap");
   // RFC9293-SHLD-14.
   const SeqNum edge = SeqNum(now_is.rcv_nxt) + now_is.rcv_wnd;
   expect(edge.at_or_after(tracked.edge), "the right edge of the window moved left by ",
@@ -286,13 +294,17 @@ void Checker::check_memory(const Tracked& tracked, const Status& now_is) {
 }
 
 // What is outstanding or owed has a timer, and the host knows of it.
-void Checker::check_timers(const Tracked&, const Status& now_is, const Watched& watched,
+void Checker::check_timers(const Tracked& tracked, const Status& now_is, const Watched& watched,
                            tcp::Instant now) {
   const bool resend = now_is.retransmission_timer || now_is.persist_timer;
   const bool outstanding = now_is.snd_nxt != now_is.snd_una || now_is.send_queue_bytes != 0;
   switch (now_is.state) {
     case State::kTimeWait:
       expect(now_is.time_wait_timer.has_value(), "TIME-WAIT has no timer");
+      // RFC9293-MUST-13. In a crowd it is looked at late.
+      expect(!tracked.full || tracked.last.state == State::kTimeWait || watched.tcbs.size() > 16 ||
+                 now_is.time_wait_timer == 2 * watched.settings->msl,
+             "TIME-WAIT does not begin with 2 MSL");
       break;
     case State::kSynSent:
     case State::kSynReceived:
@@ -312,6 +324,14 @@ void Checker::check_timers(const Tracked&, const Status& now_is, const Watched& 
          "no R2 for what is outstanding");
   expect(!now_is.retransmission_timer || *now_is.retransmission_timer <= watched.settings->max_rto,
          "retransmission timer beyond the upper bound of the RTO");
+  // RFC9293-MUST-40
+  expect(!now_is.delayed_ack_timer || *now_is.delayed_ack_timer < 500ms,
+         "a delayed ACK waits for half a second or more");
+  // RFC6298-5.5-1
+  const bool timed_out = tracked.full && tracked.last.rto > 0ns &&
+                         now_is.retransmissions > tracked.last.retransmissions;
+  expect(!timed_out || now_is.rto >= std::min(2 * tracked.last.rto, watched.settings->max_rto),
+         "the RTO was not backed off: it was ", tracked.last.rto / 1us, " us");
   const auto next = watched.stack->next_deadline();
   // A half-open entry that was served late waits a millisecond (Listener::on_deadline).
   const tcp::Duration slack = now_is.state == State::kSynReceived ? 1ms : 0ms;
@@ -321,6 +341,21 @@ void Checker::check_timers(const Tracked&, const Status& now_is, const Watched& 
     expect(!left || (next && *next <= now + *left + slack), "the host does not know of a timer in ",
            left.value_or(0ns) / 1us, " us");
   }
+}
+
+// RFC9293-MUST-40: what came is acknowledged within half a second.
+void Checker::check_acked(Tracked& tracked, const Status& now_is, const Watched& watched,
+                          tcp::Instant now) {
+  const uint32_t ports = uint32_t{now_is.local.port} << 16 | now_is.remote.port;
+  const auto acked = watched.acked.find(ports);
+  const bool owes = is_synchronized(now_is.state) && acked != watched.acked.end() &&
+                    SeqNum(now_is.rcv_nxt).after(acked->second);
+  if (!owes) {
+    tracked.owes_ack.reset();
+  } else if (!tracked.owes_ack) {
+    tracked.owes_ack = now;
+  }
+  expect(!owes || now - *tracked.owes_ack <= 500ms, "what came is not acknowledged in time");
 }
 
 // What one end knows of the other is what the other did.
@@ -339,10 +374,11 @@ void Checker::check_against_peer(size_t host, const Status& mine, bool sent) {
              "SND.UNA is beyond what the peer received (+", theirs.rcv_nxt - theirs.irs, ")");
       expect(SeqNum(mine.rcv_nxt).at_or_before(SeqNum(theirs.snd_nxt)),
              "RCV.NXT is beyond what the peer sent (+", theirs.snd_nxt - theirs.iss, ")");
-      // One octet more is a probe (RFC 9293 §3.8.6.1). A window that came with an older ACK than
-      // SND.UNA is counted from SND.UNA all the same (§3.10.7.4 fifth): then it may be too much.
+      // One octet more is a probe of a closed window (RFC 9293 §3.8.6.1). A window that came with
+      // an older ACK than SND.UNA is counted from SND.UNA all the same (§3.10.7.4 fifth): then it
+      // may be too much.
       expect(!sent || mine.snd_wl2 != mine.snd_una ||
-                 SeqNum(mine.snd_nxt).at_or_before(tracked.edge + 1),
+                 SeqNum(mine.snd_nxt).at_or_before(tracked.edge + (mine.snd_wnd == 0 ? 1u : 0u)),
              "sent beyond the window of the peer by ", SeqNum(mine.snd_nxt) - tracked.edge);
       return;
     }

@@ -7,7 +7,6 @@
 #include <bitset>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +67,7 @@ class Checker {
     uint32_t send_buffer = 0, send_buffer_limit = 0;
     uint32_t receive_buffer = 0, receive_buffer_limit = 0;
     uint32_t syn_cache = 0;
+    std::optional<tcp::Instant> owes_ack;  // since then
   };
   struct Watched {
     const host::Host* stack = nullptr;
@@ -76,13 +76,16 @@ class Checker {
     // Pure ACKs are answers: each is paid for by something that may be answered.
     int64_t credit = 0;
     tcp::Instant credit_since{};
-    uint32_t frames_out = 0;  // since the last after_event
+    absl::btree_map<uint32_t, tcp::SeqNum> acked;  // by local and remote port: the last ACK sent
+    uint32_t frames_out = 0;                       // since the last after_event
     uint32_t events = 0;
   };
 
   void check(size_t host, host::ConnectionId id, Tracked& tracked, tcp::Instant now);
   void check_order(const Tracked& tracked, const tcp::Status& now_is);
   void check_memory(const Tracked& tracked, const tcp::Status& now_is);
+  void check_acked(Tracked& tracked, const tcp::Status& now_is, const Watched& watched,
+                   tcp::Instant now);
   void check_timers(const Tracked& tracked, const tcp::Status& now_is, const Watched& watched,
                     tcp::Instant now);
   // `sent`: something new went out in this event.

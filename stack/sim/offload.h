@@ -18,7 +18,9 @@ struct WireView {
   size_t payload = 0;  // … before the payload
   bool v6 = false;
   uint16_t flags = 0;
-  size_t size = 0;  // of the frame
+  uint32_t ports = 0;           // source, destination
+  uint32_t acknowledgment = 0;  // with the ACK flag
+  size_t size = 0;              // of the frame
 
   bool is_tcp() const { return tcp != 0; }
   size_t payload_size() const { return size - payload; }

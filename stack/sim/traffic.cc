@@ -486,8 +486,9 @@ std::optional<Traffic::Victim> Traffic::victim() {
   std::vector<Victim> victims;
   for (const Flow& flow : flows_) {
     if (!flow.ends[0].established || !flow.ends[1].established) continue;
-    victims.push_back({.host = flow.ends[0].host, .tuple = flow.tuple});
-    victims.push_back({.host = flow.ends[1].host, .tuple = flow.tuple.reversed()});
+    victims.push_back({.host = flow.ends[0].host, .id = flow.ends[0].id, .tuple = flow.tuple});
+    victims.push_back(
+        {.host = flow.ends[1].host, .id = flow.ends[1].id, .tuple = flow.tuple.reversed()});
   }
   if (victims.empty()) return std::nullopt;
   return victims[choices_.below(victims.size())];

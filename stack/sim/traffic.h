@@ -46,6 +46,7 @@ class Traffic {
   // A connection that both ends have seen established; nothing when there is none.
   struct Victim {
     size_t host = 0;  // whose end is `tuple.local`
+    host::ConnectionId id = 0;
     packet::FourTuple tuple;
   };
   std::optional<Victim> victim();

@@ -365,7 +365,16 @@ void World::forge(const Mishap& mishap) {
                          packet::kSyn | packet::kAck, packet::kRst | packet::kAck, 0}),
                     .window = static_cast<uint16_t>(choices_.below(65536))};
     parts.payload = std::span(kText).first(choices_.below(17));
-    inject_tcp(choices_.between(0ns, 2s), victim->host, parts);
+    Duration after = choices_.between(0ns, 2s);
+    // Half of them lie in the window, but not at its beginning (RFC 5961 §3.2, §4.2, §5.2).
+    const auto status = hosts_[victim->host]->status(now_, victim->id);
+    if (status.ok() && status->rcv_wnd > 1 && choices_.one_in(2)) {
+      parts.header.sequence_number =
+          status->rcv_nxt + static_cast<uint32_t>(choices_.between(1, status->rcv_wnd - 1));
+      parts.header.acknowledgment_number = status->snd_nxt + (1u << 30);  // not sent yet
+      after = 0ns;
+    }
+    inject_tcp(after, victim->host, parts);
   }
 }
 
