@@ -206,6 +206,22 @@ TEST(Transfer, ZeroWindowProbeIsTaken) {
   EXPECT_THAT(rig.sent(), ElementsAre("P. 2(99) ack 1"));
 }
 
+// Found by the worlds' checker: the FIN takes an octet of the window, too.
+TEST(Transfer, FinWaitsForAWindowThatOnlyTheDataFit) {
+  RigConfig config;
+  config.peer_window = 0;
+  Rig rig(config);
+  rig.reach(State::kEstablished);
+  (void)rig.send(100);
+  (void)rig.close();
+  EXPECT_THAT(rig.sent(), IsEmpty());
+  EXPECT_THAT(rig.advance(1s), ElementsAre("+1 . 1(1) ack 1"));
+  rig.recv(". 1(0) ack 1 win 100");
+  EXPECT_THAT(rig.sent(), ElementsAre("P. 1(100) ack 1"));
+  rig.recv(". 1(0) ack 101 win 100");
+  EXPECT_THAT(rig.sent(), ElementsAre("F. 101(0) ack 1"));
+}
+
 TEST(Transfer, UnansweredProbesEndTheConnection) {
   RigConfig config;
   config.peer_window = 0;
