@@ -1,5 +1,4 @@
-if (names.selects(candidate.head.id))
-  selected.push_back(&candidate);  // SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/library.h"
 
 #include <algorithm>
@@ -11,8 +10,8 @@ if (names.selects(candidate.head.id))
 
 #include "conformance/catalog/embedded.h"
 #include "conformance/catalog/glob.h"
-#include "conformance/runner/script_file.h"
 #include "conformance/catalog/name_filter.h"
+#include "conformance/runner/script_file.h"
 #include "conformance/script/check.h"
 #include "conformance/script/names.h"
 #include "conformance/script/parser.h"

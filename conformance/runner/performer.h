@@ -22,7 +22,7 @@ namespace tcproctor::conformance {
 struct StageOptions {
   std::shared_ptr<grpc::Channel> channel;
   std::string target;
-  uint64_t seed = 0;  // of this case
+  uint64_t seed = 0;   // of this case
   std::string mutant;  // planted in the examined end; empty: none
   absl::Duration watchdog = absl::Minutes(3);
 };

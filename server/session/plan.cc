@@ -127,7 +127,8 @@ absl::Status read_stack(const v1::StackEnd& spec, absl::string_view name, EndPla
   const absl::Status status = read_ports(spec, name, settings);
   if (!status.ok()) return status;
   const absl::Status merged = merge_options(spec.defaults(), settings.defaults);
-  if (!merged.ok()) return {merged.code(), absl::StrCat(name, ".stack.defaults: ", merged.message())};
+  if (!merged.ok())
+    return {merged.code(), absl::StrCat(name, ".stack.defaults: ", merged.message())};
   if (spec.mutant().empty()) return absl::OkStatus();
   plan.mutant = mutants::number_of(spec.mutant());
   if (plan.mutant == 0) {

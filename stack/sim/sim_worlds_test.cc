@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 2,000 worlds by a printed seed; 300 under a sanitizer, which takes about ten times as long. TCPROCTOR_SIM_SEED chooses another one.
+// 2,000 worlds by a printed seed; 300 under a sanitizer, which takes about ten times as long.
+// TCPROCTOR_SIM_SEED chooses another one.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -142,8 +142,7 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
   const uint32_t length = limit.after(seq) ? std::min(limit - seq, edge - seq) : 0;
   if (seq != snd_una_ && (seq - snd_una_) + length > resend_allowance_) return false;
   const SeqNum end = seq + length;
-  const bool fin =
-      fin_queued_ && end == send_end() && end.before(edge) && (fin_sent() || probed_);
+  const bool fin = fin_queued_ && end == send_end() && end.before(edge) && (fin_sent() || probed_);
   if (length == 0 && !fin) return false;
 
   fill(now, out, seq, kAck, false);
