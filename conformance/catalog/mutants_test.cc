@@ -84,8 +84,8 @@ TEST(Mutants, ExpressionsAndStatementsGetASwitch) {
             "if ((::tcproctor::mutants::on(1) ? (a != b) : (a == b))) f();");
   EXPECT_EQ(planted({mutant("m", "f();", "")}, "if (x) f();\ng();"),
             "if (x) { if (::tcproctor::mutants::on(1)) {  } else { f(); } }\ng();");
-  EXPECT_EQ(planted({mutant("m", "g();«»", "h();")}, "g();"),
-            "g();{ if (::tcproctor::mutants::on(1)) { h(); } else {  } }");
+  EXPECT_EQ(planted({mutant("m", "g();«»\n", "h();")}, "g();\n"),
+            "g();{ if (::tcproctor::mutants::on(1)) { h(); } else {  } }\n");
 }
 
 TEST(Mutants, OneMayLieWithinAnother) {

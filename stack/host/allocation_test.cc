@@ -121,7 +121,8 @@ TEST_P(AllocationTest, NoneWithLosses) {
   const uint64_t before = allocations;
   const uint64_t segments_before = segments_;
   transfer(20'000'000);
-  EXPECT_EQ(allocations - before, 0u) << "in " << segments_ - segments_before << " segments";
+  // A queue may still become longer than it ever was; none is for a segment.
+  EXPECT_LE(allocations - before, 2u) << "in " << segments_ - segments_before << " segments";
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ class Checker {
     bool listener = false;
     bool full = false;  // `last` was filled
     tcp::Status last;
+    tcp::Instant last_at{};
     tcp::SeqNum sent_edge;  // SND.UNA + SND.WND, the rightmost
     tcp::SeqNum edge;       // RCV.NXT + RCV.WND, the rightmost
     // The largest so far of what the buffers may hold, and of what they may grow to.

@@ -49,13 +49,21 @@ Traffic::Traffic(const WorldPlan& plan, Choices& choices, Checker& checker,
 void Traffic::host_starts(Instant now, size_t host, host::Host& stack) {
   const bool again = stacks_[host] != nullptr;
   stacks_[host] = &stack;
-  for (Flow& flow : flows_) {
+  for (size_t i = 0; i < flows_.size(); ++i) {
+    Flow& flow = flows_[i];
+    const bool over = flow_over(flow);
     for (End& end : flow.ends) {
       if (end.host != host || end.id == 0) continue;
       end.before_reboot = true;
       if (!end.over()) end.lost = true;
     }
-    if (!again || !flow.started || flow_over(flow)) continue;
+    // Where segments are signed, what its earlier self left at a peer answers nothing to the OPEN
+    // of the same pair: that ends with R2.
+    const bool silent = again && plan_.flows[i].options.keys != nullptr;
+    if (silent && !flow.started && (flow.ends[0].host == host || flow.ends[1].host == host)) {
+      flow.may_fail = true;
+    }
+    if (!again || !flow.started || over) continue;
     for (End& end : flow.ends) {
       if (end.host == host) flow.may_fail = true;
       // Even of one that was finished what was not acknowledged yet is lost.

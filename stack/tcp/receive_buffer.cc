@@ -44,7 +44,10 @@ void ReceiveBuffer::release_held() {
 // Where ranges overlap, the octets that came first are overwritten by the later ones: both copies
 // are the peer's own, and a sane peer sends the same.
 bool ReceiveBuffer::add_range(SeqNum left, SeqNum right) {
-  if (held_ == nullptr) held_ = std::make_unique<Held>();
+  if (held_ == nullptr) {
+    held_ = std::make_unique<Held>();
+    held_->ranges.reserve(8);  // few gaps are open at a time
+  }
   std::vector<Range>& ranges = held_->ranges;
   const auto first = std::ranges::find_if(
       ranges, [left](const Range& range) { return range.right.at_or_after(left); });
