@@ -206,6 +206,20 @@ TEST(Transfer, ZeroWindowProbeIsTaken) {
   EXPECT_THAT(rig.sent(), ElementsAre("P. 2(99) ack 1"));
 }
 
+// Found by a world that did not come to an end: half of the buffer is less than an octet.
+TEST(Transfer, WindowOfOneOctetIsAnnouncedAgain) {
+  RigConfig config;
+  config.options.receive_buffer_bytes = 1;
+  Rig rig(config);
+  rig.reach(State::kEstablished);
+  rig.recv("P. 1(1) ack 1");
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1(0) ack 2"));
+  EXPECT_EQ(rig.last().header.window, 0);
+  EXPECT_EQ(rig.receive(10).received, 1u);
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1(0) ack 2"));
+  EXPECT_EQ(rig.last().header.window, 1);
+}
+
 // Found by the worlds' checker: the FIN takes an octet of the window, too.
 TEST(Transfer, FinWaitsForAWindowThatOnlyTheDataFit) {
   RigConfig config;

@@ -474,7 +474,7 @@ bool Connection::window_update_due() const {
   const uint32_t opened = open_edge - rcv_adv_;
   const uint32_t buffer = receive_buffer_bytes_;
   if (opened < std::min<uint32_t>(announced_mss(), std::max(buffer / 2, 1u))) return false;
-  return rcv_wnd() < std::min<uint32_t>(2u * announced_mss(), buffer / 2) ||
+  return rcv_wnd() < std::min<uint32_t>(2u * announced_mss(), std::max(buffer / 2, 1u)) ||
          opened >= std::max<uint32_t>(2u * announced_mss(), buffer / 4);
 }
 
