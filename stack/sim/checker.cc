@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "stack/packet/byte_order.h"
 #include "stack/packet/tcp_flags.h"
 #include "stack/tcp/buffer_tuning.h"
 
@@ -137,7 +138,7 @@ void Checker::on_frame_out(size_t host, const WireView& view) {
   ++watched.frames_out;
   if (is_pure_ack(view)) --watched.credit;
   if (view.is_tcp() && (view.flags & packet::kAck) != 0) {
-    watched.acked[view.ports] = SeqNum(view.acknowledgment);
+    watched.acked[{view.destination, view.ports}] = SeqNum(view.acknowledgment);
   }
 }
 
@@ -351,7 +352,8 @@ void Checker::check_timers(const Tracked& tracked, const Status& now_is, const W
 void Checker::check_acked(Tracked& tracked, const Status& now_is, const Watched& watched,
                           tcp::Instant now) {
   const uint32_t ports = uint32_t{now_is.local.port} << 16 | now_is.remote.port;
-  const auto acked = watched.acked.find(ports);
+  const uint32_t remote = packet::load_be32(now_is.remote.address.bytes().last<4>().data());
+  const auto acked = watched.acked.find({remote, ports});
   const bool owes = is_synchronized(now_is.state) && acked != watched.acked.end() &&
                     SeqNum(now_is.rcv_nxt).after(acked->second);
   if (!owes) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -77,8 +78,9 @@ class Checker {
     // Pure ACKs are answers: each is paid for by something that may be answered.
     int64_t credit = 0;
     tcp::Instant credit_since{};
-    absl::btree_map<uint32_t, tcp::SeqNum> acked;  // by local and remote port: the last ACK sent
-    uint32_t frames_out = 0;                       // since the last after_event
+    // By remote address (its last octets), local and remote port: the last ACK sent.
+    absl::btree_map<std::pair<uint32_t, uint32_t>, tcp::SeqNum> acked;
+    uint32_t frames_out = 0;  // since the last after_event
     uint32_t events = 0;
   };
 

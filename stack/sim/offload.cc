@@ -32,6 +32,7 @@ WireView look_at(std::span<const uint8_t> frame, host::LinkLayer layer) {
   if (frame.size() < tcp + 20) return view;
   view.tcp = tcp;
   view.flags = static_cast<uint16_t>((frame[tcp + 12] & 1) << 8 | frame[tcp + 13]);
+  view.destination = packet::load_be32(ip.data() + (view.v6 ? 36 : 16));
   view.ports = packet::load_be32(frame.data() + tcp);
   view.acknowledgment = packet::load_be32(frame.data() + tcp + 8);
   view.payload = std::min(frame.size(), tcp + size_t{frame[tcp + 12]} / 16 * 4);

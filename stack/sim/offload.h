@@ -19,6 +19,7 @@ struct WireView {
   bool v6 = false;
   uint16_t flags = 0;
   uint32_t ports = 0;           // source, destination
+  uint32_t destination = 0;     // the last four octets of the address
   uint32_t acknowledgment = 0;  // with the ACK flag
   size_t size = 0;              // of the frame
 

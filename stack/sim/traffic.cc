@@ -59,13 +59,12 @@ void Traffic::host_starts(Instant now, size_t host, host::Host& stack) {
     }
     // Where segments are signed, what its earlier self left at a peer answers nothing to the OPEN
     // of the same pair: that ends with R2.
-    const bool silent = again && plan_.flows[i].options.keys != nullptr;
-    if (silent && !flow.started && (flow.ends[0].host == host || flow.ends[1].host == host)) {
-      flow.may_fail = true;
-    }
+    const bool silent = plan_.flows[i].options.keys != nullptr;
+    const bool here = flow.ends[0].host == host || flow.ends[1].host == host;
+    // The last words of a flow that is over may be unheard.
+    if (again && here && (flow.started || silent)) flow.may_fail = true;
     if (!again || !flow.started || over) continue;
     for (End& end : flow.ends) {
-      if (end.host == host) flow.may_fail = true;
       // Even of one that was finished what was not acknowledged yet is lost.
       const End& peer = &end == &flow.ends[0] ? flow.ends[1] : flow.ends[0];
       if (end.host == host && (end.id != 0 || peer.established)) end.lost = true;

@@ -42,10 +42,11 @@ void Connection::user_timeout(Instant now) {
   enter_closed(now, "RFC 9293 §3.10.8: user timeout", Outcome::kTimedOut);
 }
 
-// The user timer covers SYN, data, FIN and zero-window probes that are not answered.
+// The user timer covers SYN, data, FIN and zero-window probes that are not answered, and data that
+// marks hold back.
 bool Connection::user_timer_needed() const {
   if (state_ == State::kSynSent || state_ == State::kSynReceived) return true;
-  return flight() != 0 || timer_runs(kPersist);
+  return flight() != 0 || timer_runs(kPersist) || ecn_.held();
 }
 
 void Connection::restart_user_timer(Instant now) {
