@@ -60,7 +60,8 @@ class Checker {
   struct Tracked {
     tcp::State state = tcp::State::kClosed;
     bool listener = false;
-    bool full = false;  // `last` was filled
+    bool full = false;       // `last` was filled
+    bool of_cookie = false;  // born of a SYN cookie
     tcp::Status last;
     tcp::Instant last_at{};
     tcp::SeqNum sent_edge;  // SND.UNA + SND.WND, the rightmost

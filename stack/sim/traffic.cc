@@ -257,12 +257,16 @@ bool Traffic::take(Instant now, size_t listener, ConnectionId id) {
     }
     // A TIME-WAIT in its small form no longer knows the ISS.
     if (flow.iss != status->irs) continue;
-    if (flow.ends[1].id != 0 && plan_.listeners[listener].options.fast_open) {
-      // The SYN came twice, and its cookie was good twice (RFC 7413 §2.1).
+    if (flow.ends[1].id != 0) {
+      // The SYN came twice, and its Fast Open cookie was good twice (RFC 7413 §2.1); or what was
+      // still on its way was good for a SYN cookie again.
+      const End& first = flow.ends[1];
+      const auto was = stack(host).status(now, first.id);
+      const bool gone = first.over() || (was.ok() && was->state == tcp::State::kClosed);
+      if (!gone && !plan_.listeners[listener].options.fast_open) return false;
       (void)stack(host).abort(now, id);
       return true;
     }
-    if (flow.ends[1].id != 0) return flow.ends[1].lost;
     flow.ends[1].id = id;
     flow.ends[1].established = true;
     act(now, i, 1);

@@ -18,7 +18,7 @@ constexpr Duration kShortestReneging = std::chrono::milliseconds(10);
 // with.
 bool Connection::process_ack(Instant now, const Arriving& arriving) {
   const SeqNum ack = arriving.ack;
-  if (ack.after(snd_nxt_)) {  // EM-ESTABLISHED-SEG-27
+  if (ack.after(snd_nxt_) && !acknowledges_data_of_syn(ack)) {  // EM-ESTABLISHED-SEG-27
     unacceptable(now, arriving, "RFC 9293 §3.10.7.4 fifth: ACK of something not yet sent");
     return false;
   }

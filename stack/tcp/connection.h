@@ -302,6 +302,7 @@ class Connection {
   std::optional<FastOpenReport> fast_open_report() const;
   std::optional<std::span<const uint8_t>> fast_open_offer() const;
   void put_data_on_syn(SegmentOut& out);
+  bool acknowledges_data_of_syn(SeqNum ack);
   void learn_fast_open(const packet::TcpSegment& syn_ack);
   void fast_open_failed();
 

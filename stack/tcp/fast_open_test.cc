@@ -116,6 +116,23 @@ TEST(FastOpenClient, DataThatWasNotTakenGoesAgain) {
   EXPECT_EQ(rig.status().send_queue_bytes, 0u);
 }
 
+// Found by a world: the SYN,ACK said nothing of the data, but the peer had it. Were its ACK taken for
+// one of something not yet sent, both would wait for ever where the window is small.
+TEST(FastOpenClient, DataThatWasTakenAfterAllDoesNotGoAgain) {
+  Rig rig = opened(client({.cookie = kCookie, .mss = 1460}), 1400);
+  EXPECT_THAT(rig.sent(), ElementsAre("S 0(1400)"));
+  rig.recv("S. 0(0) ack 1 win 700");
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1(700) ack 1"));
+  rig.recv(". 1(0) ack 1401 win 700");
+  EXPECT_THAT(rig.sent(), IsEmpty());
+  EXPECT_EQ(rig.snd_una(), 1401u);
+  EXPECT_EQ(rig.status().send_queue_bytes, 0u);
+  EXPECT_FALSE(rig.status().retransmission_timer.has_value());
+  rig.recv(". 1(0) ack 1402");  // this was never sent
+  EXPECT_EQ(rig.snd_una(), 1401u);
+  EXPECT_THAT(rig.sent(), ElementsAre(". 1401(0) ack 1"));
+}
+
 // A new cookie in place of one the server no longer knows is no failure.
 TEST(FastOpenClient, NewCookieReplacesTheOld) {
   Rig rig = opened(client({.cookie = kCookie}), 100);
