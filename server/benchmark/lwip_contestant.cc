@@ -5,12 +5,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
-#include <lwip/etharp.h>
-#include <lwip/init.h>
-#include <lwip/netif.h>
-#include <lwip/tcp.h>
-#include <lwip/tcpip.h>
-#include <netif/ethernet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -25,6 +19,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/benchmark/contestant.h"
+
+// Not all of its headers know of C++.
+extern "C" {
+#include <lwip/etharp.h>
+#include <lwip/init.h>
+#include <lwip/netif.h>
+#include <lwip/tcp.h>
+#include <lwip/tcpip.h>
+#include <netif/ethernet.h>
+}
 
 namespace tcproctor::server::benchmark {
 namespace {
