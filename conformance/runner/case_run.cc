@@ -8,12 +8,14 @@
 #include <grpcpp/client_context.h>
 
 #include "conformance/report/ladder.h"
+#include "conformance/runner/library.h"
 #include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/seed.h"
 #include "conformance/runner/stage.h"
 #include "conformance/runner/target.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/diagnostic.h"
+#include "conformance/script/printer.h"
 #include "conformance/script/text.h"
 #include "tcproctor/v1/sessions.grpc.pb.h"
 #include "tcproctor/v1/wire.grpc.pb.h"
@@ -177,6 +179,9 @@ void CaseRun::record(const Problem& problem, const Statement* statement, Judged&
   if (statement != nullptr) {
     const Position& at = statement->position;
     outcome.failure.statement = std::string(trim(source_line(case_.source, at.line)));
+    if (!statement->procedure.empty()) {
+      append(outcome.failure.statement, ": ", print_statement(*statement));
+    }
     outcome.failure.location = cat(case_.file, ":", at.line, ":", at.column);
   }
   judged.problem = problem;
@@ -331,7 +336,7 @@ CaseOutcome CaseRun::run() {
   outcome_.id = case_.head.id;
   outcome_.title = case_.head.title;
   outcome_.level = case_.head.level;
-  outcome_.covers = case_.head.covers;
+  outcome_.covers = covered_ids(case_);
   outcome_.target = options_.target;
   outcome_.seed = options_.seed;
   outcome_.reproduce = cat("tcproctor run --target ", options_.target, " --filter ", case_.head.id,

@@ -241,7 +241,7 @@ class OptionBuilder {
 // Place in the stream of the first octet after that sequence number: the SYN takes one number.
 int64_t place_of(const Flow& flow, v1::End from, const TcpPacket& packet) {
   const int64_t relative =
-      packet.sequence.absolute
+      packet.sequence.absolute || !packet.sequence.variables.empty()
           ? static_cast<int32_t>(flow.absolute(from, packet.sequence) - flow.isn(from))
           : packet.sequence.value;
   return relative - ((packet.flags & kSyn) != 0 ? 0 : 1);

@@ -217,6 +217,7 @@ Result Stage::dispatch(const Statement& statement) {
   if (const auto* s = std::get_if<HoldStatement>(&body)) return hold(*s);
   if (const auto* s = std::get_if<SentStatement>(&body)) return sent(*s);
   if (const auto* s = std::get_if<FloodStatement>(&body)) return flood(statement, *s);
+  if (const auto* s = std::get_if<FillStatement>(&body)) return fill(statement, *s);
   if (const auto* s = std::get_if<ImpairStatement>(&body)) return impair(*s);
   if (const auto* s = std::get_if<CallStatement>(&body)) return call(statement, *s);
   if (const auto* s = std::get_if<JoinStatement>(&body)) return join_task(*s);

@@ -107,6 +107,13 @@ class Stage final : public Performer {
   Result sent(const SentStatement& sent);
   Result flood(const Statement& statement, const FloodStatement& flood);
   Result impair(const ImpairStatement& impair);
+
+  // stage_fill.cc
+  Result fill(const Statement& statement, const FillStatement& fill);
+  Result fill_once(Flow& flow, v1::End from, const FillStatement& fill);
+  Result acknowledged(Flow& flow, v1::End from, uint32_t edge);
+
+  // stage_wire.cc
   Window window(const TimeSpec& time) const;
   bool crowded() { return flooded_ || flows_.all().size() > 1; }
   absl::StatusOr<Sight> look(Flow& flow, v1::End end, const v1::SegmentPattern& pattern,

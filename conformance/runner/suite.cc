@@ -51,7 +51,7 @@ CaseOutcome unfit(const Case& test_case, const CaseRunOptions& options) {
   outcome.id = test_case.head.id;
   outcome.title = test_case.head.title;
   outcome.level = test_case.head.level;
-  outcome.covers = test_case.head.covers;
+  outcome.covers = covered_ids(test_case);
   outcome.target = options.target;
   outcome.seed = options.seed;
   outcome.verdict = v1::VERDICT_ERROR;
