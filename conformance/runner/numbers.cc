@@ -9,8 +9,6 @@
 namespace tcproctor::conformance {
 namespace {
 
-constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
-
 // What only grows, modulo 2^32.
 void advance(std::optional<uint32_t>& number, uint32_t to) {
   if (!number.has_value() || static_cast<int32_t>(to - *number) > 0) number = to;

@@ -18,6 +18,8 @@
 
 namespace tcproctor::conformance {
 
+inline constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
+
 // Octet of the stream that a scripted end sends, and of bytes(n) handed to SEND. Depends on the end
 // and the place, so that a shifted, swapped or echoed octet shows.
 char stream_octet(v1::End end, int64_t place);

@@ -26,8 +26,6 @@ constexpr uint32_t kDefaultPortB = 8080;
 // On a virtual clock everything happens at exact moments; this only absorbs rounding.
 constexpr absl::Duration kVirtualTolerance = absl::Milliseconds(1);
 
-constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
-
 const v1::EndInfo& info_of(const v1::Session& session, v1::End end) {
   return end == v1::END_A ? session.a() : session.b();
 }
