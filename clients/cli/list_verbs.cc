@@ -144,7 +144,7 @@ class Explain : public Verb {
          << "; target " << outcome.target << "; seed " << outcome.seed << "\n\n";
     const std::string failure = conformance::console_failure(outcome, style);
     // The story of a failure has the ladder in it.
-    if (failure.empty()) text << outcome.ladder << "\n";
+    if (failure.empty()) text << conformance::ladder_text(outcome) << "\n";
     text << conformance::console_line(outcome, style) << failure;
     v1::ExplainResponse response;
     *response.mutable_info() = info;

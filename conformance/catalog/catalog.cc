@@ -62,7 +62,11 @@ absl::StatusOr<Catalog> load_catalog() {
   absl::Status status = load(
       "requirements.csv",
       {"id", "rfc", "section", "level", "summary", "testable_on_wire", "how_to_test", "source"},
-      [](const std::vector<std::string>& fields) { return fields[4]; }, catalog.requirements);
+      [&](const std::vector<std::string>& fields) {
+        catalog.levels[fields[0]] = fields[3];
+        return fields[4];
+      },
+      catalog.requirements);
   status.Update(load(
       "event_matrix.csv",
       {"id", "state", "event", "condition", "action", "next_state", "rfc_section"},

@@ -24,6 +24,7 @@ struct Unexamined {
 
 struct Catalog {
   std::map<std::string, std::string> requirements;        // id -> summary in our words
+  std::map<std::string, std::string> levels;              // id of a requirement -> "MUST NOT"
   std::map<std::string, std::string> matrix_rows;         // id -> "STATE EVENT: action"
   std::map<std::string, std::string> seed_rows;           // id -> title
   std::map<std::string, std::string> capabilities;        // name -> meaning
