@@ -31,8 +31,6 @@ struct CaseRunOptions {
   std::string mutant;
   // Fill in CaseOutcome::mutants_passed.
   bool note_mutants = false;
-  // Real time that a session may take at most, beside what its script waits for; zero: chosen.
-  absl::Duration watchdog = absl::ZeroDuration();
 };
 
 // Never fails: what goes wrong is in the outcome.
