@@ -54,7 +54,8 @@ v1::ServerInfo server_info() {
   info.set_version(TCPROCTOR_VERSION);
   info.set_api("tcproctor.v1");
   info.set_kernel_release(kernel_release());
-  for (const char* always : {"end.stack", "link.memory"}) info.add_capabilities(always);
+  for (const char* always : {"end.stack", "link.memory", "environment"})
+    info.add_capabilities(always);
   auto add = [&info](const char* capability, const absl::Status& possible) {
     if (possible.ok()) {
       info.add_capabilities(capability);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // list, explain
 #include <algorithm>
+#include <fstream>
 #include <memory>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -9,7 +11,9 @@
 #include "clients/cli/private_daemon.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
+#include "conformance/report/coverage.h"
 #include "conformance/report/report.h"
+#include "conformance/runner/library.h"
 #include "conformance/runner/suite.h"
 
 namespace tcproctor::cli {
@@ -21,16 +25,27 @@ class List : public Verb {
       : Verb({.name = "list",
               .operands = "",
               .summary = "Lists the conformance cases; needs no daemon",
-              .help = "\n  tcproctor list\n"
-                      "  tcproctor list --filter 'S000-*'\n"
-                      "  tcproctor list --json - | jq -r '.cases[].covers[]' | sort -u\n"}) {}
+              .help =
+                  "\n  tcproctor list\n"
+                  "  tcproctor list --filter 'S000-*'\n"
+                  "  tcproctor list --json - | jq -r '.cases[].covers[]' | sort -u\n"
+                  "  tcproctor list --coverage\n"
+                  "  tcproctor list --coverage --results results.json --json -\n\n"
+                  "--coverage tells of each requirement and each row of the event matrix which\n"
+                  "clauses of which cases examine it, where the stack's sources name it, and\n"
+                  "with the JSON report of a run the verdict of each target; or why nothing\n"
+                  "examines it.\n"}) {}
 
   void define(FlagSet& flags) override {
     flags.add("filter", &filter_, "GLOB,...", "cases by id; - before a glob excludes");
     flags.add("cases", &cases_, "DIR", "the cases of this folder instead of those built in");
+    flags.add("coverage", &coverage_, "", "requirements and matrix rows instead of cases");
+    flags.add("results", &results_, "FILE", "with --coverage: verdicts of this JSON report");
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>&) override {
+    if (coverage_) return tell_coverage(context);
+    if (!results_.empty()) return absl::InvalidArgumentError("--results goes with --coverage");
     const absl::StatusOr<conformance::Suite> suite = conformance::Suite::load(cases_);
     if (!suite.ok()) return suite.status();
     const absl::StatusOr<std::vector<v1::CaseInfo>> cases = suite->list(filter_);
@@ -50,7 +65,29 @@ class List : public Verb {
   }
 
  private:
-  std::string filter_, cases_;
+  absl::StatusOr<int> tell_coverage(Context& context) {
+    if (!filter_.empty()) return absl::InvalidArgumentError("--coverage is of all cases");
+    const absl::StatusOr<conformance::Library> library = conformance::load_library(cases_);
+    if (!library.ok()) return library.status();
+    std::vector<conformance::CoverageRow> rows = conformance::coverage(*library);
+    if (!results_.empty()) {
+      std::ifstream in(results_, std::ios::binary);
+      std::ostringstream text;
+      text << in.rdbuf();
+      if (!in) return absl::NotFoundError(absl::StrCat(results_, ": cannot be read"));
+      const absl::Status status = conformance::add_verdicts(text.str(), rows);
+      if (!status.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(results_, ": ", status.message()));
+      }
+    }
+    context.text() << conformance::coverage_text(rows);
+    const absl::Status status = context.emit(conformance::coverage_json(rows));
+    if (!status.ok()) return status;
+    return kExitOk;
+  }
+
+  std::string filter_, cases_, results_;
+  bool coverage_ = false;
 };
 
 class Explain : public Verb {
@@ -107,7 +144,7 @@ class Explain : public Verb {
          << "; target " << outcome.target << "; seed " << outcome.seed << "\n\n";
     const std::string failure = conformance::console_failure(outcome, style);
     // The story of a failure has the ladder in it.
-    if (failure.empty()) text << outcome.ladder << "\n";
+    if (failure.empty()) text << conformance::ladder_text(outcome) << "\n";
     text << conformance::console_line(outcome, style) << failure;
     v1::ExplainResponse response;
     *response.mutable_info() = info;

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // run
+#include <unistd.h>
+
 #include <limits>
 #include <memory>
+#include <optional>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "clients/cli/interrupt.h"
 #include "clients/cli/private_daemon.h"
+#include "clients/cli/progress_line.h"
+#include "clients/cli/realtime.h"
+#include "clients/cli/report_files.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
+#include "conformance/report/compare.h"
 #include "conformance/report/fsm.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/suite.h"
@@ -29,10 +38,12 @@ class Run : public Verb {
                   "Exit status: 0 clean, 1 a violation or an unexpected pass, 2 only inconclusive\n"
                   "results, 3 the harness or the environment broke, or nothing was selected.\n\n"
                   "  tcproctor run\n"
-                  "  tcproctor run --target kernel,stack --filter 'S000-*'\n"
+                  "  tcproctor run --target kernel,stack --filter 'S000-*' --html report.html\n"
                   "  tcproctor run --filter 'S00*,-S003-rst-*' --json results.json --junit "
                   "results.xml\n"
-                  "  tcproctor run --target stack --filter S000-2.1 --seed 42 --pcap captures\n\n"
+                  "  tcproctor run --target stack --filter S000-2.1 --seed 42 --pcap captures\n"
+                  "  tcproctor run --shard 3/8 --json shard-3.json\n"
+                  "  tcproctor run --level must --baseline yesterday.json\n\n"
                   "Files given as operands run instead of the cases built in: cases of one's own "
                   "and scripts\nof packetdrill's dialect.\n\n"
                   "  tcproctor run --target kernel scripts/*.pkt\n",
@@ -42,11 +53,23 @@ class Run : public Verb {
     flags.add("target", &options_.targets, "TARGET,...",
               "kernel, stack, stack-virtual; default all");
     flags.add("filter", &options_.filter, "GLOB,...", "cases by id; - before a glob excludes");
-    flags.add("junit", &junit_, "FILE", "JUnit XML, - = standard output");
+    flags.add("level", &options_.level, "LEVEL",
+              "must: only such cases; should: must and should; may: all, the default");
+    flags.add("shard", &shard_, "K/N", "the K-th of N parts; tcproctor merge joins their reports");
+    flags.add("repeat", &options_.repeat, "N", "each case so often, each time with the next seed");
+    flags.add("order", &options_.order, "ORDER", "id (default), level or random (by the seed)");
+    flags.add("strict", &options_.strict, "", "a known deviation is a violation");
+    flags.add("fail-fast", &options_.fail_fast, "", "begin no case after the first failure");
+    flags.add("baseline", &baseline_, "FILE",
+              "JSON of an earlier run: what it violated already is no violation now");
+    files_.define(flags);
     flags.add("pcap", &options_.pcap_dir, "DIR", "a capture of each case into this folder");
     flags.add("slow", &options_.slow, "", "wait real long times too (the kernel's 2 MSL)");
     flags.add("seed", &options_.seed, "N", "of every random choice; default drawn and reported");
     flags.add("jobs", &options_.jobs, "N", "sessions side by side, 1..64; default 4");
+    flags.add("realtime", &realtime_, "",
+              "scheduled before others, the private daemon too, where that is allowed; default "
+              "yes");
     flags.add("cases", &cases_, "DIR", "the cases of this folder instead of those built in");
     flags.add("daemon", &daemon_, "PATH", "tcproctord to start; default: beside this program");
   }
@@ -54,53 +77,96 @@ class Run : public Verb {
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& scripts) override {
     if (!scripts.empty() && !cases_.empty())
       return absl::InvalidArgumentError("--cases and scripts both say what to run");
-    if (junit_ == "-" && context.json() == "-")
-      return absl::InvalidArgumentError("--junit - and --json - both want standard output");
-    // The cases are read before anything is started: an error in one needs no daemon.
+    // The options and cases are read before anything is started: an error in one needs no daemon.
+    absl::Status status = files_.check(context);
+    if (status.ok()) status = read_shard();
+    if (status.ok()) status = read_baseline();
+    if (!status.ok()) return status;
     const absl::StatusOr<conformance::Suite> suite = scripts.empty()
                                                          ? conformance::Suite::load(cases_)
                                                          : conformance::Suite::load_files(scripts);
     if (!suite.ok()) return suite.status();
     const Interrupt interrupt;
+    // What it may not be, it is not: lateness is measured anyway.
+    std::optional<RealTime> realtime(realtime_);
     std::unique_ptr<PrivateDaemon> daemon;
     const absl::StatusOr<client::Client> client = connect_or_start(context, daemon_, daemon);
     if (!client.ok()) return client.status();
     options_.channel = client->channel();
     options_.cancelled = [] { return Interrupt::noted(); };
-    absl::StatusOr<int> exit = report(context, *suite);
+    const absl::StatusOr<conformance::RunReport> report = examine(context, *suite);
+    realtime.reset();
     // The daemon ends sooner when nobody is connected.
     options_.channel.reset();
-    return exit;
+    if (!report.ok()) return report.status();
+    return tell(context, *report);
   }
 
  private:
-  absl::StatusOr<int> report(Context& context, const conformance::Suite& suite) const {
-    // With a report on standard output, nothing else goes there.
-    std::ostream& text = junit_ == "-" ? context.err() : context.text();
-    const conformance::ConsoleStyle style{.colours = context.colours() && junit_ != "-"};
-    const absl::StatusOr<conformance::RunReport> report =
+  absl::Status read_shard() {
+    if (shard_.empty()) return absl::OkStatus();
+    const std::vector<std::string> parts = absl::StrSplit(shard_, '/');
+    if (parts.size() == 2 && absl::SimpleAtoi(parts[0], &options_.shard) &&
+        absl::SimpleAtoi(parts[1], &options_.shards) && options_.shard != 0) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("--shard ", shard_, ": want K/N with 1 <= K <= N, e.g. 3/8"));
+  }
+
+  absl::Status read_baseline() {
+    if (baseline_.empty()) return absl::OkStatus();
+    const absl::StatusOr<conformance::RunReport> before = conformance::read_report_file(baseline_);
+    if (!before.ok()) return before.status();
+    options_.known = conformance::violations(*before);
+    return absl::OkStatus();
+  }
+
+  // With a report on standard output, nothing else goes there.
+  std::ostream& text_of(Context& context) const {
+    return files_.takes_stdout() ? context.err() : context.text();
+  }
+  conformance::ConsoleStyle style_of(const Context& context) const {
+    return {.colours = context.colours() && !files_.takes_stdout()};
+  }
+
+  absl::StatusOr<conformance::RunReport> examine(Context& context,
+                                                 const conformance::Suite& suite) {
+    std::ostream& text = text_of(context);
+    const conformance::ConsoleStyle style = style_of(context);
+    ProgressLine line(context.err(), isatty(STDERR_FILENO) == 1);
+    options_.progress = [&](const conformance::Progress& progress) { line.show(progress); };
+    absl::StatusOr<conformance::RunReport> report =
         suite.run(options_, [&](const conformance::CaseOutcome& outcome) {
+          line.clear();
           text << conformance::console_line(outcome, style)
                << conformance::console_failure(outcome, style) << std::flush;
         });
-    if (!report.ok()) return report.status();
+    options_.progress = nullptr;
+    return report;
+  }
+
+  absl::StatusOr<int> tell(Context& context, const conformance::RunReport& report) const {
+    std::ostream& text = text_of(context);
     text << "\n";
     // The coverage of a part of the suite says nothing.
-    if (options_.filter.empty()) text << conformance::console_fsm(*report);
-    text << conformance::console_matrix(*report, style) << std::flush;
-    if (report->interrupted)
+    if (options_.filter.empty() && options_.shards == 0) text << conformance::console_fsm(report);
+    text << conformance::console_matrix(report, style_of(context)) << std::flush;
+    if (report.interrupted) {
       context.err() << "tcproctor run: interrupted, not all cases have run\n";
-    absl::Status status = context.emit_text(conformance::json_report(*report));
-    if (status.ok() && !junit_.empty())
-      status = conformance::write_report(junit_, conformance::junit_report(*report));
+    }
+    absl::Status status = context.emit_text(conformance::json_report(report));
+    if (status.ok()) status = files_.write(report);
     if (!status.ok()) return status;
     // A run that did not finish proves nothing, whatever it saw.
-    if (report->interrupted && report->exit_status == 0) return kExitError;
-    return report->exit_status;
+    if (report.interrupted && report.exit_status == 0) return kExitError;
+    return report.exit_status;
   }
 
   conformance::RunOptions options_;
-  std::string junit_, cases_, daemon_;
+  ReportFiles files_;
+  bool realtime_ = true;
+  std::string shard_, baseline_, cases_, daemon_;
 };
 
 }  // namespace

@@ -36,6 +36,24 @@ absl::Status load(const std::string& file, const std::vector<std::string>& heade
   return absl::OkStatus();
 }
 
+absl::Status load_unexamined(Catalog& catalog) {
+  const std::string file = "unexamined.csv";
+  const absl::StatusOr<std::vector<CsvRow>> rows = rows_of(file, {"id", "reason", "why"});
+  if (!rows.ok()) return rows.status();
+  for (const CsvRow& row : *rows) {
+    const std::vector<std::string>& f = row.fields;
+    if (catalog.unexamined_reasons.count(f[1]) == 0) {
+      return absl::InvalidArgumentError(
+          cat("catalog/", file, ":", row.line, ": unknown reason \"", f[1], "\""));
+    }
+    if (!catalog.knows(f[0]) || !catalog.unexamined.emplace(f[0], Unexamined{f[1], f[2]}).second) {
+      return absl::InvalidArgumentError(
+          cat("catalog/", file, ":", row.line, ": the id ", f[0], " is unknown or occurs twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Catalog> load_catalog() {
@@ -44,7 +62,11 @@ absl::StatusOr<Catalog> load_catalog() {
   absl::Status status = load(
       "requirements.csv",
       {"id", "rfc", "section", "level", "summary", "testable_on_wire", "how_to_test", "source"},
-      [](const std::vector<std::string>& fields) { return fields[4]; }, catalog.requirements);
+      [&](const std::vector<std::string>& fields) {
+        catalog.levels[fields[0]] = fields[3];
+        return fields[4];
+      },
+      catalog.requirements);
   status.Update(load(
       "event_matrix.csv",
       {"id", "state", "event", "condition", "action", "next_state", "rfc_section"},
@@ -54,6 +76,9 @@ absl::StatusOr<Catalog> load_catalog() {
       catalog.matrix_rows));
   status.Update(load("seed_rows.csv", {"id", "title"}, second, catalog.seed_rows));
   status.Update(load("capabilities.csv", {"name", "meaning"}, second, catalog.capabilities));
+  status.Update(
+      load("unexamined_reasons.csv", {"name", "meaning"}, second, catalog.unexamined_reasons));
+  if (status.ok()) status = load_unexamined(catalog);
   if (!status.ok()) return status;
   return catalog;
 }

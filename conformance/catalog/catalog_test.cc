@@ -2,6 +2,7 @@
 // The cases built into the binary against the catalogue.
 #include "conformance/catalog/catalog.h"
 
+#include <map>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -10,6 +11,8 @@
 #include "conformance/catalog/csv.h"
 #include "conformance/catalog/embedded.h"
 #include "conformance/catalog/glob.h"
+#include "conformance/catalog/places.h"
+#include "conformance/report/coverage.h"
 #include "conformance/runner/library.h"
 
 namespace tcproctor::conformance {
@@ -51,6 +54,29 @@ TEST(CatalogTest, EverySeedRowHasACaseOnEachTarget) {
     }
     EXPECT_THAT(targets, ElementsAre("kernel", "stack", "stack-virtual"))
         << id << " (" << title << ")";
+  }
+}
+
+TEST(CatalogTest, EveryRequirementAndMatrixRowIsExaminedOrExplained) {
+  std::map<std::string, int> rows;
+  for (const CoverageRow& row : coverage(library())) {
+    ++rows[row.group];
+    // Of the other RFCs the list of what is not examined yet is open.
+    if (row.group == "other RFCs") continue;
+    EXPECT_TRUE(row.accounted_for())
+        << row.id << " (" << row.text << ") has neither a case nor a reason in unexamined.csv";
+    EXPECT_TRUE(row.cases.empty() || row.reason.empty())
+        << row.id << " is examined by " << row.cases.front().id << " and in unexamined.csv";
+  }
+  EXPECT_EQ(rows["RFC 9293, labelled"], 119);
+  EXPECT_EQ(rows["RFC 9293, unlabelled"], 36);
+  EXPECT_EQ(rows["event matrix"], 518);
+}
+
+TEST(CatalogTest, CodePlacesNameKnownIds) {
+  EXPECT_GT(code_places().size(), 100u);
+  for (const CodePlace& place : code_places()) {
+    EXPECT_TRUE(library().catalog.knows(std::string(place.id))) << place.place << ": " << place.id;
   }
 }
 

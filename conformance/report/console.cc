@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "conformance/report/report.h"
+#include "conformance/runner/verdict.h"
 #include "conformance/script/targets.h"
 #include "conformance/script/text.h"
 
@@ -87,7 +88,7 @@ std::string console_failure(const CaseOutcome& outcome, const ConsoleStyle& styl
   }
   append(out, "  seed:        ", outcome.seed, "\n  reproduce:   ", outcome.reproduce, "\n");
   for (const size_t session : sessions) {
-    if (session <= outcome.parts.size()) append(out, "\n", outcome.parts[session - 1].ladder);
+    if (session <= outcome.parts.size()) append(out, "\n", ladder_text(outcome.parts[session - 1]));
   }
   return out;
 }
@@ -98,7 +99,9 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   std::map<std::string, std::map<std::string, uint32_t>> totals;  // verdict -> target -> count
   for (const CaseOutcome& result : report.results) {
     used.insert(result.target);
-    rows[result.id][result.target] = result.verdict;
+    // Of repetitions the worst.
+    const auto [shown, fresh] = rows[result.id].emplace(result.target, result.verdict);
+    if (!fresh && is_worse(result.verdict, shown->second)) shown->second = result.verdict;
     ++totals[verdict_name(result.verdict)][result.target];
   }
   std::vector<std::string> targets;
@@ -136,6 +139,7 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
       std::count_if(report.results.begin(), report.results.end(),
                     [](const CaseOutcome& result) { return !result.attempts.empty(); });
   if (repeated > 0) append(out, "late and repeated: ", repeated, " results\n");
+  if (report.known > 0) append(out, "known from the baseline: ", report.known, " violations\n");
   append(out, report.results.size(), " results in ", absl::StrFormat("%.1f", report.seconds),
          " s, seed ", report.seed, ", kernel ", report.kernel_release, ", exit status ",
          report.exit_status, "\n");

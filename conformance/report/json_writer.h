@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON as the reports have it.
+// JSON as the reports write it: keys in a fixed order, which protobuf's JSON does not promise.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "conformance/runner/result.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
 
-// In quotes.
-inline std::string json_string(std::string_view text) {
+inline std::string string_value(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
@@ -44,9 +43,10 @@ inline std::string json_string(std::string_view text) {
   return out + "\"";
 }
 
-// Writes JSON in order, indented by two blanks, one member or element a line.
+// Writes JSON in order: indented by two blanks, one member or element a line, or all in one line.
 class JsonWriter {
  public:
+  explicit JsonWriter(bool compact = false) : compact_(compact) {}
   void open(char bracket) {
     out_ += bracket;
     first_ = true;
@@ -65,11 +65,11 @@ class JsonWriter {
   }
   void key(std::string_view name) {
     element();
-    append(out_, json_string(name), ": ");
+    append(out_, string_value(name), compact_ ? ":" : ": ");
   }
   void text(std::string_view name, std::string_view value) {
     key(name);
-    out_ += json_string(value);
+    out_ += string_value(value);
   }
   void number(std::string_view name, uint64_t value) {
     key(name);
@@ -87,20 +87,27 @@ class JsonWriter {
     key(name);
     append(out_, "[",
            join(values, ", ",
-                [](std::string& out, const std::string& value) { out += json_string(value); }),
+                [](std::string& out, const std::string& value) { out += string_value(value); }),
            "]");
   }
+  // JSON that is written already.
+  void raw(std::string_view json) { out_ += json; }
   std::string finish() { return std::move(out_) + "\n"; }
 
  private:
   void newline() {
+    if (compact_) return;
     out_ += '\n';
     out_.append(static_cast<size_t>(depth_) * 2, ' ');
   }
 
+  const bool compact_;
   std::string out_;
   int depth_ = 0;
   bool first_ = true;
 };
+
+// The members of a run's object; json.cc.
+void write_run(JsonWriter& json, const RunReport& report);
 
 }  // namespace tcproctor::conformance

@@ -84,7 +84,7 @@ void write_case(pugi::xml_node suite, const CaseOutcome& result) {
       told.text().set(clean(console_failure(result, {})).c_str());
     }
   }
-  node.append_child("system-out").text().set(clean(result.ladder).c_str());
+  node.append_child("system-out").text().set(clean(ladder_text(result)).c_str());
 }
 
 }  // namespace

@@ -13,17 +13,24 @@
 namespace tcproctor::conformance {
 namespace {
 
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 8> kKindNames = {"clause", "note",   "time",    "strangers",
+                                                        "call",   "states", "segment", "arrival"};
+constexpr std::array<std::string_view, 3> kWayNames = {"arrives", "stays", "lost"};
+
+template <typename Enum, size_t n>
+std::optional<Enum> parse_name(const std::array<std::string_view, n>& names,
+                               std::string_view name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Enum>(found - names.begin());
+}
+
 constexpr size_t kStateWidth = 14;  // "[SYN-RECEIVED]"
 constexpr size_t kMiddleWidth = 44;
 
-struct Row {
-  // A line of its own (a clause, a note); nothing else is set then.
-  std::string text;
-  std::array<std::string, 2> states;  // of A and B
-  std::string middle;
-  bool numbered = false;
-  std::optional<std::string> rest;  // a row of states only: the flow they are of
-};
+using Kind = LadderRow::Kind;
+using Way = LadderRow::Way;
 
 size_t column(v1::End end) {
   return end == v1::END_A ? 0 : 1;
@@ -51,7 +58,7 @@ class Columns {
   }
   // Returns false if no row waited for it and it is news: it needs a row of its own.
   bool observe(const std::string& flow, v1::End end, const std::string& state,
-               std::vector<Row>& rows) {
+               std::vector<LadderRow>& rows) {
     Column& mine = columns_[{flow, end}];
     for (const size_t row : mine.open) rows[row].states[column(end)] = state;
     const bool news = mine.last != state;
@@ -70,70 +77,70 @@ class Columns {
   std::map<std::pair<std::string, v1::End>, Column> columns_;
 };
 
+// Items in, rows out.
 class Ladder {
  public:
-  std::string render(const std::vector<LadderItem>& items, const std::string& a,
-                     const std::string& b);
+  std::vector<LadderRow> rows(const std::vector<LadderItem>& items);
 
  private:
   void add(const LadderItem& item);
   void segment(const LadderItem& item);
-  void arrival(const LadderItem& item, std::string_view mark);
+  void arrival(const LadderItem& item, Way way);
   void state(const LadderItem& item, const std::string& text);
   void call(const LadderItem& item);
-  void line(std::string text) {
-    flush_strangers();
-    Row row;
-    row.text = std::move(text);
-    rows_.push_back(std::move(row));
-  }
-  size_t row(Row made) {
+  void line(Kind kind, const LadderItem& item);
+  size_t row(LadderRow made) {
     flush_strangers();
     rows_.push_back(std::move(made));
     return rows_.size() - 1;
   }
   void flush_strangers();
 
-  std::vector<Row> rows_;
+  std::vector<LadderRow> rows_;
   Columns columns_;
   std::map<uint64_t, LadderItem> held_;
   size_t strangers_ = 0;
 };
 
+LadderRow row_of(Kind kind, const LadderItem& item) {
+  LadderRow row;
+  row.kind = kind;
+  row.text = item.text;
+  row.flow = item.flow;
+  row.end = item.end;
+  row.time = item.time;
+  row.line = item.line;
+  return row;
+}
+
 // Segments of no flow (a flood and its answers) in one line.
 void Ladder::flush_strangers() {
   if (strangers_ == 0) return;
-  Row row;
-  row.text = cat("     … ", strangers_, " segments of no flow of the case");
+  LadderRow row;
+  row.kind = Kind::kStrangers;
+  row.text = cat(strangers_, " segments of no flow of the case");
   strangers_ = 0;
   rows_.push_back(std::move(row));
 }
 
-std::string shown(const LadderItem& item) {
-  return cat(item.flow.empty() ? "" : cat("(", item.flow, ") "), item.text);
-}
-
-std::string arrow(const LadderItem& item, std::string_view left, std::string_view right) {
-  return cat(left, " ", padded(shown(item), kMiddleWidth - left.size() - right.size() - 2), " ",
-             right);
+void Ladder::line(Kind kind, const LadderItem& item) {
+  row(row_of(kind, item));
 }
 
 void Ladder::segment(const LadderItem& item) {
-  if (item.text.empty()) {
+  if (item.of_no_flow) {
     ++strangers_;
     return;
   }
   const v1::End from = item.end;
   const v1::End to = other(from);
-  const bool rightwards = from == v1::END_A;
   const bool stays = item.fate == v1::FATE_HELD || item.fate == v1::FATE_DELAYED;
   const bool lost = item.fate == v1::FATE_DROPPED;
-  const std::string_view far = stays ? "..." : lost ? "--x" : rightwards ? "-->" : "<--";
-  const std::string_view near = item.forged ? "..." : rightwards ? "-->" : "<--";
-  const std::string_view lost_left = lost ? "x--" : far;
-  Row made;
-  made.numbered = true;
-  made.middle = rightwards ? arrow(item, near, far) : arrow(item, lost_left, near);
+  LadderRow made = row_of(Kind::kSegment, item);
+  made.segment = item.segment;
+  made.number = item.number;
+  made.forged = item.forged;
+  made.way = stays ? Way::kStays : lost ? Way::kLost : Way::kArrives;
   // What was seen of an end when the segment reached the wire belongs to the rows before this one
   // as well as to the sender's cell of this one.
   const std::array<std::pair<v1::End, v1::TcpState>, 2> seen = {std::pair{v1::END_A, item.state_a},
@@ -158,18 +165,19 @@ void Ladder::segment(const LadderItem& item) {
   if (peer.starts_with("[")) rows_[index].states[column(to)] = peer;
 }
 
-void Ladder::arrival(const LadderItem& item, std::string_view mark) {
+void Ladder::arrival(const LadderItem& item, Way way) {
   const auto found = held_.find(item.number);
   if (found == held_.end()) return;
   const LadderItem sent = found->second;
   held_.erase(found);
-  const bool rightwards = sent.end == v1::END_A;
-  Row made;
-  made.numbered = true;
-  made.middle = rightwards ? arrow(sent, "...", mark.empty() ? "-->" : mark)
-                           : arrow(sent, mark.empty() ? "<--" : mark, "...");
+  LadderRow made = row_of(Kind::kArrival, sent);
+  made.segment = sent.segment;
+  made.number = sent.number;
+  made.way = way;
+  made.time = item.time;
+  made.line = item.line;
   const size_t index = row(std::move(made));
-  if (mark.empty()) columns_.stimulus(sent.flow, other(sent.end), index);
+  if (way == Way::kArrives) columns_.stimulus(sent.flow, other(sent.end), index);
 }
 
 void Ladder::state(const LadderItem& item, const std::string& text) {
@@ -177,49 +185,39 @@ void Ladder::state(const LadderItem& item, const std::string& text) {
   if (columns_.observe(item.flow, item.end, text, rows_)) return;
   // A claim is shown with the segment it goes with; further flows appear with their first segment.
   if (item.kind == LadderItem::Kind::kClaim || (!item.flow.empty() && !known)) return;
-  if (!rows_.empty() && rows_.back().rest == item.flow && strangers_ == 0) {
+  if (!rows_.empty() && rows_.back().kind == Kind::kStates && rows_.back().flow == item.flow &&
+      strangers_ == 0) {
     rows_.back().states[column(item.end)] = text;
     return;
   }
-  Row made;
-  made.numbered = true;
-  made.rest = item.flow;
+  LadderRow made = row_of(Kind::kStates, item);
   made.states[column(item.end)] = text;
   // What the other end was last seen in, or claimed to be in, still holds.
   made.states[column(other(item.end))] = columns_.last(item.flow, other(item.end));
-  if (!item.flow.empty()) made.middle = cat("(", item.flow, ")");
   row(std::move(made));
 }
 
 void Ladder::call(const LadderItem& item) {
-  Row made;
-  made.middle = padded(item.end == v1::END_A ? cat("(", shown(item), ")")
-                                             : std::string(kMiddleWidth > item.text.size() + 2
-                                                               ? kMiddleWidth - item.text.size() - 2
-                                                               : 0,
-                                                           ' ') +
-                                                   cat("(", item.text, ")"),
-                       kMiddleWidth);
-  row(std::move(made));
+  line(Kind::kCall, item);
   columns_.stimulus(item.flow, item.end, std::nullopt);
 }
 
 void Ladder::add(const LadderItem& item) {
   switch (item.kind) {
     case LadderItem::Kind::kClause:
-      return line(cat("  == ", item.text));
+      return line(Kind::kClause, item);
     case LadderItem::Kind::kNote:
-      return line(cat("     -- ", item.text));
+      return line(Kind::kNote, item);
     case LadderItem::Kind::kTime:
-      return line(cat("     -- ", item.text, " pass"));
+      return line(Kind::kTime, item);
     case LadderItem::Kind::kCall:
       return call(item);
     case LadderItem::Kind::kSegment:
       return segment(item);
     case LadderItem::Kind::kReleased:
-      return arrival(item, "");
+      return arrival(item, Way::kArrives);
     case LadderItem::Kind::kDropped:
-      return arrival(item, "--x");
+      return arrival(item, Way::kLost);
     case LadderItem::Kind::kState:
       return state(item, state_name(item.state));
     case LadderItem::Kind::kClaim:
@@ -227,33 +225,104 @@ void Ladder::add(const LadderItem& item) {
   }
 }
 
-std::string Ladder::render(const std::vector<LadderItem>& items, const std::string& a,
-                           const std::string& b) {
+std::vector<LadderRow> Ladder::rows(const std::vector<LadderItem>& items) {
   for (const LadderItem& item : items) add(item);
   flush_strangers();
-  std::string out = cat("     ", padded(cat("TCP A (", a, ")"), kStateWidth + 1 + kMiddleWidth),
-                        " ", "TCP B (", b, ")\n");
-  int number = 0;
-  for (const Row& row : rows_) {
-    if (!row.text.empty()) {
-      append(out, row.text, "\n");
-      continue;
-    }
-    std::string label = row.numbered ? cat(++number, ". ") : "";
-    label.insert(0, label.size() < 5 ? 5 - label.size() : 0, ' ');
-    std::string text = cat(label, padded(row.states[0], kStateWidth), " ",
-                           padded(row.middle, kMiddleWidth), " ", row.states[1]);
-    text.erase(text.find_last_not_of(' ') + 1);
-    append(out, text, "\n");
+  return std::move(rows_);
+}
+
+std::string with_flow(const LadderRow& row, const std::string& text) {
+  return row.flow.empty() ? text : cat("(", row.flow, ") ", text);
+}
+
+std::string arrow(const LadderRow& row, std::string_view left, std::string_view right) {
+  return cat(left, " ",
+             padded(with_flow(row, ladder_form(row.segment)),
+                    kMiddleWidth - left.size() - right.size() - 2),
+             " ", right);
+}
+
+// A segment between the columns: "--> <SEQ=0><CTL=SYN>     ...".
+std::string segment_middle(const LadderRow& row) {
+  const bool rightwards = row.end == v1::END_A;
+  const std::string_view ahead = rightwards ? "-->" : "<--";
+  const bool absent = row.forged || row.kind == Kind::kArrival;  // nothing leaves its sender here
+  const std::string_view near = absent ? "..." : ahead;
+  const std::string_view lost = rightwards || row.kind == Kind::kArrival ? "--x" : "x--";
+  const std::string_view far = row.way == Way::kStays  ? "..."
+                               : row.way == Way::kLost ? lost
+                                                       : ahead;
+  return rightwards ? arrow(row, near, far) : arrow(row, far, near);
+}
+
+std::string call_middle(const LadderRow& row) {
+  if (row.end == v1::END_A) return padded(cat("(", with_flow(row, row.text), ")"), kMiddleWidth);
+  const size_t used = row.text.size() + 2;
+  return padded(
+      std::string(kMiddleWidth > used ? kMiddleWidth - used : 0, ' ') + cat("(", row.text, ")"),
+      kMiddleWidth);
+}
+
+// A line of its own; empty for a row with columns.
+std::string whole_line(const LadderRow& row) {
+  switch (row.kind) {
+    case Kind::kClause:
+      return cat("  == ", row.text);
+    case Kind::kNote:
+      return cat("     -- ", row.text);
+    case Kind::kTime:
+      return cat("     -- ", row.text, " pass");
+    case Kind::kStrangers:
+      return cat("     … ", row.text);
+    default:
+      return "";
   }
-  return out;
 }
 
 }  // namespace
 
-std::string render_ladder(const std::vector<LadderItem>& items, const std::string& a,
+std::string_view row_kind_name(LadderRow::Kind kind) {
+  return kKindNames.at(static_cast<size_t>(kind));
+}
+
+std::string_view way_name(LadderRow::Way way) {
+  return kWayNames.at(static_cast<size_t>(way));
+}
+
+std::optional<LadderRow::Kind> parse_row_kind(std::string_view name) {
+  return parse_name<LadderRow::Kind>(kKindNames, name);
+}
+
+std::optional<LadderRow::Way> parse_way(std::string_view name) {
+  return parse_name<LadderRow::Way>(kWayNames, name);
+}
+
+std::vector<LadderRow> ladder_rows(const std::vector<LadderItem>& items) {
+  return Ladder().rows(items);
+}
+
+std::string render_ladder(const std::vector<LadderRow>& rows, const std::string& a,
                           const std::string& b) {
-  return Ladder().render(items, a, b);
+  std::string out = cat("     ", padded(cat("TCP A (", a, ")"), kStateWidth + 1 + kMiddleWidth),
+                        " ", "TCP B (", b, ")\n");
+  int number = 0;
+  for (const LadderRow& row : rows) {
+    const std::string line = whole_line(row);
+    if (!line.empty()) {
+      append(out, line, "\n");
+      continue;
+    }
+    const std::string middle = row.kind == Kind::kCall     ? call_middle(row)
+                               : row.kind == Kind::kStates ? with_flow(row, "")
+                                                           : segment_middle(row);
+    std::string label = row.kind == Kind::kCall ? "" : cat(++number, ". ");
+    label.insert(0, label.size() < 5 ? 5 - label.size() : 0, ' ');
+    std::string text = cat(label, padded(row.states[0], kStateWidth), " ",
+                           padded(middle, kMiddleWidth), " ", row.states[1]);
+    text.erase(text.find_last_not_of(' ') + 1);
+    append(out, text, "\n");
+  }
+  return out;
 }
 
 }  // namespace tcproctor::conformance

@@ -9,13 +9,18 @@ namespace {
 constexpr v1::End kA = v1::END_A;
 constexpr v1::End kB = v1::END_B;
 
-LadderItem segment(uint64_t number, v1::End from, const std::string& text,
+// `flags`: "SYN,ACK". Without `ack` no acknowledgment number.
+LadderItem segment(uint64_t number, v1::End from, const std::string& flags,
+                   const std::string& sequence, const std::string& ack = "",
                    v1::Fate fate = v1::FATE_DELIVERED) {
   LadderItem item;
   item.kind = LadderItem::Kind::kSegment;
   item.end = from;
   item.number = number;
-  item.text = text;
+  item.segment.tcp = true;
+  item.segment.flags = flags;
+  item.segment.sequence = sequence;
+  item.segment.acknowledgment = ack;
   item.fate = fate;
   item.origin = v1::ORIGIN_END;
   return item;
@@ -50,20 +55,25 @@ LadderItem arrived(uint64_t number, LadderItem::Kind kind = LadderItem::Kind::kR
   return item;
 }
 
+std::string drawn(const std::vector<LadderItem>& items, const std::string& a,
+                  const std::string& b) {
+  return render_ladder(ladder_rows(items), a, b);
+}
+
 TEST(LadderTest, DrawsTheHandshakeAsTheSeedsDo) {
   const std::vector<LadderItem> items = {told(LadderItem::Kind::kClause, "handshake"),
                                          claimed(kA, v1::TCP_STATE_CLOSED),
                                          told(LadderItem::Kind::kCall, "OPEN(passive)", kB),
                                          observed(kB, v1::TCP_STATE_LISTEN),
                                          claimed(kA, v1::TCP_STATE_SYN_SENT),
-                                         segment(1, kA, "<SEQ=0><CTL=SYN>"),
-                                         segment(2, kB, "<SEQ=0><ACK=1><CTL=SYN,ACK>"),
+                                         segment(1, kA, "SYN", "0"),
+                                         segment(2, kB, "SYN,ACK", "0", "1"),
                                          observed(kB, v1::TCP_STATE_SYN_RECEIVED),
                                          claimed(kA, v1::TCP_STATE_ESTABLISHED),
-                                         segment(3, kA, "<SEQ=1><ACK=1><CTL=ACK>"),
+                                         segment(3, kA, "ACK", "1", "1"),
                                          observed(kB, v1::TCP_STATE_SYN_RECEIVED),
                                          observed(kB, v1::TCP_STATE_ESTABLISHED)};
-  EXPECT_EQ(render_ladder(items, "scripted", "kernel"),
+  EXPECT_EQ(drawn(items, "scripted", "kernel"),
             "     TCP A (scripted)                                            TCP B (kernel)\n"
             "  == handshake\n"
             "                                                 (OPEN(passive))\n"
@@ -75,14 +85,14 @@ TEST(LadderTest, DrawsTheHandshakeAsTheSeedsDo) {
 
 // Nothing was seen of B between its SYN and the arrival of A's, so row 3 says nothing of it.
 TEST(LadderTest, HeldSegmentsArriveLater) {
-  const std::vector<LadderItem> items = {segment(1, kA, "<SEQ=0><CTL=SYN>", v1::FATE_HELD),
+  const std::vector<LadderItem> items = {segment(1, kA, "SYN", "0", "", v1::FATE_HELD),
                                          observed(kA, v1::TCP_STATE_SYN_SENT),
                                          observed(kB, v1::TCP_STATE_LISTEN),
-                                         segment(2, kB, "<SEQ=0><CTL=SYN>", v1::FATE_HELD),
+                                         segment(2, kB, "SYN", "0", "", v1::FATE_HELD),
                                          arrived(1),
                                          observed(kB, v1::TCP_STATE_SYN_RECEIVED),
                                          arrived(2, LadderItem::Kind::kDropped)};
-  EXPECT_EQ(render_ladder(items, "stack", "stack"),
+  EXPECT_EQ(drawn(items, "stack", "stack"),
             "     TCP A (stack)                                               TCP B (stack)\n"
             "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     ...\n"
             "  2. SYN-SENT                                                    LISTEN\n"
@@ -92,17 +102,17 @@ TEST(LadderTest, HeldSegmentsArriveLater) {
 }
 
 TEST(LadderTest, WhatWasSeenWhenASegmentWasLoggedGoesWithItsSender) {
-  LadderItem syn = segment(1, kA, "<SEQ=0><CTL=SYN>");
+  LadderItem syn = segment(1, kA, "SYN", "0");
   syn.state_a = v1::TCP_STATE_SYN_SENT;
-  LadderItem answer = segment(2, kB, "<SEQ=0><ACK=1><CTL=SYN,ACK>");
+  LadderItem answer = segment(2, kB, "SYN,ACK", "0", "1");
   answer.state_a = v1::TCP_STATE_SYN_SENT;
   answer.state_b = v1::TCP_STATE_SYN_RECEIVED;
-  LadderItem ack = segment(3, kA, "<SEQ=1><ACK=1><CTL=ACK>");
+  LadderItem ack = segment(3, kA, "ACK", "1", "1");
   ack.state_a = v1::TCP_STATE_ESTABLISHED;
   ack.state_b = v1::TCP_STATE_SYN_RECEIVED;
-  EXPECT_EQ(render_ladder({syn, answer, ack, observed(kA, v1::TCP_STATE_ESTABLISHED),
-                           observed(kB, v1::TCP_STATE_ESTABLISHED)},
-                          "kernel", "stack"),
+  EXPECT_EQ(drawn({syn, answer, ack, observed(kA, v1::TCP_STATE_ESTABLISHED),
+                   observed(kB, v1::TCP_STATE_ESTABLISHED)},
+                  "kernel", "stack"),
             "     TCP A (kernel)                                              TCP B (stack)\n"
             "  1. SYN-SENT       --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n"
             "  2. ESTABLISHED    <-- <SEQ=0><ACK=1><CTL=SYN,ACK>          <-- SYN-RECEIVED\n"
@@ -110,18 +120,19 @@ TEST(LadderTest, WhatWasSeenWhenASegmentWasLoggedGoesWithItsSender) {
 }
 
 TEST(LadderTest, NothingIsClaimedThatNobodySaw) {
-  EXPECT_EQ(render_ladder({segment(1, kA, "<SEQ=0><CTL=SYN>")}, "scripted", "kernel"),
+  EXPECT_EQ(drawn({segment(1, kA, "SYN", "0")}, "scripted", "kernel"),
             "     TCP A (scripted)                                            TCP B (kernel)\n"
             "  1.                --> <SEQ=0><CTL=SYN>                     -->\n");
 }
 
 TEST(LadderTest, ForgedSegmentsSaySoAndFloodsAreOneLine) {
-  LadderItem forged = segment(1, kA, "<SEQ=-10><CTL=SYN>");
+  LadderItem forged = segment(1, kA, "SYN", "-10");
   forged.forged = true;
-  LadderItem stranger = segment(2, kB, "");
-  EXPECT_EQ(render_ladder({forged, observed(kB, v1::TCP_STATE_SYN_RECEIVED), stranger, stranger,
-                           told(LadderItem::Kind::kTime, "2min")},
-                          "stack", "kernel"),
+  LadderItem stranger = segment(2, kB, "ACK", "1");
+  stranger.of_no_flow = true;
+  EXPECT_EQ(drawn({forged, observed(kB, v1::TCP_STATE_SYN_RECEIVED), stranger, stranger,
+                   told(LadderItem::Kind::kTime, "2min")},
+                  "stack", "kernel"),
             "     TCP A (stack)                                               TCP B (kernel)\n"
             "  1. (injected)     ... <SEQ=-10><CTL=SYN>                   --> SYN-RECEIVED\n"
             "     … 2 segments of no flow of the case\n"

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "conformance/runner/result.h"
 
 namespace tcproctor::conformance {
@@ -23,8 +25,18 @@ std::string console_failure(const CaseOutcome& outcome, const ConsoleStyle& styl
 // The matrix: a row per case, a column per target, totals per verdict, complaints, exit status.
 std::string console_matrix(const RunReport& report, const ConsoleStyle& style);
 
-// Documented in SCHEMA.md.
+// Documented in SCHEMA.md, and back. INVALID_ARGUMENT: "NAME: .results[3].verdict: …".
+inline constexpr std::string_view kRunSchema = "tcproctor.run/2";
 std::string json_report(const RunReport& report);
+absl::StatusOr<RunReport> read_json_report(const std::string& json, const std::string& name);
+absl::StatusOr<RunReport> read_report_file(const std::string& file);
+
+// One self-contained file: matrix, state diagram, and each case as a ladder.
+std::string html_report(const RunReport& report);
+
+// The Test Anything Protocol, version 14: a known deviation is a TODO; an XPASS, which turns the
+// run red, and what could not be judged are `not ok`.
+std::string tap_report(const RunReport& report);
 
 // JUnit XML, valid against junit.xsd: FAIL and XPASS are <failure>, ERROR and INCONCLUSIVE are
 // <error>, SKIP and XFAIL are <skipped> with the reason.

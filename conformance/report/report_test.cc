@@ -5,10 +5,13 @@
 #include <fstream>
 
 #include <gmock/gmock.h>
+#include <google/protobuf/io/gzip_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
 #include "conformance/report/fsm.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/names.h"
@@ -17,6 +20,8 @@ namespace tcproctor::conformance {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 CaseOutcome outcome(const std::string& id, const std::string& target, v1::Verdict verdict) {
   CaseOutcome result;
@@ -28,7 +33,6 @@ CaseOutcome outcome(const std::string& id, const std::string& target, v1::Verdic
   result.seconds = 0.25;
   result.seed = 42;
   result.reproduce = "tcproctor run --target " + target + " --filter " + id + " --seed 42";
-  result.ladder = "1. SYN-SENT --> <SEQ=0><CTL=SYN> -->\n";
   ClauseOutcome clause;
   clause.name = "handshake";
   clause.verdict = verdict;
@@ -55,7 +59,23 @@ CaseOutcome outcome(const std::string& id, const std::string& target, v1::Verdic
   part.segments.push_back(entry);
   part.edges = {{"stack", v1::TCP_STATE_CLOSED, v1::TCP_STATE_SYN_SENT},
                 {"stack", v1::TCP_STATE_CLOSED, v1::TCP_STATE_SYN_SENT}};
-  part.ladder = result.ladder;
+  part.a = "scripted";
+  part.b = target;
+  LadderRow row;
+  row.kind = LadderRow::Kind::kSegment;
+  row.end = v1::END_A;
+  row.number = 1;
+  row.line = 7;
+  row.time = absl::Milliseconds(500);
+  row.states = {"[SYN-SENT]", "SYN-RECEIVED"};
+  row.segment = {.tcp = true,
+                 .letters = "S",
+                 .flags = "SYN",
+                 .sequence = "0",
+                 .sequence_end = "0",
+                 .window = 65535,
+                 .options = "<mss 1460>"};
+  part.rows = {row};
   part.pcap_file = "pcap/" + id + ".pcap";
   result.parts.push_back(part);
   judge_case(result);
@@ -74,6 +94,8 @@ RunReport full_report() {
   report.seed = 42;
   report.version = "0.1.0";
   report.kernel_release = "6.18.44";
+  report.environment["kernel"] = {{"clock", "tsc"}};
+  report.cases["C1"] = {"conformance/cases/x.pkt", "in our words", "//: id: C1\n< S 0:0(0)\n"};
   return report;
 }
 
@@ -111,7 +133,8 @@ TEST(Console, FailureTellsAllThatIsNeeded) {
             "  seed:        42\n"
             "  reproduce:   tcproctor run --target kernel --filter C2 --seed 42\n"
             "\n"
-            "1. SYN-SENT --> <SEQ=0><CTL=SYN> -->\n");
+            "     TCP A (scripted)                                            TCP B (kernel)\n"
+            "  1. [SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED\n");
 }
 
 TEST(Console, CleanResultsHaveNoFailure) {
@@ -187,11 +210,13 @@ TEST(Json, HasTheDocumentedShape) {
                      {"environment", Value::kStructValue},
                      {"summary", Value::kStructValue},
                      {"fsm", Value::kListValue},
+                     {"cases", Value::kListValue},
                      {"results", Value::kListValue}});
   expect_keys(root.fields().at("environment").struct_value(),
               {{"version", Value::kStringValue},
                {"kernel_release", Value::kStringValue},
-               {"seed", Value::kNumberValue}});
+               {"seed", Value::kNumberValue},
+               {"targets", Value::kStructValue}});
   expect_keys(root.fields().at("summary").struct_value(), {{"PASS", Value::kNumberValue},
                                                            {"FAIL", Value::kNumberValue},
                                                            {"INCONCLUSIVE", Value::kNumberValue},
@@ -202,6 +227,7 @@ TEST(Json, HasTheDocumentedShape) {
                                                            {"exit_status", Value::kNumberValue},
                                                            {"seconds", Value::kNumberValue},
                                                            {"interrupted", Value::kBoolValue},
+                                                           {"known", Value::kNumberValue},
                                                            {"complaints", Value::kListValue}});
   const google::protobuf::Struct& edge =
       root.fields().at("fsm").list_value().values(1).struct_value();
@@ -222,12 +248,13 @@ TEST(Json, HasTheDocumentedShape) {
                        {"level", Value::kStringValue},
                        {"covers", Value::kListValue},
                        {"target", Value::kStringValue},
+                       {"repetition", Value::kNumberValue},
                        {"verdict", Value::kStringValue},
                        {"reason", Value::kStringValue},
                        {"clauses", Value::kListValue},
                        {"attempts", Value::kListValue},
                        {"segments", Value::kListValue},
-                       {"captures", Value::kListValue},
+                       {"sessions", Value::kListValue},
                        {"seconds", Value::kNumberValue},
                        {"seed", Value::kNumberValue},
                        {"reproduce", Value::kStringValue},
@@ -248,6 +275,7 @@ TEST(Json, HasTheDocumentedShape) {
                        {"verdict", Value::kStringValue},
                        {"reason", Value::kStringValue},
                        {"reference", Value::kStringValue},
+                       {"skip_is_named", Value::kBoolValue},
                        {"failure", Value::kStructValue}});
   expect_keys(clause.fields().at("failure").struct_value(), {{"requirement", Value::kStringValue},
                                                              {"statement", Value::kStringValue},
@@ -270,11 +298,97 @@ TEST(Json, HasTheDocumentedShape) {
   EXPECT_EQ(segment.fields().at("time").number_value(), 0.5);
 }
 
+TEST(Json, IsReadBackWhole) {
+  RunReport report = full_report();
+  report.results[1].attempts = {{"handshake", v1::VERDICT_FAIL, "why", "x.pkt:7:1", 0.083}};
+  report.results[1].parts[0].rows.push_back(report.results[1].parts[0].rows[0]);
+  report.results[1].parts[0].rows[1].kind = LadderRow::Kind::kArrival;
+  report.results[1].parts[0].rows[1].way = LadderRow::Way::kLost;
+  report.results[1].parts[0].rows[1].forged = true;
+  report.complaints = {"a complaint"};
+  const std::string json = json_report(report);
+  const absl::StatusOr<RunReport> read = read_json_report(json, "x.json");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(json_report(*read), json);
+}
+
+TEST(Json, WrongReportsAreRefusedWithThePlace) {
+  const auto message = [](const std::string& json) {
+    return std::string(read_json_report(json, "x.json").status().message());
+  };
+  EXPECT_THAT(message("[]"), HasSubstr("x.json: is no JSON object"));
+  EXPECT_THAT(message("{\"schema\": \"tcproctor.run/1\"}"),
+              HasSubstr("x.json: is no report of a run: its schema is \"tcproctor.run/1\""));
+  std::string json = json_report(full_report());
+  json.replace(json.find("\"XFAIL\",\n"), 7, "\"FINE!\"");
+  EXPECT_THAT(message(json), HasSubstr("\"FINE!\" is no name known here"));
+  json = json_report(full_report());
+  json.replace(json.find("\"raw\": \"4501\""), 13, "\"raw\": \"45x1\"");
+  EXPECT_THAT(message(json), HasSubstr("no pairs of hexadecimal digits"));
+}
+
+// The data of the page, unpacked as a browser does it.
+google::protobuf::Struct data_of(const std::string& html) {
+  const std::string opening = "<script id=\"data\" type=\"application/octet-stream\">";
+  const size_t begin = html.find(opening) + opening.size();
+  std::string zipped, json;
+  EXPECT_TRUE(
+      absl::Base64Unescape(html.substr(begin, html.find("</script>", begin) - begin), &zipped));
+  google::protobuf::io::ArrayInputStream in(zipped.data(), static_cast<int>(zipped.size()));
+  google::protobuf::io::GzipInputStream gzip(&in);
+  const void* chunk = nullptr;
+  for (int size = 0; gzip.Next(&chunk, &size);)
+    json.append(static_cast<const char*>(chunk), static_cast<size_t>(size));
+  google::protobuf::Struct data;
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &data).ok());
+  return data;
+}
+
+TEST(Html, IsOneFileWithTheDataInside) {
+  RunReport report = full_report();
+  report.results[0].title = "</script><script>alert(1)</script>";
+  const std::string html = html_report(report);
+  EXPECT_THAT(html, Not(HasSubstr("{{")));
+  EXPECT_THAT(html, Not(HasSubstr("alert(1)")));
+  EXPECT_THAT(html, HasSubstr("class Model"));
+  EXPECT_THAT(html, HasSubstr("prefers-color-scheme: dark"));
+  // Nothing is fetched: the only address is the name of SVG's namespace.
+  for (size_t at = html.find("://"); at != std::string::npos; at = html.find("://", at + 1)) {
+    EXPECT_EQ(html.substr(at - 4, 26), "http://www.w3.org/2000/svg");
+  }
+  const google::protobuf::Struct data = data_of(html);
+  EXPECT_EQ(data.fields().at("results").list_value().values_size(), 7);
+  EXPECT_GT(data.fields().at("catalogue").struct_value().fields_size(), 1000);
+  // C1 has results on two targets: their only rows stand side by side and are alike.
+  const auto& pairs = data.fields().at("pairs").struct_value().fields();
+  EXPECT_EQ(pairs.at("C1").struct_value().fields().at("kernel stack").ShortDebugString(),
+            "list_value { values { list_value { values { list_value { values { number_value: 0 } "
+            "values { number_value: 0 } values { string_value: \"\" } } } } } }");
+}
+
+TEST(Tap, VerdictsBecomePoints) {
+  RunReport report = full_report();
+  report.interrupted = true;
+  report.complaints = {"two\nlines"};
+  const std::string tap = tap_report(report);
+  EXPECT_THAT(tap, StartsWith("TAP version 14\n1..7\n"));
+  EXPECT_THAT(tap, HasSubstr("not ok 1 - C1 on kernel # TODO XFAIL \"handshake\": end B"));
+  EXPECT_THAT(tap, HasSubstr("\nnot ok 2 - C2 on kernel\n  ---\n  verdict: \"FAIL\"\n"));
+  EXPECT_THAT(tap, HasSubstr("\nok 3 - C1 on stack\n"));
+  EXPECT_THAT(tap, HasSubstr("\nok 4 - C3 on stack # SKIP SKIP \"handshake\""));
+  EXPECT_THAT(tap, HasSubstr("\nnot ok 5 - C4 on stack\n"));
+  EXPECT_THAT(tap, HasSubstr("\nnot ok 6 - C5 on stack\n"));
+  EXPECT_THAT(tap, HasSubstr("\nnot ok 7 - C6 on stack\n"));
+  EXPECT_THAT(tap, HasSubstr("# two lines\nBail out! not all cases have run\n"));
+}
+
 TEST(Json, EveryKeyIsDocumented) {
   std::ifstream in(TCPROCTOR_SCHEMA_MD);
   const std::string schema((std::istreambuf_iterator<char>(in)), {});
   ASSERT_FALSE(schema.empty());
-  const std::string json = json_report(full_report());
+  RunReport report = full_report();
+  report.environment.clear();  // its keys are names of settings
+  const std::string json = json_report(report);
   for (size_t at = json.find("\": "); at != std::string::npos; at = json.find("\": ", at + 1)) {
     if (json[at - 1] == '\\') continue;  // inside a text
     const size_t begin = json.rfind('"', at - 1) + 1;
@@ -286,7 +400,9 @@ TEST(Json, EveryKeyIsDocumented) {
 TEST(JUnit, IsValidAgainstTheSchema) {
   const std::string file = ::testing::TempDir() + "/tcproctor_junit_test.xml";
   RunReport report = full_report();
-  report.results[0].ladder += "\x01 control characters are no XML\n";
+  LadderRow note;
+  note.text = "\x01 control characters are no XML";
+  report.results[0].parts[0].rows.push_back(note);
   ASSERT_TRUE(write_report(file, junit_report(report)).ok());
   const std::string command =
       "xmllint --noout --nonet --schema " TCPROCTOR_JUNIT_XSD " '" + file + "' 2>&1";

@@ -7,23 +7,20 @@
 
 #include <grpcpp/client_context.h>
 
-#include "conformance/report/ladder.h"
+#include "conformance/runner/library.h"
 #include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/seed.h"
 #include "conformance/runner/stage.h"
 #include "conformance/runner/target.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/diagnostic.h"
+#include "conformance/script/printer.h"
 #include "conformance/script/text.h"
 #include "tcproctor/v1/sessions.grpc.pb.h"
 #include "tcproctor/v1/wire.grpc.pb.h"
 
 namespace tcproctor::conformance {
 namespace {
-
-// Real time that a session of a case may take at most, beyond what its script waits for.
-constexpr absl::Duration kWatchdog = absl::Minutes(2);
-constexpr absl::Duration kSlowWatchdog = absl::Minutes(20);
 
 bool applies(const Clause& clause, const std::string& target) {
   return clause.targets.empty() ||
@@ -96,9 +93,6 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   stage.seed = derive_seed(options_.seed, cat(case_.head.id, "/", options_.target));
   stage.mutant = options_.mutant;
   stage.watchdog = options_.watchdog;
-  if (stage.watchdog == absl::ZeroDuration()) {
-    stage.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
-  }
   absl::StatusOr<std::unique_ptr<Performer>> begun = begin_performer(stage);
   if (!begun.ok()) {
     outcome.verdict = v1::VERDICT_ERROR;
@@ -112,6 +106,7 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
 void CaseRun::save_pcap(CasePart& part) {
   const size_t number = outcome_.parts.size() + 1;
   const std::string file = cat(options_.pcap_dir, "/", case_.head.id, ".", options_.target,
+                               options_.repetition == 1 ? "" : cat(".again", options_.repetition),
                                number == 1 ? "" : cat(".", number), ".pcap");
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
@@ -148,9 +143,9 @@ void CaseRun::end_stage() {
   CasePart part;
   part.segments = stage_->segments();
   part.edges = stage_->edges();
-  part.ladder = render_ladder(stage_->ladder(), stage_->end_description(v1::END_A),
-                              stage_->end_description(v1::END_B));
-  append(outcome_.ladder, outcome_.ladder.empty() ? "" : "\n", part.ladder);
+  part.a = stage_->end_description(v1::END_A);
+  part.b = stage_->end_description(v1::END_B);
+  part.rows = ladder_rows(stage_->ladder());
   if (!options_.pcap_dir.empty()) save_pcap(part);
   if (options_.note_mutants) note_mutants();
   outcome_.parts.push_back(std::move(part));
@@ -177,6 +172,9 @@ void CaseRun::record(const Problem& problem, const Statement* statement, Judged&
   if (statement != nullptr) {
     const Position& at = statement->position;
     outcome.failure.statement = std::string(trim(source_line(case_.source, at.line)));
+    if (!statement->procedure.empty()) {
+      append(outcome.failure.statement, ": ", print_statement(*statement));
+    }
     outcome.failure.location = cat(case_.file, ":", at.line, ":", at.column);
   }
   judged.problem = problem;
@@ -331,8 +329,9 @@ CaseOutcome CaseRun::run() {
   outcome_.id = case_.head.id;
   outcome_.title = case_.head.title;
   outcome_.level = case_.head.level;
-  outcome_.covers = case_.head.covers;
+  outcome_.covers = covered_ids(case_);
   outcome_.target = options_.target;
+  outcome_.repetition = options_.repetition;
   outcome_.seed = options_.seed;
   outcome_.reproduce = cat("tcproctor run --target ", options_.target, " --filter ", case_.head.id,
                            " --seed ", options_.seed, options_.slow ? " --slow" : "");

@@ -19,8 +19,10 @@ namespace tcproctor::conformance {
 struct CaseRunOptions {
   std::shared_ptr<grpc::Channel> channel;
   std::string target;
+  uint32_t repetition = 1;
   uint64_t seed = 0;  // of the run
   bool slow = false;
+  absl::Duration watchdog = absl::Minutes(2);  // real time that a session may take at most
   std::string kernel_release;
   std::string pcap_dir;  // empty: none
   std::function<bool()> cancelled;
@@ -29,8 +31,6 @@ struct CaseRunOptions {
   std::string mutant;
   // Fill in CaseOutcome::mutants_passed.
   bool note_mutants = false;
-  // Real time that a session may take at most, beside what its script waits for; zero: chosen.
-  absl::Duration watchdog = absl::ZeroDuration();
 };
 
 // Never fails: what goes wrong is in the outcome.

@@ -365,9 +365,9 @@ TEST(CaseRun, StatesAreObservedForTheLadder) {
                       candidate);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_PASS) << ran.outcome.reason;
   EXPECT_THAT(
-      ran.outcome.ladder,
+      ladder_text(ran.outcome),
       HasSubstr("[SYN-SENT]     --> <SEQ=0><CTL=SYN>                     --> SYN-RECEIVED"));
-  EXPECT_THAT(ran.outcome.ladder, HasSubstr("--> ESTABLISHED"));
+  EXPECT_THAT(ladder_text(ran.outcome), HasSubstr("--> ESTABLISHED"));
   const Ran wrong =
       run(cat(kHandshake, "C = ACCEPT(L)\nSTATE(C) = CLOSING | TIME-WAIT\n"), candidate);
   EXPECT_EQ(wrong.clause(0).verdict, v1::VERDICT_FAIL);

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "conformance/script/printer.h"
 #include "conformance/script/reflect.h"
 #include "conformance/script/text.h"
 
@@ -23,6 +24,7 @@ absl::StatusOr<std::unique_ptr<Drive>> Drive::create(const std::shared_ptr<grpc:
                                                      const v1::CreateSessionRequest& request,
                                                      absl::Duration watchdog) {
   std::unique_ptr<Drive> drive(new Drive());
+  drive->watchdog_ = watchdog;
   drive->stub_ = v1::Drive::NewStub(channel);
   drive->context_.set_deadline(absl::ToChronoTime(absl::Now() + watchdog));
   drive->stream_ = drive->stub_->Drive(&drive->context_);
@@ -51,9 +53,16 @@ const absl::Status& Drive::fail_stream() {
   if (!broken_.ok()) return broken_;
   const grpc::Status status = stream_->Finish();
   stream_.reset();
-  broken_ = status.ok() ? absl::UnavailableError("the daemon ended the Drive stream")
-                        : absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                                       cat("the Drive stream failed: ", status.error_message()));
+  if (status.ok()) {
+    broken_ = absl::UnavailableError("the daemon ended the Drive stream");
+  } else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    broken_ = absl::DeadlineExceededError(
+        cat("the daemon or what it examines hangs: the session was not over within ",
+            print_duration(watchdog_)));
+  } else {
+    broken_ = absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                           cat("the Drive stream failed: ", status.error_message()));
+  }
   return broken_;
 }
 

@@ -90,6 +90,7 @@ class Drive {
   std::unique_ptr<v1::Drive::Stub> stub_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::Command, v1::Report>> stream_;
+  absl::Duration watchdog_;
   v1::Session session_;
   absl::Duration now_ = absl::ZeroDuration();
   uint64_t next_operation_ = 1;

@@ -3,6 +3,7 @@
 // Wire.Pcap over a real gRPC server on a Unix socket; time is a number.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -85,8 +86,13 @@ struct FakeCandidate {
   v1::Clock clock = v1::CLOCK_VIRTUAL;  // of the sessions
   // Session time that passes before the command is carried out: a late runner. May be empty.
   std::function<absl::Duration(FakeSession&, const v1::Command&)> delay;
-  // The stream breaks at the command of that number.
+  // The stream breaks at the command of that number, or where this says so. May be empty.
   uint64_t breaks_at = 0;
+  std::function<bool(const FakeSession&, const v1::Command&)> breaks;
+  // Commands that are never answered. May be empty.
+  std::function<bool(const FakeSession&, const v1::Command&)> hangs;
+  // What GetEnvironment answers; nothing: this daemon has no such call.
+  std::optional<v1::Environment> environment;
 };
 
 // As much of the matcher as the tests of the runner need.
@@ -142,6 +148,9 @@ class FakeDaemon final : public v1::Drive::Service {
   }
   ~FakeDaemon() override { server_->Shutdown(); }
 
+  // The daemon is killed: streams break, and nobody listens any more.
+  void die() { server_->Shutdown(std::chrono::system_clock::now()); }
+
   std::shared_ptr<grpc::Channel> channel() const { return channel_; }
   // Sessions made so far, the newest last; valid as long as the daemon.
   std::vector<std::unique_ptr<FakeSession>>& sessions() { return made_; }
@@ -164,6 +173,10 @@ class FakeDaemon final : public v1::Drive::Service {
         session = made_.back().get();
         session->created = command.create();
       }
+      if (candidate_.hangs && candidate_.hangs(*session, command)) continue;
+      if (candidate_.breaks && candidate_.breaks(*session, command)) {
+        return {grpc::StatusCode::UNAVAILABLE, "the fake daemon went away"};
+      }
       carry_out(*session, command, waiting, *stream);
     }
     return grpc::Status::OK;
@@ -171,12 +184,24 @@ class FakeDaemon final : public v1::Drive::Service {
 
  private:
   class Info final : public v1::Sessions::Service {
+   public:
+    explicit Info(const FakeCandidate& candidate) : candidate_(candidate) {}
+
+   private:
     grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                                v1::ServerInfo* info) override {
       info->set_version("0.0.fake");
       info->set_kernel_release("6.18.44");
+      if (candidate_.environment.has_value()) info->add_capabilities("environment");
       return grpc::Status::OK;
     }
+    grpc::Status GetEnvironment(grpc::ServerContext*, const v1::GetEnvironmentRequest*,
+                                v1::Environment* environment) override {
+      *environment = candidate_.environment.value_or(v1::Environment());
+      return grpc::Status::OK;
+    }
+
+    const FakeCandidate& candidate_;
   };
   class Capture final : public v1::Wire::Service {
     grpc::Status Pcap(grpc::ServerContext*, const v1::PcapRequest*,
@@ -391,7 +416,7 @@ class FakeDaemon final : public v1::Drive::Service {
 
   std::mutex mutex_;
   FakeCandidate candidate_;
-  Info sessions_;
+  Info sessions_{candidate_};
   Capture wire_;
   std::vector<std::unique_ptr<FakeSession>> made_;
   std::vector<v1::Command> commands_;

@@ -20,6 +20,9 @@
 namespace tcproctor::conformance {
 namespace {
 
+// The file of procedures that every case may call.
+constexpr std::string_view kPrelude = "cases/prelude.pkt";
+
 struct Source {
   std::string file;
   std::string text;
@@ -55,7 +58,7 @@ absl::StatusOr<std::vector<Source>> folder_sources(const std::string& folder) {
 std::vector<Source> built_in_sources() {
   std::vector<Source> sources;
   for (const EmbeddedFile& file : embedded_files()) {
-    if (file.path.ends_with(".pkt")) {
+    if (file.path.ends_with(".pkt") && file.path != kPrelude) {
       sources.push_back({cat("conformance/", file.path), std::string(file.text)});
     }
   }
@@ -67,7 +70,7 @@ void check_ids(const Case& test_case, const Catalog& catalog, std::string& error
   const auto add = [&](std::string_view what, const std::string& id) {
     append(errors, errors.empty() ? "" : "\n", test_case.file, ":1:1: ", what, " \"", id, "\"");
   };
-  for (const std::string& id : test_case.head.covers) {
+  for (const std::string& id : covered_ids(test_case)) {
     if (!catalog.knows(id)) add("covers an id that no catalogue has:", id);
   }
   std::vector<std::string> needs = test_case.head.needs;
@@ -81,31 +84,39 @@ void check_ids(const Case& test_case, const Catalog& catalog, std::string& error
   }
 }
 
-void add_error(std::string& errors, std::string_view message) {
-  append(errors, errors.empty() ? "" : "\n", message);
+void add_error(std::string& errors, absl::string_view message) {
+  append(errors, errors.empty() ? "" : "\n", std::string(message));
+}
+
+void add_case(Case added, std::map<std::string, std::string>& ids, std::string& errors,
+              Library& library) {
+  const absl::Status status = check(added);
+  if (!status.ok()) return add_error(errors, status.message());
+  check_ids(added, library.catalog, errors);
+  const auto [known, fresh] = ids.emplace(added.head.id, added.file);
+  if (!fresh) {
+    add_error(errors, cat(added.file, ":1:1: the id ", added.head.id, " is that of ", known->second,
+                          " already"));
+  } else if (added.head.id == kSanityId) {
+    library.sanity = std::move(added);
+  } else {
+    library.cases.push_back(std::move(added));
+  }
 }
 
 absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
   std::string errors;
   std::map<std::string, std::string> ids;  // id -> file
+  const absl::StatusOr<Procedures> procedures =
+      parse_procedures(embedded_file(kPrelude), cat("conformance/", kPrelude));
+  if (!procedures.ok()) return procedures.status();
   for (const Source& source : sources) {
-    absl::StatusOr<Case> parsed = parse(source.text, source.file);
-    absl::Status status = parsed.status();
-    if (status.ok()) status = check(*parsed);
-    if (!status.ok()) {
-      add_error(errors, std::string(status.message()));
+    absl::StatusOr<std::vector<Case>> parsed = parse_all(source.text, source.file, *procedures);
+    if (!parsed.ok()) {
+      add_error(errors, parsed.status().message());
       continue;
     }
-    check_ids(*parsed, library.catalog, errors);
-    const auto [known, fresh] = ids.emplace(parsed->head.id, source.file);
-    if (!fresh) {
-      add_error(errors, cat(source.file, ":1:1: the id ", parsed->head.id, " is that of ",
-                            known->second, " already"));
-    } else if (parsed->head.id == kSanityId) {
-      library.sanity = *std::move(parsed);
-    } else {
-      library.cases.push_back(*std::move(parsed));
-    }
+    for (Case& one : *parsed) add_case(std::move(one), ids, errors, library);
   }
   if (!errors.empty()) return absl::InvalidArgumentError(errors);
   std::sort(library.cases.begin(), library.cases.end(),
@@ -199,6 +210,14 @@ absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,
   return selected;
 }
 
+std::vector<std::string> covered_ids(const Case& test_case) {
+  std::set<std::string> ids(test_case.head.covers.begin(), test_case.head.covers.end());
+  for (const Clause& clause : test_case.clauses) {
+    ids.insert(clause.covers.begin(), clause.covers.end());
+  }
+  return {ids.begin(), ids.end()};
+}
+
 bool runs_on(const Case& test_case, std::string_view target) {
   const auto& targets = test_case.head.targets;
   if (std::find(targets.begin(), targets.end(), target) == targets.end()) return false;
@@ -213,7 +232,8 @@ v1::CaseInfo case_info(const Case& test_case) {
   info.set_id(test_case.head.id);
   info.set_title(test_case.head.title);
   info.set_level(test_case.head.level);
-  info.mutable_covers()->Assign(test_case.head.covers.begin(), test_case.head.covers.end());
+  const std::vector<std::string> covers = covered_ids(test_case);
+  info.mutable_covers()->Assign(covers.begin(), covers.end());
   info.mutable_targets()->Assign(test_case.head.targets.begin(), test_case.head.targets.end());
   std::set<std::string> needs(test_case.head.needs.begin(), test_case.head.needs.end());
   for (const Clause& clause : test_case.clauses) {

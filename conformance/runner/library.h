@@ -35,6 +35,9 @@ absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files);
 absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,
                                                       std::string_view filter);
 
+// What the case and its clauses cover, sorted.
+std::vector<std::string> covered_ids(const Case& test_case);
+
 // Whether the case, and any clause of it, is meant for the target.
 bool runs_on(const Case& test_case, std::string_view target);
 

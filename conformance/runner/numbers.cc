@@ -9,7 +9,25 @@
 namespace tcproctor::conformance {
 namespace {
 
-constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
+// What only grows, modulo 2^32.
+void advance(std::optional<uint32_t>& number, uint32_t to) {
+  if (!number.has_value() || static_cast<int32_t>(to - *number) > 0) number = to;
+}
+
+void learn_variables(FlowSide& side, const FlowSide& peer, const v1::Segment& segment) {
+  const v1::TcpHeader& tcp = segment.tcp();
+  if ((tcp.flags() & kRst) != 0) return;
+  const bool syn = (tcp.flags() & kSyn) != 0;
+  const auto length = static_cast<uint32_t>(segment.payload().size()) + (syn ? 1 : 0) +
+                      ((tcp.flags() & kFin) != 0 ? 1 : 0);
+  advance(side.snd_nxt, tcp.sequence_number() + length);
+  if ((tcp.flags() & kAck) == 0) return;
+  const bool scaled = !syn && side.window_shift.has_value() && peer.window_shift.has_value();
+  const uint32_t shift = scaled ? std::min(*side.window_shift, 14U) : 0;
+  advance(side.rcv_nxt, tcp.acknowledgment_number());
+  // The newest offer counts: a window may shrink.
+  side.rcv_edge = tcp.acknowledgment_number() + (tcp.window() << shift);
+}
 
 }  // namespace
 
@@ -27,8 +45,22 @@ std::string destination_address(const v1::Segment& segment) {
 }
 
 uint32_t Flow::absolute(v1::End end, const Number& number) const {
-  const auto value = static_cast<uint32_t>(number.value);
-  return number.absolute ? value : isn(end) + value;
+  auto value = static_cast<uint32_t>(number.value);
+  for (const Variable one : number.variables) value += variable(one);
+  return number.absolute || !number.variables.empty() ? value : isn(end) + value;
+}
+
+uint32_t Flow::variable(Variable variable) const {
+  const FlowSide& real = side(side(v1::END_A).scripted ? v1::END_B : v1::END_A);
+  switch (variable) {
+    case Variable::kSndNxt:
+      return real.snd_nxt.value_or(0);
+    case Variable::kRcvNxt:
+      return real.rcv_nxt.value_or(0);
+    case Variable::kRcvWnd:
+      break;
+  }
+  return real.rcv_edge.value_or(0) - real.rcv_nxt.value_or(0);
 }
 
 int64_t Flow::relative(v1::End end, uint32_t sequence) const {
@@ -133,6 +165,10 @@ void Flows::forget(Flow& flow, v1::End end, uint64_t log_position) {
   side.sent.clear();
   side.crafted.clear();
   side.last_timestamp.reset();
+  side.snd_nxt.reset();
+  side.rcv_nxt.reset();
+  side.rcv_edge.reset();
+  side.window_shift.reset();
   // What the other user has read of it is of the old stream.
   flow.side(other(end)).received = 0;
   if (!side.scripted) return;
@@ -153,7 +189,11 @@ void Flows::learn(const v1::LogEntry& entry) {
   if (own && !side.isn.has_value() && (tcp.flags() & kSyn) != 0) side.isn = tcp.sequence_number();
   for (const v1::TcpOption& option : tcp.options()) {
     if (option.has_timestamps()) side.last_timestamp = option.timestamps().value();
+    if (option.has_window_scale() && (tcp.flags() & kSyn) != 0) {
+      side.window_shift = option.window_scale().shift();
+    }
   }
+  if (own) learn_variables(side, flow->side(other(entry.from())), entry.segment());
 }
 
 }  // namespace tcproctor::conformance

@@ -18,6 +18,8 @@
 
 namespace tcproctor::conformance {
 
+inline constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
+
 // Octet of the stream that a scripted end sends, and of bytes(n) handed to SEND. Depends on the end
 // and the place, so that a shifted, swapped or echoed octet shows.
 char stream_octet(v1::End end, int64_t place);
@@ -34,6 +36,9 @@ struct FlowSide {
   std::map<int64_t, char> crafted;  // scripted end: octets given in the script
   int64_t received = 0;             // how far the user at this end has read the other's stream
   std::optional<uint32_t> last_timestamp;  // TSval of the newest segment of this end
+  // Variables of this end, by what it sent: SND.NXT, RCV.NXT and the right edge of the window.
+  std::optional<uint32_t> snd_nxt, rcv_nxt, rcv_edge;
+  std::optional<uint32_t> window_shift;  // of the option in its SYN
   uint64_t cursor = 0;  // log number up to which segments of this end were consumed
 };
 
@@ -48,6 +53,8 @@ struct Flow {
   // the blue keep their relation to them.
   uint32_t isn(v1::End end) const { return side(end).isn.value_or(0); }
   uint32_t absolute(v1::End end, const Number& number) const;
+  // Of the end that is not scripted; what is not known yet counts as 0.
+  uint32_t variable(Variable variable) const;
   // Distance from the ISN, -2^31 .. 2^31-1.
   int64_t relative(v1::End end, uint32_t sequence) const;
 
@@ -81,7 +88,7 @@ class Flows {
 
   // A new incarnation of one end: its ISN is learned anew, or drawn anew if it is scripted.
   void forget(Flow& flow, v1::End end, uint64_t log_position);
-  // Learns from a segment on the wire: ISN of a real end, timestamps.
+  // Learns from a segment on the wire: ISN and variables of a real end, timestamps.
   void learn(const v1::LogEntry& entry);
 
  private:

@@ -254,7 +254,8 @@ Result PacketdrillStage::read_log() {
     item.fate = entry.fate();
     item.state_a = entry.state_a();
     item.state_b = entry.state_b();
-    item.text = cat("<", describe_segment(flow, entry), ">");
+    item.time = from_proto(entry.time());
+    item.segment = segment_text(flow, entry);
     ladder_.push_back(std::move(item));
   }
   return {};

@@ -35,7 +35,7 @@ class PacketdrillStage final : public Performer {
   std::vector<StateEdge> edges() const override { return {}; }
   const v1::Session& session() const override { return drive_->session(); }
   const std::vector<v1::LogEntry>& segments() const override { return entries_; }
-  const std::vector<LadderItem>& ladder() const override { return ladder_; }
+  std::vector<LadderItem> ladder() const override { return ladder_; }
   std::string end_description(v1::End end) const override;
   const Lateness& lateness() const override { return lateness_; }
   absl::Duration patience() const override { return head_.patience; }

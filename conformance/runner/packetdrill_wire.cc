@@ -17,7 +17,6 @@
 namespace tcproctor::conformance {
 namespace {
 
-constexpr uint32_t kPsh = 0x08;
 constexpr uint32_t kUrg = 0x20;
 constexpr uint32_t kCwr = 0x80;
 // How much longer than needed a packet is waited for, so that one that is late can be told from one

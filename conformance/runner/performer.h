@@ -44,7 +44,7 @@ class Performer {
   virtual std::vector<StateEdge> edges() const = 0;
   virtual const v1::Session& session() const = 0;
   virtual const std::vector<v1::LogEntry>& segments() const = 0;
-  virtual const std::vector<LadderItem>& ladder() const = 0;
+  virtual std::vector<LadderItem> ladder() const = 0;
   virtual std::string end_description(v1::End end) const = 0;
   // How late the harness was so far.
   virtual const Lateness& lateness() const = 0;

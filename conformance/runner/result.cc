@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/result.h"
 
+#include "conformance/script/text.h"
+
 namespace tcproctor::conformance {
 
 std::string verdict_name(v1::Verdict verdict) {
   return v1::Verdict_Name(verdict).substr(std::string_view("VERDICT_").size());
+}
+
+Violation violation_of(const CaseOutcome& result, const ClauseOutcome& clause) {
+  return {result.id, result.target, clause.name, clause.failure.statement};
+}
+
+std::string ladder_text(const CasePart& part) {
+  return render_ladder(part.rows, part.a, part.b);
+}
+
+std::string ladder_text(const CaseOutcome& outcome) {
+  std::string out;
+  for (const CasePart& part : outcome.parts) {
+    append(out, out.empty() ? "" : "\n", ladder_text(part));
+  }
+  return out;
 }
 
 v1::CaseResult to_proto(const CaseOutcome& outcome) {
@@ -20,13 +38,21 @@ v1::CaseResult to_proto(const CaseOutcome& outcome) {
     out->set_verdict(clause.verdict);
     out->set_reason(clause.reason);
     out->set_reference(clause.reference);
+    out->set_statement(clause.failure.statement);
+    const auto& expected = clause.failure.expected;
+    out->mutable_expected()->Assign(expected.begin(), expected.end());
+    out->set_came(clause.failure.came);
   }
   for (const CasePart& part : outcome.parts) {
     result.mutable_segments()->Add(part.segments.begin(), part.segments.end());
   }
+  result.set_title(outcome.title);
+  result.set_level(outcome.level);
+  result.set_repetition(outcome.repetition);
+  result.set_reproduce(outcome.reproduce);
   result.set_seconds(outcome.seconds);
   result.set_seed(outcome.seed);
-  result.set_ladder(outcome.ladder);
+  result.set_ladder(ladder_text(outcome));
   return result;
 }
 
@@ -35,6 +61,10 @@ v1::Summary summary_proto(const RunReport& report) {
   for (const auto& [name, count] : report.verdicts) (*summary.mutable_verdicts())[name] = count;
   summary.set_exit_status(report.exit_status);
   summary.set_seconds(report.seconds);
+  summary.mutable_complaints()->Assign(report.complaints.begin(), report.complaints.end());
+  summary.set_interrupted(report.interrupted);
+  summary.set_known(report.known);
+  summary.set_seed(report.seed);
   return summary;
 }
 

@@ -7,8 +7,10 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "conformance/report/ladder.h"
 #include "tcproctor/v1/suite.pb.h"
 #include "tcproctor/v1/wire.pb.h"
 
@@ -16,6 +18,11 @@ namespace tcproctor::conformance {
 
 // "PASS", "FAIL", "INCONCLUSIVE", "ERROR", "SKIP", "XFAIL", "XPASS".
 std::string verdict_name(v1::Verdict verdict);
+
+// What makes a run end with 1.
+inline bool is_violation(v1::Verdict verdict) {
+  return verdict == v1::VERDICT_FAIL || verdict == v1::VERDICT_XPASS;
+}
 
 // Why a clause did not pass, with the evidence.
 struct Failure {
@@ -51,7 +58,8 @@ struct StateEdge {
 // One session of a case: a case has more than one when clauses start fresh.
 struct CasePart {
   std::vector<v1::LogEntry> segments;
-  std::string ladder;            // text, a state column for each end
+  std::string a, b;              // what the ends are: kernel, stack, scripted
+  std::vector<LadderRow> rows;   // of the ladder
   std::vector<StateEdge> edges;  // of real ends, in order
   std::string pcap_file;         // empty unless captures were asked for
 };
@@ -72,6 +80,7 @@ struct CaseOutcome {
   std::string level;
   std::vector<std::string> covers;
   std::string target;
+  uint32_t repetition = 1;  // of the same case on the same target in this run
   v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
   std::string reason;
   std::vector<ClauseOutcome> clauses;
@@ -80,23 +89,41 @@ struct CaseOutcome {
   std::set<std::string> mutants_passed;  // of the examined end, when they were asked for
   double seconds = 0;
   uint64_t seed = 0;
-  std::string ladder;     // of all parts
   std::string reproduce;  // a command that runs exactly this again
 };
 
+// A case as it was written: reports show its lines beside what became of them.
+struct CaseSource {
+  std::string file;
+  std::string rule;  // the requirement in our words
+  std::string text;
+};
+
 struct RunReport {
-  std::vector<CaseOutcome> results;          // in the order of targets asked for, then of case ids
+  std::vector<CaseOutcome> results;          // in the order they were run
   std::map<std::string, uint32_t> verdicts;  // how many results of each, by name
   // What makes the run red although no result says so: stale ledger entries, SKIPs nobody named,
   // a sanity case that could not be judged, nothing selected.
   std::vector<std::string> complaints;
+  uint32_t known = 0;   // violations that an earlier run had too: they turn nothing red
   int exit_status = 3;  // 0 clean, 1 violation or XPASS, 2 inconclusive only, 3 harness error
   double seconds = 0;
   uint64_t seed = 0;
   std::string version;         // of the daemon
   std::string kernel_release;  // of the daemon's machine
   bool interrupted = false;    // cancelled before all cases had run
+  // What the preflight found, by target: settings, offloads, clock, capture.
+  std::map<std::string, std::map<std::string, std::string>> environment;
+  std::map<std::string, CaseSource> cases;  // by id: those that have results
 };
+
+// A violation and where it shows: case, target, clause and the statement that did not hold.
+using Violation = std::tuple<std::string, std::string, std::string, std::string>;
+Violation violation_of(const CaseOutcome& result, const ClauseOutcome& clause);
+
+// The ladder as text, a state column for each end: of one session, and of all of a case.
+std::string ladder_text(const CasePart& part);
+std::string ladder_text(const CaseOutcome& outcome);
 
 // For the Suite service.
 v1::CaseResult to_proto(const CaseOutcome& outcome);

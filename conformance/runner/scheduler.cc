@@ -10,6 +10,8 @@
 namespace tcproctor::conformance {
 namespace {
 
+constexpr absl::Duration kBetweenTellings = absl::Milliseconds(200);
+
 class Pool {
  public:
   Pool(const std::vector<std::function<CaseOutcome()>>& items,
@@ -31,17 +33,25 @@ class Pool {
       CaseOutcome outcome = items_[index]();
       absl::MutexLock lock(&mutex_);
       outcomes_[index] = std::move(outcome);
+      ++done_;
     }
   }
 
-  // The outcome of an item; none if it was never begun.
-  std::optional<CaseOutcome> wait(size_t index) {
-    absl::MutexLock lock(&mutex_);
-    const auto settled = [&] {
-      return outcomes_[index].has_value() || (stopped_ && index >= next_);
-    };
-    mutex_.Await(absl::Condition(&settled));
-    return std::exchange(outcomes_[index], std::nullopt);
+  // The outcome of an item; none if it was never begun. Tells meanwhile how many have ended.
+  std::optional<CaseOutcome> wait(size_t index, const std::function<void(size_t)>& progress) {
+    while (true) {
+      size_t done = 0;
+      {
+        absl::MutexLock lock(&mutex_);
+        const auto settled = [&] {
+          return outcomes_[index].has_value() || (stopped_ && index >= next_);
+        };
+        const bool there = mutex_.AwaitWithTimeout(absl::Condition(&settled), kBetweenTellings);
+        if (there) return std::exchange(outcomes_[index], std::nullopt);
+        done = done_;
+      }
+      if (progress) progress(done);
+    }
   }
 
  private:
@@ -49,6 +59,7 @@ class Pool {
   const std::function<bool()>& cancelled_;
   absl::Mutex mutex_;
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::optional<CaseOutcome>> outcomes_ ABSL_GUARDED_BY(mutex_);
 };
@@ -56,19 +67,18 @@ class Pool {
 }  // namespace
 
 size_t run_in_order(const std::vector<std::function<CaseOutcome()>>& items, size_t jobs,
-                    const std::function<bool()>& cancelled,
-                    const std::function<void(CaseOutcome)>& sink) {
-  Pool pool(items, cancelled);
+                    const ScheduleHooks& hooks) {
+  Pool pool(items, hooks.cancelled);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < std::min(jobs, items.size()); ++i) {
     threads.emplace_back([&pool] { pool.work(); });
   }
   size_t count = 0;
   for (size_t index = 0; index < items.size(); ++index) {
-    std::optional<CaseOutcome> outcome = pool.wait(index);
+    std::optional<CaseOutcome> outcome = pool.wait(index, hooks.progress);
     if (!outcome.has_value()) break;
     ++count;
-    sink(*std::move(outcome));
+    hooks.sink(*std::move(outcome));
   }
   for (std::thread& thread : threads) thread.join();
   return count;

@@ -10,11 +10,18 @@
 
 namespace tcproctor::conformance {
 
-// Runs every item with at most `jobs` at once and hands each outcome to `sink` on the calling
-// thread, in the order of the items, as soon as it and all before it are there. `cancelled` is
-// asked before an item is begun; items not begun have no outcome. Returns the number of outcomes.
+// All are called on the thread that runs the schedule, but `cancelled` on any.
+struct ScheduleHooks {
+  // Asked before an item is begun; items not begun have no outcome.
+  std::function<bool()> cancelled;
+  // Each outcome, in the order of the items, as soon as it and all before it are there.
+  std::function<void(CaseOutcome)> sink;
+  // How many have ended, whether handed to `sink` yet or not: a few times a second. May be null.
+  std::function<void(size_t done)> progress;
+};
+
+// Runs every item with at most `jobs` at once. Returns the number of outcomes.
 size_t run_in_order(const std::vector<std::function<CaseOutcome()>>& items, size_t jobs,
-                    const std::function<bool()>& cancelled,
-                    const std::function<void(CaseOutcome)>& sink);
+                    const ScheduleHooks& hooks);
 
 }  // namespace tcproctor::conformance

@@ -241,7 +241,7 @@ class OptionBuilder {
 // Place in the stream of the first octet after that sequence number: the SYN takes one number.
 int64_t place_of(const Flow& flow, v1::End from, const TcpPacket& packet) {
   const int64_t relative =
-      packet.sequence.absolute
+      packet.sequence.absolute || !packet.sequence.variables.empty()
           ? static_cast<int32_t>(flow.absolute(from, packet.sequence) - flow.isn(from))
           : packet.sequence.value;
   return relative - ((packet.flags & kSyn) != 0 ? 0 : 1);
@@ -447,6 +447,17 @@ Option logged_option(const v1::TcpOption& option) {
   return out;
 }
 
+// SACK blocks count the octets of the end that they are sent to.
+void make_relative(const Flow* flow, v1::End counted, Option& option) {
+  if (flow == nullptr || !flow->side(counted).isn.has_value()) return;
+  for (auto& [left, right] : option.blocks) {
+    for (Number* number : {&left, &right}) {
+      number->value = flow->relative(counted, static_cast<uint32_t>(number->value));
+      number->absolute = false;
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Segment> build_segment(Flow& flow, v1::End from, const Packet& packet,
@@ -550,34 +561,45 @@ std::string field_difference(const std::vector<RawField>& fields, const v1::LogE
   return "";
 }
 
-std::string describe_segment(const Flow* flow, const v1::LogEntry& entry) {
+SegmentText segment_text(const Flow* flow, const v1::LogEntry& entry) {
   const v1::Segment& segment = entry.segment();
+  SegmentText out;
   if (segment.has_icmp()) {
-    return cat("icmp ", segment.icmp().type(), "/", segment.icmp().code());
+    out.other = cat("icmp ", segment.icmp().type(), "/", segment.icmp().code());
+  } else if (!segment.has_tcp()) {
+    out.other = cat("a packet of ", entry.raw().size(), " octets");
   }
-  if (!segment.has_tcp()) return cat("a packet of ", entry.raw().size(), " octets");
+  if (!segment.has_tcp()) return out;
   const v1::TcpHeader& tcp = segment.tcp();
-  const auto length = static_cast<uint32_t>(segment.payload().size());
-  std::string out = flag_letters(tcp.flags());
-  append(out, " ", relative_text(flow, entry.from(), tcp.sequence_number()), ":",
-         relative_text(flow, entry.from(), tcp.sequence_number() + length), "(", length, ")");
+  out.tcp = true;
+  out.letters = flag_letters(tcp.flags());
+  out.flags = flag_names(tcp.flags());
+  out.length = static_cast<uint32_t>(segment.payload().size());
+  out.sequence = relative_text(flow, entry.from(), tcp.sequence_number());
+  out.sequence_end = relative_text(flow, entry.from(), tcp.sequence_number() + out.length);
   if ((tcp.flags() & kAck) != 0) {
-    append(out, " ack ", relative_text(flow, other(entry.from()), tcp.acknowledgment_number()));
+    out.acknowledgment = relative_text(flow, other(entry.from()), tcp.acknowledgment_number());
   }
-  append(out, " win ", tcp.window());
+  out.window = tcp.window();
   TcpPacket options;
   for (const v1::TcpOption& option : tcp.options()) {
     options.options.list.push_back(logged_option(option));
+    make_relative(flow, other(entry.from()), options.options.list.back());
   }
   if (!options.options.list.empty()) {
     options.options.mode = Options::Mode::kExact;
-    append(out, " ", print_options(options.options));
+    out.options = print_options(options.options);
   }
-  if (!entry.malformed().empty()) append(out, " (malformed: ", entry.malformed(), ")");
-  if (!entry.transport_checksum_valid() && entry.malformed().empty()) {
-    append(out, " (wrong checksum)");
+  if (!entry.malformed().empty()) {
+    out.flaw = cat("malformed: ", entry.malformed());
+  } else if (!entry.transport_checksum_valid()) {
+    out.flaw = "wrong checksum";
   }
   return out;
+}
+
+std::string describe_segment(const Flow* flow, const v1::LogEntry& entry) {
+  return script_form(segment_text(flow, entry));
 }
 
 }  // namespace tcproctor::conformance

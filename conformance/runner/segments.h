@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "conformance/report/segment_text.h"
 #include "conformance/runner/numbers.h"
 #include "conformance/script/ast.h"
 #include "tcproctor/v1/segment.pb.h"
@@ -27,6 +28,9 @@ v1::SegmentPattern flow_pattern(const Flow& flow, v1::End from);
 
 // The first field in which a logged segment differs from what the script says; empty if none does.
 std::string field_difference(const std::vector<RawField>& fields, const v1::LogEntry& entry);
+
+// A logged segment, field by field. `flow`: whose ISNs its numbers are relative to; null = none.
+SegmentText segment_text(const Flow* flow, const v1::LogEntry& entry);
 
 // A logged segment as the script would write it, in relative numbers: what came, for messages.
 std::string describe_segment(const Flow* flow, const v1::LogEntry& entry);

@@ -26,28 +26,8 @@ constexpr uint32_t kDefaultPortB = 8080;
 // On a virtual clock everything happens at exact moments; this only absorbs rounding.
 constexpr absl::Duration kVirtualTolerance = absl::Milliseconds(1);
 
-constexpr std::array<v1::End, 2> kEnds = {v1::END_A, v1::END_B};
-
 const v1::EndInfo& info_of(const v1::Session& session, v1::End end) {
   return end == v1::END_A ? session.a() : session.b();
-}
-
-// "<SEQ=0><ACK=1><CTL=SYN,ACK>" in relative numbers, as the RFC's ladders have it.
-std::string ladder_text(const Flow& flow, const v1::LogEntry& entry) {
-  const v1::Segment& segment = entry.segment();
-  const v1::TcpHeader& tcp = segment.tcp();
-  const auto relative = [&](v1::End end, uint32_t number) {
-    return flow.side(end).isn.has_value() ? cat(flow.relative(end, number)) : cat("@", number);
-  };
-  std::string out = cat("<SEQ=", relative(entry.from(), tcp.sequence_number()), ">");
-  if ((tcp.flags() & kAck) != 0) {
-    append(out, "<ACK=", relative(other(entry.from()), tcp.acknowledgment_number()), ">");
-  }
-  const std::string names = flag_names(tcp.flags());
-  if (!names.empty()) append(out, "<CTL=", names, ">");
-  if (!segment.payload().empty()) append(out, "<DATA=", segment.payload().size(), ">");
-  if (!entry.malformed().empty() || !entry.transport_checksum_valid()) append(out, "<malformed>");
-  return out;
 }
 
 // Whether the statement does something to the candidate.
@@ -195,6 +175,7 @@ void Stage::keep_pace(const Statement& statement) {
 }
 
 Result Stage::run(const Statement& statement) {
+  line_ = statement.position.line;
   Result result = settle_timed_tasks(false);
   if (!result.has_value()) result = resolve_names(statement);
   const bool awaits = std::holds_alternative<ExpectStatement>(statement.body);
@@ -217,6 +198,7 @@ Result Stage::dispatch(const Statement& statement) {
   if (const auto* s = std::get_if<HoldStatement>(&body)) return hold(*s);
   if (const auto* s = std::get_if<SentStatement>(&body)) return sent(*s);
   if (const auto* s = std::get_if<FloodStatement>(&body)) return flood(statement, *s);
+  if (const auto* s = std::get_if<FillStatement>(&body)) return fill(statement, *s);
   if (const auto* s = std::get_if<ImpairStatement>(&body)) return impair(*s);
   if (const auto* s = std::get_if<CallStatement>(&body)) return call(statement, *s);
   if (const auto* s = std::get_if<JoinStatement>(&body)) return join_task(*s);
@@ -288,13 +270,11 @@ void Stage::log_entry(const v1::LogEntry& entry) {
   item.forged = entry.origin() == v1::ORIGIN_INJECTED && is_real(head_, entry.from());
   item.state_a = entry.state_a();
   item.state_b = entry.state_b();
+  item.time = from_proto(entry.time());
   const Flow* owner = flows_.owner(entry);
-  if (owner != nullptr) {
-    item.flow = owner->name == "main" ? "" : owner->name;
-    item.text = ladder_text(*owner, entry);
-  } else if (!entry.segment().has_tcp()) {
-    item.text = cat("<", describe_segment(nullptr, entry), ">");
-  }
+  if (owner != nullptr) item.flow = owner->name == "main" ? "" : owner->name;
+  item.of_no_flow = owner == nullptr && entry.segment().has_tcp();
+  item.segment = segment_text(owner, entry);
   add_item(std::move(item));
 }
 
@@ -346,6 +326,25 @@ Result Stage::close_clause() {
   Result result = settle_timed_tasks(true);
   take_stalls();
   return result;
+}
+
+void Stage::add_item(LadderItem item) {
+  if (item.kind != LadderItem::Kind::kSegment) {
+    item.time = drive_->now();
+    item.line = line_;
+  }
+  ladder_.push_back(std::move(item));
+}
+
+std::vector<LadderItem> Stage::ladder() const {
+  std::vector<LadderItem> items = ladder_;
+  for (LadderItem& item : items) {
+    const auto answered = lines_.find(item.number);
+    if (item.kind == LadderItem::Kind::kSegment && answered != lines_.end()) {
+      item.line = answered->second;
+    }
+  }
+  return items;
 }
 
 std::vector<StateEdge> Stage::edges() const {

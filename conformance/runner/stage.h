@@ -40,7 +40,7 @@ class Stage final : public Performer {
   std::vector<StateEdge> edges() const override;
   const v1::Session& session() const override { return drive_->session(); }
   const std::vector<v1::LogEntry>& segments() const override { return entries_; }
-  const std::vector<LadderItem>& ladder() const override { return ladder_; }
+  std::vector<LadderItem> ladder() const override;
   std::string end_description(v1::End end) const override;
   const Lateness& lateness() const override { return lateness_; }
   absl::Duration patience() const override { return head_.patience; }
@@ -64,6 +64,7 @@ class Stage final : public Performer {
     std::string flow;
     v1::End end = v1::END_UNSPECIFIED;
     std::vector<Packet> alternatives;
+    int line = 0;
   };
   // When an awaited segment has to be there.
   struct Window {
@@ -95,7 +96,7 @@ class Stage final : public Performer {
   Flow& flow(const std::string& name) { return *flows_.find(name.empty() ? "main" : name); }
   v1::End end_or_examined(v1::End end) const;
   absl::Duration tolerance() const;
-  void add_item(LadderItem item) { ladder_.push_back(std::move(item)); }
+  void add_item(LadderItem item);
   v1::ConnectionRef reference(const Connection& connection) const;
 
   // stage_wire.cc
@@ -107,6 +108,13 @@ class Stage final : public Performer {
   Result sent(const SentStatement& sent);
   Result flood(const Statement& statement, const FloodStatement& flood);
   Result impair(const ImpairStatement& impair);
+
+  // stage_fill.cc
+  Result fill(const Statement& statement, const FillStatement& fill);
+  Result fill_once(Flow& flow, v1::End from, const FillStatement& fill);
+  Result acknowledged(Flow& flow, v1::End from, uint32_t edge);
+
+  // stage_wire.cc
   Window window(const TimeSpec& time) const;
   bool crowded() { return flooded_ || flows_.all().size() > 1; }
   absl::StatusOr<Sight> look(Flow& flow, v1::End end, const v1::SegmentPattern& pattern,
@@ -116,7 +124,7 @@ class Stage final : public Performer {
   absl::StatusOr<v1::SegmentPattern> pattern_of(const Flow& flow, v1::End end,
                                                 const std::vector<Packet>& alternatives);
   absl::StatusOr<bool> consume_maybe(Flow& flow, v1::End end, const v1::LogEntry& entry);
-  void consume(Flow& flow, v1::End end, const v1::LogEntry& entry);
+  void consume(Flow& flow, v1::End end, const v1::LogEntry& entry, int line);
   std::optional<absl::Duration> came_late(Flow& flow, v1::End end,
                                           const v1::SegmentPattern& pattern,
                                           absl::Duration deadline);
@@ -177,6 +185,8 @@ class Stage final : public Performer {
   std::map<uint64_t, std::string> pairs_;  // sockets of the connections listed so far, by id
   std::vector<v1::LogEntry> entries_;
   std::vector<LadderItem> ladder_;
+  int line_ = 0;                   // of the statement that is being carried out
+  std::map<uint64_t, int> lines_;  // which line a segment comes from or answers, by its number
   uint64_t log_position_ = 0;
   uint64_t last_injected_ = 0;
   bool flooded_ = false;

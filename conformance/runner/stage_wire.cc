@@ -43,6 +43,7 @@ Result Stage::inject(const Statement& statement, const InjectStatement& inject) 
   if (!report.ok()) return refused(report.status());
   event_time_ = from_proto(report->now());
   if (!report->inject().numbers().empty()) last_injected_ = report->inject().numbers(0);
+  for (const uint64_t number : report->inject().numbers()) lines_[number] = line_;
   return {};
 }
 
@@ -106,7 +107,8 @@ absl::StatusOr<v1::SegmentPattern> Stage::pattern_of(const Flow& flow, v1::End e
   return pattern;
 }
 
-void Stage::consume(Flow& flow, v1::End end, const v1::LogEntry& entry) {
+void Stage::consume(Flow& flow, v1::End end, const v1::LogEntry& entry, int line) {
+  lines_[entry.number()] = line;
   flow.side(end).cursor = entry.number();
   consumed_.insert(entry.number());
   last_awaited_[end] = entry.number();
@@ -123,7 +125,7 @@ absl::StatusOr<bool> Stage::consume_maybe(Flow& flow, v1::End end, const v1::Log
         look(flow, end, *pattern, v1::EXPECT_MODE_NEXT, entry.number() - 1, drive_->now());
     if (!sight.ok()) return sight.status();
     if (sight->kind != Sight::Kind::kMatched) continue;
-    consume(flow, end, sight->entry);
+    consume(flow, end, sight->entry, maybe->line);
     // Those written before it did not come.
     maybes_.erase(maybe);
     return true;
@@ -150,6 +152,7 @@ Problem Stage::unexpected(Flow& flow, v1::End end, const std::vector<Packet>& al
                               printed(alternatives), describe_segment(&flow, sight.entry),
                               sight.entry.number(), std::move(differences));
   problem.came_at = from_proto(sight.entry.time());
+  lines_[sight.entry.number()] = line_;
   return problem;
 }
 
@@ -170,7 +173,7 @@ Result Stage::expect(const Statement& statement, const ExpectStatement& expect) 
   const v1::End end = end_or_examined(expect.from);
   Flow& on = flow_of(statement);
   if (expect.maybe) {
-    maybes_.push_back({on.name, end, expect.alternatives});
+    maybes_.push_back({on.name, end, expect.alternatives, line_});
     return {};
   }
   const Window when = window(statement.time);
@@ -194,7 +197,7 @@ Result Stage::expect(const Statement& statement, const ExpectStatement& expect) 
       if (*maybe) continue;
       return unexpected(on, end, expect.alternatives, *sight);
     }
-    consume(on, end, sight->entry);
+    consume(on, end, sight->entry, line_);
     // What may have come before it did not.
     std::erase_if(maybes_,
                   [&](const Maybe& maybe) { return maybe.flow == on.name && maybe.end == end; });

@@ -2,6 +2,7 @@
 #include "conformance/runner/suite.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <random>
 #include <set>
@@ -13,9 +14,10 @@
 #include "conformance/report/report.h"
 #include "conformance/runner/case_run.h"
 #include "conformance/runner/library.h"
+#include "conformance/runner/preflight.h"
 #include "conformance/runner/scheduler.h"
+#include "conformance/runner/selection.h"
 #include "conformance/runner/verdict.h"
-#include "conformance/script/targets.h"
 #include "conformance/script/text.h"
 #include "tcproctor/v1/sessions.grpc.pb.h"
 
@@ -23,7 +25,9 @@ namespace tcproctor::conformance {
 namespace {
 
 constexpr uint32_t kDefaultJobs = 4;
-constexpr uint32_t kMaxJobs = 64;
+// Real time that a session of a case may take at most.
+constexpr absl::Duration kWatchdog = absl::Minutes(2);
+constexpr absl::Duration kSlowWatchdog = absl::Minutes(20);
 
 absl::StatusOr<v1::ServerInfo> server_info(const std::shared_ptr<grpc::Channel>& channel) {
   grpc::ClientContext context;
@@ -46,14 +50,15 @@ uint64_t draw_seed() {
 }
 
 // A result for a case that was not run, because its target is not fit for an examination.
-CaseOutcome unfit(const Case& test_case, const CaseRunOptions& options) {
+CaseOutcome unfit(const WorkItem& item) {
   CaseOutcome outcome;
-  outcome.id = test_case.head.id;
-  outcome.title = test_case.head.title;
-  outcome.level = test_case.head.level;
-  outcome.covers = test_case.head.covers;
-  outcome.target = options.target;
-  outcome.seed = options.seed;
+  outcome.id = item.test_case->head.id;
+  outcome.title = item.test_case->head.title;
+  outcome.level = item.test_case->head.level;
+  outcome.covers = covered_ids(*item.test_case);
+  outcome.target = item.target;
+  outcome.repetition = item.repetition;
+  outcome.seed = item.seed;
   outcome.verdict = v1::VERDICT_ERROR;
   ClauseOutcome clause;
   clause.name = "setup";
@@ -67,49 +72,56 @@ CaseOutcome unfit(const Case& test_case, const CaseRunOptions& options) {
 // One run of the suite.
 class Run {
  public:
-  Run(const Library& library, const RunOptions& options) : library_(library), options_(options) {}
+  Run(const Library& library, const RunOptions& options,
+      const std::function<void(const CaseOutcome&)>& sink)
+      : library_(library), options_(options), sink_(sink) {}
 
-  absl::StatusOr<RunReport> run(const std::function<void(const CaseOutcome&)>& sink);
+  absl::StatusOr<RunReport> run();
 
  private:
   absl::Status prepare();
-  CaseRunOptions case_options(const std::string& target) const;
+  CaseRunOptions case_options(const WorkItem& item) const;
+  // Looks at what the target stands on. False: nothing can be examined there.
+  bool examine_environment(const std::string& target);
   // Runs the sanity case. False: nothing can be examined there. A violation of the target, or that
   // the harness was late, is a result like any other, listed once, and no reason to stop: the
   // harness has just shown that it works.
-  bool examine_harness(const std::string& target, const char* when,
-                       const std::function<void(const CaseOutcome&)>& sink);
-  std::vector<std::function<CaseOutcome()>> items();
+  bool examine_harness(const std::string& target, const char* when);
+  // Runs the cases; returns how many results there are.
+  size_t examine();
+  CaseOutcome examine(const WorkItem& item) const;
+  void take(CaseOutcome outcome);
+  void tell_progress(size_t done) const;
+  bool turns_red(const CaseOutcome& outcome) const;
+  void explain_what_is_missing(size_t done);
   bool cancelled() const { return options_.cancelled && options_.cancelled(); }
 
   const Library& library_;
   const RunOptions& options_;
-  std::vector<std::string> targets_;
-  std::vector<const Case*> cases_;
-  std::set<std::string> unfit_;  // targets on which the sanity case could not be judged
+  const std::function<void(const CaseOutcome&)>& sink_;
+  const absl::Time start_ = absl::Now();
+  absl::Time first_ = absl::Now();  // when the first case was begun
+  std::vector<WorkItem> work_;
+  std::vector<std::string> targets_;  // those of the work, in its order
+  Ledger ledger_;
+  bool tells_environment_ = false;  // the daemon has GetEnvironment
+  std::set<std::string> unfit_;     // targets on which the sanity case could not be judged
   std::set<std::pair<std::string, v1::Verdict>> told_;  // what it came to instead of PASS
+  std::atomic<bool> failed_ = false;                    // and nothing more is to be begun
   RunFacts facts_;
   RunReport report_;
 };
 
 absl::Status Run::prepare() {
   if (!options_.channel) return absl::InvalidArgumentError("no channel to a daemon was given");
-  if (options_.jobs > kMaxJobs) {
-    return absl::InvalidArgumentError(cat("jobs: ", options_.jobs, " is above ", kMaxJobs));
+  report_.seed = options_.seed != 0 ? options_.seed : draw_seed();
+  absl::StatusOr<std::vector<WorkItem>> work = select_work(library_, options_, report_.seed);
+  if (!work.ok()) return work.status();
+  work_ = *std::move(work);
+  for (const WorkItem& item : work_) {
+    const auto found = std::find(targets_.begin(), targets_.end(), item.target);
+    if (found == targets_.end()) targets_.push_back(item.target);
   }
-  targets_ = options_.targets.empty() ? all_targets() : options_.targets;
-  for (const std::string& target : targets_) {
-    if (!is_target(target)) {
-      return absl::InvalidArgumentError(
-          cat("unknown target \"", target, "\": one of ", join(all_targets(), ", ")));
-    }
-    if (std::count(targets_.begin(), targets_.end(), target) > 1) {
-      return absl::InvalidArgumentError(cat("the target \"", target, "\" was given twice"));
-    }
-  }
-  absl::StatusOr<std::vector<const Case*>> cases = select_cases(library_, options_.filter);
-  if (!cases.ok()) return cases.status();
-  cases_ = *std::move(cases);
   if (!options_.pcap_dir.empty()) {
     std::error_code error;
     std::filesystem::create_directories(options_.pcap_dir, error);
@@ -118,39 +130,52 @@ absl::Status Run::prepare() {
                                             ", cannot be made: ", error.message()));
     }
   }
+  ledger_ = options_.strict ? library_.ledger.strict() : library_.ledger;
+  facts_.known = options_.known;
   const absl::StatusOr<v1::ServerInfo> info = server_info(options_.channel);
   if (!info.ok()) return info.status();
   report_.version = info->version();
   report_.kernel_release = info->kernel_release();
-  report_.seed = options_.seed != 0 ? options_.seed : draw_seed();
+  const auto& can = info->capabilities();
+  tells_environment_ = std::find(can.begin(), can.end(), "environment") != can.end();
   return absl::OkStatus();
 }
 
-CaseRunOptions Run::case_options(const std::string& target) const {
+CaseRunOptions Run::case_options(const WorkItem& item) const {
   CaseRunOptions options;
   options.channel = options_.channel;
-  options.target = target;
-  options.seed = report_.seed;
+  options.target = item.target;
+  options.repetition = item.repetition;
+  options.seed = item.seed;
   options.slow = options_.slow;
+  options.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
   options.kernel_release = report_.kernel_release;
+  if (options_.watchdog > absl::ZeroDuration()) options.watchdog = options_.watchdog;
   options.pcap_dir = options_.pcap_dir;
   options.cancelled = options_.cancelled;
-  options.ledger = &library_.ledger;
+  options.ledger = &ledger_;
   return options;
 }
 
-bool Run::examine_harness(const std::string& target, const char* when,
-                          const std::function<void(const CaseOutcome&)>& sink) {
-  CaseRunOptions options = case_options(target);
+bool Run::examine_environment(const std::string& target) {
+  if (!tells_environment_) return true;
+  Preflight preflight = run_preflight(options_.channel, library_.sanity.head, target, report_.seed);
+  report_.environment[target] = std::move(preflight.facts);
+  if (preflight.fault.empty()) return true;
+  facts_.complaints.push_back(
+      cat("no examination is possible on ", target, ": the preflight says ", preflight.fault));
+  return false;
+}
+
+bool Run::examine_harness(const std::string& target, const char* when) {
+  CaseRunOptions options = case_options({&library_.sanity, target, 1, report_.seed});
   options.ledger = nullptr;
   CaseOutcome outcome = run_case(library_.sanity, options);
   if (outcome.verdict == v1::VERDICT_PASS) return true;
   // On a machine that is too busy every case finds out for itself whether it can be judged.
   const bool late = outcome.verdict == v1::VERDICT_INCONCLUSIVE && !cancelled();
   if (outcome.verdict == v1::VERDICT_FAIL || late) {
-    if (!told_.insert({target, outcome.verdict}).second) return true;
-    if (sink) sink(outcome);
-    report_.results.push_back(std::move(outcome));
+    if (told_.insert({target, outcome.verdict}).second) take(std::move(outcome));
     return true;
   }
   facts_.complaints.push_back(cat("no examination is possible: the sanity case, run ", when,
@@ -158,48 +183,72 @@ bool Run::examine_harness(const std::string& target, const char* when,
   return false;
 }
 
-std::vector<std::function<CaseOutcome()>> Run::items() {
-  std::vector<std::function<CaseOutcome()>> items;
-  for (const std::string& target : targets_) {
-    for (const Case* test_case : cases_) {
-      if (!runs_on(*test_case, target)) continue;
-      items.push_back([this, target, test_case] {
-        if (unfit_.count(target) != 0) return unfit(*test_case, case_options(target));
-        return run_case(*test_case, case_options(target));
-      });
-    }
-  }
-  return items;
+CaseOutcome Run::examine(const WorkItem& item) const {
+  if (unfit_.count(item.target) != 0) return unfit(item);
+  return run_case(*item.test_case, case_options(item));
 }
 
-absl::StatusOr<RunReport> Run::run(const std::function<void(const CaseOutcome&)>& sink) {
-  const absl::Time start = absl::Now();
+bool Run::turns_red(const CaseOutcome& outcome) const {
+  return std::any_of(outcome.clauses.begin(), outcome.clauses.end(), [&](const ClauseOutcome& c) {
+    if (c.verdict == v1::VERDICT_ERROR) return true;
+    return is_violation(c.verdict) && facts_.known.count(violation_of(outcome, c)) == 0;
+  });
+}
+
+void Run::take(CaseOutcome outcome) {
+  if (sink_) sink_(outcome);
+  const auto written = std::find_if(work_.begin(), work_.end(), [&](const WorkItem& i) {
+    return i.test_case->head.id == outcome.id;
+  });
+  const Case& source = written == work_.end() ? library_.sanity : *written->test_case;
+  report_.cases.try_emplace(outcome.id, CaseSource{source.file, source.head.rule, source.source});
+  if (options_.fail_fast && turns_red(outcome)) failed_ = true;
+  report_.results.push_back(std::move(outcome));
+}
+
+void Run::tell_progress(size_t done) const {
+  if (!options_.progress) return;
+  const absl::Duration spent = absl::Now() - first_;
+  Progress progress{done, work_.size(), absl::Now() - start_, absl::ZeroDuration()};
+  if (done > 0)
+    progress.left = spent * static_cast<double>(work_.size() - done) / static_cast<double>(done);
+  options_.progress(progress);
+}
+
+size_t Run::examine() {
+  std::vector<std::function<CaseOutcome()>> items;
+  for (const WorkItem& item : work_) items.push_back([this, &item] { return examine(item); });
+  first_ = absl::Now();
+  ScheduleHooks hooks;
+  hooks.cancelled = [this] { return failed_ || cancelled(); };
+  hooks.sink = [this](CaseOutcome outcome) { take(std::move(outcome)); };
+  hooks.progress = [this](size_t done) { tell_progress(done); };
+  return run_in_order(items, options_.jobs == 0 ? kDefaultJobs : options_.jobs, hooks);
+}
+
+// What was not run proves nothing, and the report says so.
+void Run::explain_what_is_missing(size_t done) {
+  report_.interrupted = done < work_.size() || cancelled();
+  if (!report_.interrupted) return;
+  const char* why = failed_ && !cancelled() ? "stopped at the first failure: " : "interrupted: ";
+  facts_.complaints.push_back(cat(why, done, " of ", work_.size(), " results"));
+}
+
+absl::StatusOr<RunReport> Run::run() {
   const absl::Status status = prepare();
   if (!status.ok()) return status;
-  const std::vector<std::function<CaseOutcome()>> work = items();
-  if (work.empty()) {
-    return absl::InvalidArgumentError("none of the selected cases runs on the selected targets");
-  }
   for (const std::string& target : targets_) {
     if (cancelled()) break;
-    if (!examine_harness(target, "first", sink)) unfit_.insert(target);
+    if (!examine_environment(target) || !examine_harness(target, "first")) unfit_.insert(target);
   }
-  const size_t jobs = options_.jobs == 0 ? kDefaultJobs : options_.jobs;
-  const size_t done = run_in_order(work, jobs, options_.cancelled, [&](CaseOutcome outcome) {
-    if (sink) sink(outcome);
-    report_.results.push_back(std::move(outcome));
-  });
-  report_.interrupted = done < work.size() || cancelled();
-  if (report_.interrupted) {
-    facts_.complaints.push_back(cat("interrupted: ", done, " of ", work.size(), " results"));
-  }
+  explain_what_is_missing(examine());
   for (const std::string& target : targets_) {
     if (report_.interrupted || unfit_.count(target) != 0) continue;
-    (void)examine_harness(target, "last", sink);
+    (void)examine_harness(target, "last");
   }
   if (library_.built_in) facts_.stale = library_.ledger.stale_entries(library_.cases);
   judge_run(facts_, report_);
-  report_.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  report_.seconds = absl::ToDoubleSeconds(absl::Now() - start_);
   return std::move(report_);
 }
 
@@ -247,7 +296,7 @@ absl::StatusOr<v1::CaseInfo> Suite::info(const std::string& case_id) const {
 
 absl::StatusOr<RunReport> Suite::run(const RunOptions& options,
                                      const std::function<void(const CaseOutcome&)>& sink) const {
-  return Run(impl_->library, options).run(sink);
+  return Run(impl_->library, options, sink).run();
 }
 
 absl::StatusOr<CaseOutcome> Suite::explain(const RunOptions& options, const std::string& case_id,

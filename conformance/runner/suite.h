@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,10 +13,19 @@
 #include <grpcpp/channel.h>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "conformance/runner/result.h"
 #include "tcproctor/v1/suite.pb.h"
 
 namespace tcproctor::conformance {
+
+// How far a run is.
+struct Progress {
+  size_t done = 0;
+  size_t total = 0;
+  absl::Duration elapsed;
+  absl::Duration left;  // guessed from the cases so far; zero before the first has ended
+};
 
 struct RunOptions {
   // The daemon: Sessions, Drive and Wire are used. Required.
@@ -24,16 +34,36 @@ struct RunOptions {
   std::string filter;
   // Of kernel, stack, stack-virtual. Empty = all three.
   std::vector<std::string> targets;
+  // must: only cases of that level; should: must and should; may or empty: all.
+  std::string level;
+  // Only the shard-th of so many parts of the selected results (1..shards); 0 of 0 = all. The parts
+  // together are the whole, whatever machine runs them.
+  uint32_t shard = 0;
+  uint32_t shards = 0;
+  // Each case so often on each target, with the seed that follows; 1..1000, 0 = once.
+  uint32_t repeat = 0;
+  // id: by target, then by id; level: musts first; random: shuffled by the seed. Empty = id.
+  std::string order;
+  // A known deviation of the ledger is a violation.
+  bool strict = false;
+  // After the first result that turns the run red no further case is begun.
+  bool fail_fast = false;
+  // Violations of an earlier run, which do not make this one red.
+  std::set<Violation> known;
   // Sessions side by side, 1..64; 0 = chosen (4).
   uint32_t jobs = 0;
   // Run cases and clauses marked slow as well.
   bool slow = false;
   // Of every random choice; 0 = drawn and reported.
   uint64_t seed = 0;
+  // Real time that a session of a case may take at most; zero = 2 min, with `slow` 20 min.
+  absl::Duration watchdog = absl::ZeroDuration();
   // A capture per case is written here (the folder is made); empty = none.
   std::string pcap_dir;
   // Asked between cases and between statements; true ends the run early with what is done.
   std::function<bool()> cancelled;
+  // Told a few times a second, from the calling thread.
+  std::function<void(const Progress&)> progress;
 };
 
 class Suite {

@@ -2,9 +2,11 @@
 // Whole runs over folders of cases, against a daemon made of lambdas.
 #include "conformance/runner/suite.h"
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
@@ -103,6 +105,22 @@ TEST_F(SuiteTest, ATargetThatCannotBeExaminedHasErrors) {
   EXPECT_THAT(report.complaints[0], HasSubstr("the sanity case, run first, says"));
 }
 
+TEST_F(SuiteTest, ATargetWhoseEnvironmentIsNotSoundHasErrors) {
+  FakeCandidate candidate;
+  candidate.environment.emplace();
+  write("a", "wait 1ms\n");
+  EXPECT_EQ(run({}, candidate).exit_status, 0);
+  candidate.environment->set_lost(1);
+  const RunReport report = run({}, candidate);
+  EXPECT_EQ(report.exit_status, 3);
+  ASSERT_THAT(report.results, SizeIs(1));
+  EXPECT_EQ(report.results[0].verdict, v1::VERDICT_ERROR);
+  ASSERT_THAT(report.complaints, SizeIs(1));
+  EXPECT_THAT(report.complaints[0],
+              HasSubstr("on stack-virtual: the preflight says the capture lost 1 frames"));
+  EXPECT_EQ(report.environment.at("stack-virtual").count("capture"), 1u);
+}
+
 TEST_F(SuiteTest, AViolationInTheSanityCaseIsOneResultAndTheRestIsExamined) {
   write("sanity", "< S 0:0(0)\n> S. 0:0(0) ack 1\n", "//: patience: 20ms\n");
   write("a", "wait 1ms\n");
@@ -136,6 +154,101 @@ TEST_F(SuiteTest, ASkipThatNobodyNamesIsThree) {
   EXPECT_EQ(run({}).exit_status, 0);
 }
 
+TEST_F(SuiteTest, ShardsTogetherAreTheWhole) {
+  for (const char* id : {"a", "b", "c", "d", "e"}) write(id, "wait 1ms\n");
+  RunOptions options;
+  options.targets = {"stack-virtual", "stack"};
+  options.shards = 3;
+  std::vector<size_t> sizes;
+  for (options.shard = 1; options.shard <= 3; ++options.shard) {
+    sizes.push_back(run(options).results.size());
+  }
+  EXPECT_THAT(sizes, ElementsAre(4u, 3u, 3u));
+  EXPECT_THAT(std::set<std::string>(sunk_.begin(), sunk_.end()), SizeIs(10));
+}
+
+TEST_F(SuiteTest, RepetitionsHaveSeedsOfTheirOwn) {
+  write("a", "wait 1ms\n");
+  RunOptions options;
+  options.repeat = 3;
+  options.seed = 40;
+  const RunReport report = run(options);
+  ASSERT_THAT(report.results, SizeIs(3));
+  EXPECT_EQ(report.results[0].seed, 40u);
+  EXPECT_EQ(report.results[2].seed, 42u);
+  EXPECT_EQ(report.results[2].repetition, 3u);
+  EXPECT_THAT(report.results[2].reproduce, HasSubstr("--filter a --seed 42"));
+}
+
+TEST_F(SuiteTest, LevelAndOrder) {
+  write("a", "wait 1ms\n", "//: level: may\n");
+  write("b", "wait 1ms\n", "//: level: should\n");
+  write("c", "wait 1ms\n");
+  RunOptions options;
+  options.level = "should";
+  run(options);
+  EXPECT_THAT(sunk_, ElementsAre("b/stack-virtual", "c/stack-virtual"));
+  sunk_.clear();
+  options.level = "must";
+  run(options);
+  EXPECT_THAT(sunk_, ElementsAre("c/stack-virtual"));
+  sunk_.clear();
+  run({.order = "level"});
+  EXPECT_THAT(sunk_, ElementsAre("c/stack-virtual", "b/stack-virtual", "a/stack-virtual"));
+}
+
+TEST_F(SuiteTest, ARandomOrderIsThatOfTheSeed) {
+  for (char id = 'a'; id <= 'l'; ++id) write(std::string(1, id), "wait 1ms\n");
+  RunOptions options;
+  options.order = "random";
+  options.seed = 7;
+  run(options);
+  const std::vector<std::string> first = std::exchange(sunk_, {});
+  EXPECT_FALSE(std::is_sorted(first.begin(), first.end()));
+  run(options);
+  EXPECT_EQ(sunk_, first);
+}
+
+TEST_F(SuiteTest, StrictExcusesNothing) {
+  write("a", "< S 0:0(0)\n> S. 0:0(0) ack 1\n", "//: patience: 20ms\n");
+  write("b", "wait 1ms\n", "//: requires: syn_cookies\n");
+  write_ledger(
+      "a,setup,*,,,XFAIL,sent nothing,it is mute,notes\n"
+      "b,*,*,,,SKIP,,it has none,notes\n");
+  EXPECT_EQ(run({}).exit_status, 0);
+  const RunReport report = run({.strict = true});
+  EXPECT_EQ(report.exit_status, 1);
+  EXPECT_EQ(report.results.at(0).verdict, v1::VERDICT_FAIL);
+  EXPECT_THAT(report.complaints, IsEmpty()) << "what cannot be examined is still named";
+}
+
+TEST_F(SuiteTest, FailFastBeginsNothingAfterAFailure) {
+  write("a", "wait 1ms\n");
+  write("b", "< S 0:0(0)\n> S. 0:0(0) ack 1\n", "//: patience: 20ms\n");
+  for (const char* id : {"c", "d", "e", "f"}) write(id, "wait 1ms\n");
+  RunOptions options;
+  options.jobs = 1;
+  options.fail_fast = true;
+  const RunReport report = run(options);
+  EXPECT_EQ(report.exit_status, 1);
+  EXPECT_TRUE(report.interrupted);
+  EXPECT_LT(report.results.size(), 6u);
+  ASSERT_THAT(report.complaints, SizeIs(1));
+  EXPECT_THAT(report.complaints[0], HasSubstr("stopped at the first failure: "));
+}
+
+TEST_F(SuiteTest, WhatWasViolatedBeforeIsNoNewViolation) {
+  write("a", "< S 0:0(0)\n> S. 0:0(0) ack 1\n", "//: patience: 20ms\n");
+  RunOptions options;
+  options.known = {{"a", "stack-virtual", "setup", "> S. 0:0(0) ack 1"}};
+  const RunReport report = run(options);
+  EXPECT_EQ(report.exit_status, 0);
+  EXPECT_EQ(report.known, 1u);
+  EXPECT_EQ(report.results.at(0).verdict, v1::VERDICT_FAIL) << "it is told as what it is";
+  options.known = {{"a", "stack-virtual", "setup", "> another statement"}};
+  EXPECT_EQ(run(options).exit_status, 1);
+}
+
 TEST_F(SuiteTest, AnInterruptedRunTellsWhatWasDone) {
   for (int i = 10; i < 60; ++i) write(std::to_string(i), "wait 1ms\n");
   RunOptions options;
@@ -148,6 +261,80 @@ TEST_F(SuiteTest, AnInterruptedRunTellsWhatWasDone) {
   EXPECT_GE(report.results.size(), 2u);
   EXPECT_LT(report.results.size(), 50u);
   EXPECT_NE(report.exit_status, 0);
+}
+
+// What goes wrong in one case is its ERROR, with the cause; the others are examined.
+class BrokenCaseTest : public SuiteTest {
+ protected:
+  BrokenCaseTest() {
+    write("a", "wait 1ms\n");
+    write("broken", "L = OPEN(passive)\n> S. 0:0(0) ack 1\n", "//: patience: 20ms\n");
+    write("z", "wait 1ms\n");
+  }
+  static bool is_broken(const FakeSession& session) {
+    return session.created.label().starts_with("broken ");
+  }
+  void expect_one_error(const FakeCandidate& candidate, const std::string& cause,
+                        RunOptions options = {}) {
+    const RunReport report = run(std::move(options), candidate);
+    EXPECT_EQ(report.exit_status, 3);
+    ASSERT_THAT(report.results, SizeIs(3));
+    EXPECT_EQ(report.results[0].verdict, v1::VERDICT_PASS);
+    EXPECT_EQ(report.results[1].verdict, v1::VERDICT_ERROR);
+    EXPECT_THAT(report.results[1].reason, HasSubstr(cause));
+    EXPECT_EQ(report.results[2].verdict, v1::VERDICT_PASS);
+    EXPECT_THAT(report.complaints, IsEmpty());
+  }
+};
+
+TEST_F(BrokenCaseTest, ACandidateThatHangs) {
+  FakeCandidate candidate;
+  candidate.hangs = [](const FakeSession& session, const v1::Command& command) {
+    return is_broken(session) && command.has_open();
+  };
+  expect_one_error(candidate, "hangs: the session was not over within 2s",
+                   {.watchdog = absl::Seconds(2)});
+}
+
+TEST_F(BrokenCaseTest, AWireThatDrops) {
+  FakeCandidate candidate;
+  candidate.on_command = [](FakeSession& session,
+                            const v1::Command& command) -> std::optional<v1::Report> {
+    if (!is_broken(session) || !command.has_expect()) return std::nullopt;
+    v1::Report report;
+    report.set_error_code(grpc::StatusCode::DATA_LOSS);
+    report.set_error_message("the capture lost 3 frames");
+    return report;
+  };
+  expect_one_error(candidate, "the capture lost 3 frames");
+}
+
+TEST_F(BrokenCaseTest, AStreamThatBreaks) {
+  FakeCandidate candidate;
+  candidate.breaks = [](const FakeSession& session, const v1::Command& command) {
+    return is_broken(session) && command.has_expect();
+  };
+  expect_one_error(candidate, "the fake daemon went away");
+}
+
+TEST_F(BrokenCaseTest, ADaemonThatDiesInMidRun) {
+  FakeDaemon daemon({});
+  const absl::StatusOr<Suite> suite = Suite::load(folder_);
+  ASSERT_TRUE(suite.ok());
+  RunOptions options;
+  options.channel = daemon.channel();
+  options.targets = {"stack-virtual"};
+  options.filter = "a,z";
+  options.jobs = 1;
+  // The second case may have begun before the first was told.
+  const absl::StatusOr<RunReport> report =
+      suite->run(options, [&](const CaseOutcome&) { daemon.die(); });
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->exit_status, 3);
+  ASSERT_THAT(report->results, SizeIs(2));
+  EXPECT_EQ(report->results[0].verdict, v1::VERDICT_PASS);
+  ASSERT_FALSE(report->complaints.empty()) << "the last sanity case cannot be run";
+  EXPECT_THAT(report->complaints[0], HasSubstr("no examination is possible"));
 }
 
 TEST_F(SuiteTest, MisuseIsRefused) {
@@ -164,13 +351,20 @@ TEST_F(SuiteTest, MisuseIsRefused) {
   EXPECT_THAT(message({.targets = {"kernel", "kernel"}}), HasSubstr("given twice"));
   EXPECT_THAT(message({.jobs = 65}), HasSubstr("jobs: 65 is above 64"));
   EXPECT_THAT(message({.targets = {"stack"}}), HasSubstr("none of the selected cases runs"));
+  EXPECT_THAT(message({.level = "ought"}),
+              HasSubstr("level: \"ought\" is none of must, should, may"));
+  EXPECT_THAT(message({.shard = 3, .shards = 2}), HasSubstr("shard 3 of 2"));
+  EXPECT_THAT(message({.shard = 2, .shards = 2}), HasSubstr("shard 2 of 2 is empty"));
+  EXPECT_THAT(message({.repeat = 1001}), HasSubstr("repeat: 1001 is above 1000"));
+  EXPECT_THAT(message({.order = "chaos"}),
+              HasSubstr("order: \"chaos\" is none of id, level, random"));
   EXPECT_THAT(message({.pcap_dir = "/dev/null/x"}), HasSubstr("cannot be made"));
   EXPECT_EQ(suite->explain({.channel = daemon.channel()}, "zzz", "kernel").status().code(),
             absl::StatusCode::kNotFound);
   const absl::StatusOr<CaseOutcome> explained =
       suite->explain({.channel = daemon.channel()}, "a", "kernel");
   ASSERT_TRUE(explained.ok());
-  EXPECT_THAT(explained->ladder, HasSubstr("TCP B (kernel)"));
+  EXPECT_THAT(ladder_text(*explained), HasSubstr("TCP B (kernel)"));
 }
 
 TEST_F(SuiteTest, WrongFoldersAreRefusedWithAllErrors) {
@@ -207,19 +401,34 @@ TEST(Scheduler, HandsOutcomesOverInOrder) {
     });
   }
   std::vector<std::string> ids;
-  const size_t count =
-      run_in_order(items, 3, {}, [&](const CaseOutcome& outcome) { ids.push_back(outcome.id); });
-  EXPECT_EQ(count, 20u);
+  ScheduleHooks hooks;
+  hooks.sink = [&](const CaseOutcome& outcome) { ids.push_back(outcome.id); };
+  EXPECT_EQ(run_in_order(items, 3, hooks), 20u);
   for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(ids[i], std::to_string(i));
   EXPECT_LE(most, 3);
+}
+
+TEST(Scheduler, TellsHowFarItIsWhileItWaits) {
+  std::vector<std::function<CaseOutcome()>> items(3, [] { return CaseOutcome(); });
+  // The first ends last: meanwhile the others have ended.
+  std::atomic<size_t> told = 0;
+  items[0] = [&told] {
+    while (told != 2) absl::SleepFor(absl::Milliseconds(5));
+    return CaseOutcome();
+  };
+  ScheduleHooks hooks;
+  hooks.sink = [](const CaseOutcome&) {};
+  hooks.progress = [&](size_t done) { told = done; };
+  EXPECT_EQ(run_in_order(items, 2, hooks), 3u);
 }
 
 TEST(Scheduler, StopsWhenCancelled) {
   std::vector<std::function<CaseOutcome()>> items(10, [] { return CaseOutcome(); });
   std::atomic<int> asked = 0;
-  const size_t count = run_in_order(
-      items, 1, [&] { return ++asked > 3; }, [](const CaseOutcome&) {});
-  EXPECT_EQ(count, 3u);
+  ScheduleHooks hooks;
+  hooks.cancelled = [&] { return ++asked > 3; };
+  hooks.sink = [](const CaseOutcome&) {};
+  EXPECT_EQ(run_in_order(items, 1, hooks), 3u);
 }
 
 }  // namespace

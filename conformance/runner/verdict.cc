@@ -27,6 +27,11 @@ bool any_result(const RunReport& report, v1::Verdict verdict) {
 
 }  // namespace
 
+bool is_worse(v1::Verdict a, v1::Verdict b) {
+  return std::find(kSeverity.begin(), kSeverity.end(), a) <
+         std::find(kSeverity.begin(), kSeverity.end(), b);
+}
+
 void judge_case(CaseOutcome& outcome) {
   for (const v1::Verdict verdict : kSeverity) {
     if (!any_clause(outcome, verdict)) continue;
@@ -41,13 +46,24 @@ void judge_case(CaseOutcome& outcome) {
   }
 }
 
-void judge_run(const RunFacts& facts, RunReport& report) {
+void count_verdicts(RunReport& report) {
   report.verdicts.clear();
   for (const v1::Verdict verdict : kSeverity) report.verdicts[verdict_name(verdict)] = 0;
+  for (const CaseOutcome& result : report.results) ++report.verdicts[verdict_name(result.verdict)];
+}
+
+void judge_run(const RunFacts& facts, RunReport& report) {
+  count_verdicts(report);
   report.complaints = facts.complaints;
+  report.known = 0;
+  bool violated = !facts.stale.empty();
   for (const CaseOutcome& result : report.results) {
-    ++report.verdicts[verdict_name(result.verdict)];
     for (const ClauseOutcome& clause : result.clauses) {
+      if (is_violation(clause.verdict)) {
+        const bool known = facts.known.count(violation_of(result, clause)) != 0;
+        report.known += known ? 1 : 0;
+        violated |= !known;
+      }
       if (clause.verdict == v1::VERDICT_SKIP && !clause.skip_is_named) {
         report.complaints.push_back(cat("no ledger entry names the SKIP of ", result.id, " \"",
                                         clause.name, "\" on ", result.target, ": ", clause.reason));
@@ -57,8 +73,7 @@ void judge_run(const RunFacts& facts, RunReport& report) {
   const bool harness =
       !report.complaints.empty() || report.results.empty() || any_result(report, v1::VERDICT_ERROR);
   report.complaints.insert(report.complaints.begin(), facts.stale.begin(), facts.stale.end());
-  if (any_result(report, v1::VERDICT_FAIL) || any_result(report, v1::VERDICT_XPASS) ||
-      !facts.stale.empty()) {
+  if (violated) {
     report.exit_status = 1;
   } else if (harness) {
     report.exit_status = 3;

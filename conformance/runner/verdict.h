@@ -5,11 +5,13 @@
 // then PASS if any clause passed, then SKIP. So a case is SKIP only if nothing of it was judged,
 // and XFAIL says "as expected" of all that was.
 //
-// Exit status of a run: 1 if anything is FAIL or XPASS, or the ledger has stale entries; else 3 if
-// anything is ERROR, a SKIP that nobody named, or nothing was selected; else 2 if anything is
-// INCONCLUSIVE; else 0. An observed violation comes first: it stays one, whatever else broke.
+// Exit status of a run: 1 if anything is FAIL or XPASS that was not known before, or the ledger has
+// stale entries; else 3 if anything is ERROR, a SKIP that nobody named, or nothing was selected;
+// else 2 if anything is INCONCLUSIVE; else 0. An observed violation comes first: it stays one,
+// whatever else broke.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,12 +19,19 @@
 
 namespace tcproctor::conformance {
 
+// In the order above.
+bool is_worse(v1::Verdict a, v1::Verdict b);
+
 // Sets verdict and reason of the case from its clauses.
 void judge_case(CaseOutcome& outcome);
+
+// How many results of each verdict, those that none has too.
+void count_verdicts(RunReport& report);
 
 struct RunFacts {
   std::vector<std::string> stale;       // entries of the ledger
   std::vector<std::string> complaints;  // harness errors outside of cases
+  std::set<Violation> known;            // of an earlier run: they do not count as violations
 };
 
 // Sets verdicts, complaints and exit status of the report from its results.

@@ -32,13 +32,18 @@ struct TimeSpec {
   std::optional<absl::Duration> ends;    // `0.1...0.5`: a call that goes on until then
 };
 
+// The variables of RFC 9293 §3.3.1 of the examined end, as far as the wire shows them.
+enum class Variable { kRcvNxt, kRcvWnd, kSndNxt };
+
 // A number that may be any (`*`), a range (`1~5`), and for sequence and acknowledgment numbers
-// absolute (`@5`) or relative to the ISN of the sender of the octets.
+// absolute (`@5`), relative to the ISN of the sender of the octets, or relative to variables
+// (`RCV.NXT+RCV.WND-1`: the value is the offset).
 struct Number {
   bool any = false;
   bool absolute = false;
   int64_t value = 0;
   std::optional<int64_t> max;
+  std::vector<Variable> variables;  // their sum
 };
 
 // TSval and TSecr: a number, `*`, or the last one seen in that direction plus an offset.
@@ -207,6 +212,11 @@ struct FloodStatement {
   uint32_t rate = 0;
 };
 
+struct FillStatement {  // fill window with FIN ack SND.NXT-1
+  bool fin = false;
+  std::optional<Number> acknowledgment;  // SND.NXT
+};
+
 struct ImpairStatement {
   v1::End from = v1::END_UNSPECIFIED;
   std::vector<std::pair<std::string, std::string>> settings;  // fields of ImpairRequest
@@ -309,14 +319,15 @@ enum class Dialect {
 };
 
 struct Statement {
-  Position position;
+  Position position;      // of a procedure's statement: where it was called
+  std::string procedure;  // that the statement is of; empty: of none
   TimeSpec time;
   std::string flow;  // empty: main
   std::variant<InjectStatement, ExpectStatement, SilenceStatement, HoldStatement, ClaimStatement,
                FlowStatement, FreshFlowStatement, ForgetStatement, IsnStatement, WaitStatement,
-               NoteStatement, SentStatement, FloodStatement, ImpairStatement, CallStatement,
-               JoinStatement, PendingStatement, CancelStatement, SystemCall, CodeStatement,
-               ShellStatement>
+               NoteStatement, SentStatement, FloodStatement, FillStatement, ImpairStatement,
+               CallStatement, JoinStatement, PendingStatement, CancelStatement, SystemCall,
+               CodeStatement, ShellStatement>
       body;
 };
 
@@ -325,6 +336,7 @@ struct Clause {
   std::string name;
   bool fresh = false;
   bool slow = false;
+  std::vector<std::string> covers;   // besides what the head covers
   std::vector<std::string> needs;    // capabilities; "A.x" names an end
   std::vector<std::string> targets;  // empty: all of the case
   std::vector<Statement> statements;

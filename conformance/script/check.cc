@@ -35,6 +35,10 @@ class Checker {
     if (!injected_) error("nothing was injected before \"sent\"");
   }
   void operator()(const FloodStatement&) { injected_ = true; }
+  void operator()(const FillStatement&) {
+    if (head_.examines == Examines::kBoth) error("both ends are real: no end can fill a window");
+    injected_ = true;
+  }
   void operator()(const ImpairStatement& s);
   void operator()(const CallStatement& s);
   void operator()(const JoinStatement& s);

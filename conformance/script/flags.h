@@ -33,6 +33,7 @@ inline constexpr std::array<FlagLetter, 9> kFlagLetters = {{
 inline constexpr uint32_t kFin = 0x01;
 inline constexpr uint32_t kSyn = 0x02;
 inline constexpr uint32_t kRst = 0x04;
+inline constexpr uint32_t kPsh = 0x08;
 inline constexpr uint32_t kAck = 0x10;
 
 inline std::optional<uint32_t> flag_bit(char letter) {

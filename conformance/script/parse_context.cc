@@ -46,6 +46,13 @@ std::optional<absl::Duration> scaled(std::string_view text, absl::Duration unit)
   return result;
 }
 
+std::optional<Variable> variable_named(std::string_view name) {
+  if (name == "RCV.NXT") return Variable::kRcvNxt;
+  if (name == "RCV.WND") return Variable::kRcvWnd;
+  if (name == "SND.NXT") return Variable::kSndNxt;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<absl::Duration> parse_duration(std::string_view text) {
@@ -123,8 +130,46 @@ absl::Duration ParseContext::duration(std::string_view what) {
   return to_duration(expect(TokenKind::kNumber, cat(what, " (a time such as 300ms)")));
 }
 
+// RCV.NXT+RCV.WND-1: names, then what is added to them. "NXT-1" is one word for the lexer.
+void ParseContext::variables(Number& number) {
+  bool minus = false;
+  const auto add = [&](uint64_t amount) {
+    number.value += minus ? -static_cast<int64_t>(amount) : static_cast<int64_t>(amount);
+  };
+  while (true) {
+    if (at(TokenKind::kNumber)) {
+      add(unsigned_number("the offset", 0, std::numeric_limits<uint32_t>::max()));
+    } else {
+      const Token side = expect(TokenKind::kWord, "RCV.NXT, RCV.WND or SND.NXT");
+      expect_symbol(".", cat("\"", side.text, "\""));
+      const Token token = expect(TokenKind::kWord, "NXT or WND");
+      const auto [name, offset] = split_once(token.text, '-');
+      const auto variable = variable_named(cat(side.text, ".", name));
+      if (!variable.has_value()) {
+        fail(side.position, cat("unknown variable \"", side.text, ".", name,
+                                "\": one of RCV.NXT, RCV.WND, SND.NXT"));
+      }
+      if (minus) fail(side.position, "a variable cannot be subtracted");
+      number.variables.push_back(*variable);
+      // "NXT-10-1" is one word too.
+      const bool less = name != token.text;
+      for (const std::string& part : less ? split(offset, '-') : std::vector<std::string>()) {
+        const auto amount = whole(part);
+        if (!amount.has_value()) fail(token.position, "expected a number after \"-\"");
+        number.value -= static_cast<int64_t>(*amount);
+      }
+    }
+    minus = at_symbol("-");
+    if (!take_symbol("+") && !take_symbol("-")) return;
+  }
+}
+
 Number ParseContext::number(std::string_view what, bool range) {
   Number result;
+  if (at_variable()) {
+    variables(result);
+    return result;
+  }
   if (take_symbol("*")) {
     result.any = true;
     return result;
@@ -152,7 +197,7 @@ Number ParseContext::field_number(std::string_view what, uint64_t max) {
   const Position position = lexer_.peek().position;
   const Number result = number(what, true);
   const auto limit = static_cast<int64_t>(max);
-  if (result.absolute || result.value < 0 || result.value > limit ||
+  if (result.absolute || !result.variables.empty() || result.value < 0 || result.value > limit ||
       result.max.value_or(0) > limit) {
     fail(position, cat(what, " must be 0 to ", max));
   }

@@ -44,8 +44,10 @@ class ParseContext {
   // A whole number between min and max. `what` names it in the message.
   uint64_t unsigned_number(std::string_view what, uint64_t min, uint64_t max);
   absl::Duration duration(std::string_view what);
-  // [@][-]N, *, with ~M behind if `range`.
+  // [@][-]N, *, RCV.NXT+N, with ~M behind if `range`.
   Number number(std::string_view what, bool range);
+  // Whether a sum of variables begins here: RCV.NXT, RCV.WND, SND.NXT.
+  bool at_variable() { return at_word("RCV") || at_word("SND"); }
   // A number whose values must be 0..max.
   Number field_number(std::string_view what, uint64_t max);
   v1::End end(std::string_view after);
@@ -63,6 +65,7 @@ class ParseContext {
   static absl::Duration to_duration(const Token& token);
 
  private:
+  void variables(Number& number);
   Value numeric_value(Position position);
   Value map_value(Position position);
   Value word_value(Position position);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "conformance/script/names.h"
+#include "conformance/script/parameters.h"
 #include "conformance/script/parse_context.h"
 #include "conformance/script/parser.h"
 #include "conformance/script/targets.h"
@@ -11,8 +12,6 @@
 
 namespace tcproctor::conformance {
 namespace {
-
-constexpr std::string_view kMark = "//:";
 
 std::vector<std::string> list_of(std::string_view value) {
   std::vector<std::string> out;
@@ -48,11 +47,11 @@ Head HeadParser::parse(std::string_view source, int& last_head_line) {
   int number = 0;
   for (const std::string& text : split(source, '\n')) {
     ++number;
-    if (!trim(text).starts_with(kMark)) continue;
+    if (!trim(text).starts_with(kHeadMark)) continue;
     last_head_line = number;
     line(text, number);
   }
-  for (const char* required : {"id", "title", "covers"}) {
+  for (const char* required : {"id", "title"}) {
     if (seen_.count(required) == 0) {
       error({1, 1}, cat("the head lacks \"//: ", required, ": …\""));
     }
@@ -62,8 +61,8 @@ Head HeadParser::parse(std::string_view source, int& last_head_line) {
 }
 
 void HeadParser::line(std::string_view text, int number) {
-  const size_t mark = text.find(kMark);
-  const size_t key_at = text.find_first_not_of(" \t\r", mark + kMark.size());
+  const size_t mark = text.find(kHeadMark);
+  const size_t key_at = text.find_first_not_of(" \t\r", mark + kHeadMark.size());
   if (key_at == std::string_view::npos) return;
   const size_t colon = text.find(':', key_at);
   const Position at{number, static_cast<int>(key_at) + 1};
@@ -79,6 +78,7 @@ void HeadParser::line(std::string_view text, int number) {
     error(value_position, cat("\"", key, "\" needs a value"));
     return;
   }
+  if (key.starts_with("for ")) return;  // expand_parameters() has read it
   const bool repeats = key == "set" || key.starts_with("set ") || key == "covers" || key == "isn" ||
                        key == "addresses";
   if (seen_.count(key) != 0 && !repeats) {
@@ -202,7 +202,7 @@ void HeadParser::set(const std::string& key, std::string_view value, Position ke
   } else {
     error(key_at, cat("unknown key \"", key,
                       "\": one of id, title, rule, covers, level, examines, targets, "
-                      "requires, set, isn, addresses, family, tolerance, patience, slow"));
+                      "requires, set, isn, addresses, family, for, tolerance, patience, slow"));
   }
 }
 

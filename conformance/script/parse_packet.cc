@@ -54,7 +54,7 @@ Packet PacketParser::parse() {
 bool PacketParser::take_flags(TcpPacket& packet, bool compared) {
   const Token token = context_.lexer().peek();
   const bool dot = token.kind == TokenKind::kSymbol && token.text == ".";
-  if (!dot && token.kind != TokenKind::kWord) return false;
+  if (!dot && (token.kind != TokenKind::kWord || context_.at_variable())) return false;
   for (const char letter : token.text) {
     const auto bit = flag_bit(letter);
     if (!bit.has_value()) {
@@ -96,10 +96,12 @@ void PacketParser::sequence(TcpPacket& packet) {
   packet.sequence = context_.number("the sequence number", false);
   Number end = packet.sequence;
   bool has_end = false;
-  if (context_.take_symbol(":")) {
+  // Of what is relative to a variable only the length is written.
+  const bool start_only = packet.sequence.any || !packet.sequence.variables.empty();
+  if (packet.sequence.variables.empty() && context_.take_symbol(":")) {
     end = context_.number("the number after the last octet", false);
     has_end = true;
-  } else if (!packet.sequence.any) {
+  } else if (!start_only) {
     context_.fail_here("expected \":\" and the number after the last octet, as in 1:11(10)");
   }
   context_.expect_symbol("(", "the sequence numbers (the length follows, as in 1:11(10))");
@@ -161,7 +163,7 @@ TcpPacket PacketParser::tcp(std::vector<RawField>& fields) {
   TcpPacket packet;
   flags(packet);
   const bool written = context_.at(TokenKind::kNumber) || context_.at_symbol("@") ||
-                       context_.at_symbol("-") || context_.at_symbol("*");
+                       context_.at_symbol("-") || context_.at_symbol("*") || context_.at_variable();
   if (written) {
     sequence(packet);
   } else {
@@ -260,7 +262,8 @@ Option PacketParser::sack(Option option) {
     const Number left = context_.number("the left edge", false);
     context_.expect_symbol(":", "the left edge of a SACK block");
     option.blocks.emplace_back(left, context_.number("the right edge", false));
-  } while (context_.at(TokenKind::kNumber) || context_.at_symbol("@") || context_.at_symbol("-"));
+  } while (context_.at(TokenKind::kNumber) || context_.at_symbol("@") || context_.at_symbol("-") ||
+           context_.at_variable());
   return option;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/script/parser.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "conformance/script/names.h"
 #include "conformance/script/packetdrill_parser.h"
+#include "conformance/script/parameters.h"
 #include "conformance/script/parse_context.h"
 #include "conformance/script/targets.h"
 #include "conformance/script/text.h"
@@ -20,15 +22,22 @@ constexpr size_t kMaxErrors = 20;
 
 class Parser {
  public:
-  Parser(std::string_view source, std::string file) : context_(source) {
+  Parser(std::string_view source, std::string file, Procedures procedures)
+      : context_(source), procedures_(std::move(procedures)) {
     case_.file = std::move(file);
     case_.source = std::string(source);
   }
   absl::StatusOr<Case> parse();
+  // Of a file that has nothing else.
+  absl::StatusOr<Procedures> parse_procedures();
 
  private:
   void body();
   void line();
+  void procedure();
+  void statement_line(std::vector<Statement>& into);
+  bool call_procedure(Statement& called, std::vector<Statement>& into);
+  std::string procedure_name();
   void clause(Position position);
   std::vector<std::string> name_list();
   TimeSpec time();
@@ -47,12 +56,14 @@ class Parser {
   FlowEnd flow_end(std::string_view name);
   FlowStatement flow();
   FloodStatement flood();
+  FillStatement fill();
   ImpairStatement impair();
   ClaimStatement claim(v1::End end);
   CallStatement call(CallStatement call, const Token& name);
   CallStatement ended_call(CallStatement made);
 
   ParseContext context_;
+  Procedures procedures_;
   Case case_;
   std::vector<Diagnostic> diagnostics_;
   int first_statement_line_ = 0;
@@ -69,9 +80,24 @@ absl::StatusOr<Case> Parser::parse() {
   if (case_.clauses.empty() && diagnostics_.empty()) {
     diagnostics_.push_back({{1, 1}, "the case has no statements"});
   }
+  const bool covers = std::any_of(case_.clauses.begin(), case_.clauses.end(),
+                                  [](const Clause& clause) { return !clause.covers.empty(); });
+  if (case_.head.covers.empty() && !covers) {
+    diagnostics_.push_back({{1, 1}, "the head lacks \"//: covers: …\", and no clause has it"});
+  }
   const absl::Status status = diagnostics_status(case_.file, case_.source, diagnostics_);
   if (!status.ok()) return status;
   return std::move(case_);
+}
+
+absl::StatusOr<Procedures> Parser::parse_procedures() {
+  body();
+  if (!case_.clauses.empty() && diagnostics_.empty()) {
+    diagnostics_.push_back({case_.clauses[0].position, "only procedures can stand here"});
+  }
+  const absl::Status status = diagnostics_status(case_.file, case_.source, diagnostics_);
+  if (!status.ok()) return status;
+  return std::move(procedures_);
 }
 
 void Parser::body() {
@@ -109,17 +135,75 @@ Clause& Parser::open_clause() {
 }
 
 void Parser::line() {
+  const Position position = context_.lexer().peek().position;
+  if (context_.take_word("clause")) return clause(position);
+  if (context_.take_word("procedure")) return procedure();
+  statement_line(open_clause().statements);
+}
+
+// A statement, or what the procedure consists of that is called.
+void Parser::statement_line(std::vector<Statement>& into) {
   Statement parsed;
   parsed.position = context_.lexer().peek().position;
-  if (context_.take_word("clause")) return clause(parsed.position);
-  Clause& clause = open_clause();
   parsed.time = time();
   if (context_.take_symbol("(")) {
     parsed.flow = context_.expect(TokenKind::kWord, "the name of a flow").text;
     context_.expect_symbol(")", "the name of a flow");
   }
+  if (call_procedure(parsed, into)) return;
   statement(parsed);
-  clause.statements.push_back(std::move(parsed));
+  into.push_back(std::move(parsed));
+}
+
+// Words up to the end of the line: "reach FIN-WAIT-1".
+std::string Parser::procedure_name() {
+  std::string name = context_.expect(TokenKind::kWord, "the name of a procedure").text;
+  while (!context_.at_line_end()) {
+    append(name, " ", context_.expect(TokenKind::kWord, "the name of a procedure").text);
+  }
+  return name;
+}
+
+// procedure NAME, statements, end
+void Parser::procedure() {
+  const Position position = context_.lexer().peek().position;
+  const std::string name = procedure_name();
+  std::vector<Statement> statements;
+  while (true) {
+    context_.skip_newlines();
+    if (context_.at(TokenKind::kEnd)) context_.fail(position, "this procedure has no \"end\"");
+    if (context_.take_word("end")) break;
+    line_ended_ = false;
+    statement_line(statements);
+    end_of_statement();
+  }
+  line_ended_ = false;
+  if (!procedures_.emplace(name, std::move(statements)).second) {
+    context_.fail(position, cat("there is a procedure \"", name, "\" already"));
+  }
+}
+
+// The first word tells a procedure's family ("reach"); no statement begins with one.
+bool Parser::call_procedure(Statement& called, std::vector<Statement>& into) {
+  if (!context_.at(TokenKind::kWord)) return false;
+  const std::string first = cat(context_.lexer().peek().text, " ");
+  const auto family = procedures_.lower_bound(first);
+  if (family == procedures_.end() || !family->first.starts_with(first)) return false;
+  const std::string name = procedure_name();
+  const auto found = procedures_.find(name);
+  if (found == procedures_.end()) {
+    context_.fail(called.position, cat("there is no procedure \"", name, "\""));
+  }
+  if (called.time.kind != TimeSpec::Kind::kNone) {
+    context_.fail(called.position, "a procedure has no time of its own");
+  }
+  for (Statement statement : found->second) {
+    statement.position = called.position;
+    if (statement.procedure.empty()) statement.procedure = name;
+    if (statement.flow.empty()) statement.flow = called.flow;
+    into.push_back(std::move(statement));
+  }
+  return true;
 }
 
 std::vector<std::string> Parser::name_list() {
@@ -144,6 +228,10 @@ void Parser::clause(Position position) {
       clause.fresh = true;
     } else if (context_.take_word("slow")) {
       clause.slow = true;
+    } else if (context_.take_word("covers")) {
+      do {
+        clause.covers.push_back(context_.lexer().word_until(",").text);
+      } while (context_.take_symbol(","));
     } else if (context_.take_word("requires")) {
       clause.needs = name_list();
     } else if (context_.take_word("targets")) {
@@ -156,7 +244,7 @@ void Parser::clause(Position position) {
         }
       }
     } else {
-      context_.fail_here(cat("expected fresh, slow, requires or targets, found ",
+      context_.fail_here(cat("expected fresh, slow, covers, requires or targets, found ",
                              ParseContext::describe(context_.lexer().peek())));
     }
   }
@@ -344,6 +432,8 @@ bool Parser::wire_keyword(Statement& statement, const Token& word) {
     statement.body = SentStatement{parse_fields(context_)};
   } else if (word.text == "flood") {
     statement.body = flood();
+  } else if (word.text == "fill") {
+    statement.body = fill();
   } else if (word.text == "impair") {
     statement.body = impair();
   } else {
@@ -443,6 +533,19 @@ FloodStatement Parser::flood() {
   return flood;
 }
 
+FillStatement Parser::fill() {
+  FillStatement fill;
+  if (!context_.take_word("window")) context_.fail_here("expected \"window\" after \"fill\"");
+  if (context_.take_word("with")) {
+    fill.fin = context_.take_word("FIN");
+    if (!fill.fin) context_.fail_here("expected \"FIN\" after \"with\"");
+  }
+  if (context_.take_word("ack")) {
+    fill.acknowledgment = context_.number("the acknowledgment number", false);
+  }
+  return fill;
+}
+
 ImpairStatement Parser::impair() {
   ImpairStatement impair;
   impair.from = context_.end("impair");
@@ -471,9 +574,40 @@ ClaimStatement Parser::claim(v1::End end) {
 
 }  // namespace
 
+absl::StatusOr<std::vector<Case>> parse_all(std::string_view source, const std::string& file,
+                                            const Procedures& procedures) {
+  if (dialect_of(source) == Dialect::kPacketdrill) {
+    absl::StatusOr<Case> script = parse_packetdrill(source, file);
+    if (!script.ok()) return script.status();
+    return std::vector<Case>{*std::move(script)};
+  }
+  std::vector<Diagnostic> diagnostics;
+  const std::vector<Variant> variants = expand_parameters(source, diagnostics);
+  const absl::Status status = diagnostics_status(file, source, diagnostics);
+  if (!status.ok()) return status;
+  std::vector<Case> cases;
+  for (const Variant& variant : variants) {
+    absl::StatusOr<Case> parsed = Parser(variant.source, file, procedures).parse();
+    if (!parsed.ok()) return parsed.status();
+    parsed->head.id += variant.id_suffix;
+    if (!cases.empty() && parsed->head.id == cases.back().head.id) {
+      return diagnostics_status(
+          file, source,
+          {{{1, 1}, "the id of the case must hold a parameter that tells the cases apart"}});
+    }
+    cases.push_back(*std::move(parsed));
+  }
+  return cases;
+}
+
 absl::StatusOr<Case> parse(std::string_view source, const std::string& file) {
-  if (dialect_of(source) == Dialect::kPacketdrill) return parse_packetdrill(source, file);
-  return Parser(source, file).parse();
+  absl::StatusOr<std::vector<Case>> cases = parse_all(source, file, {});
+  if (!cases.ok()) return cases.status();
+  return std::move(cases->front());
+}
+
+absl::StatusOr<Procedures> parse_procedures(std::string_view source, const std::string& file) {
+  return Parser(source, file, {}).parse_procedures();
 }
 
 }  // namespace tcproctor::conformance

@@ -19,6 +19,14 @@ std::string hex(const std::string& octets) {
 
 std::string number(const Number& number) {
   if (number.any) return "*";
+  if (!number.variables.empty()) {
+    static constexpr std::array<std::string_view, 3> kNames = {"RCV.NXT", "RCV.WND", "SND.NXT"};
+    std::string sum = join(number.variables, "+", [](std::string& text, Variable variable) {
+      append(text, kNames[static_cast<size_t>(variable)]);
+    });
+    if (number.value != 0) append(sum, number.value > 0 ? "+" : "", number.value);
+    return sum;
+  }
   std::string out = cat(number.absolute ? "@" : "", number.value);
   if (number.max.has_value()) append(out, "~", *number.max);
   return out;
@@ -108,7 +116,8 @@ std::string tcp(const TcpPacket& packet) {
   }
   std::string out = flags(packet);
   if (packet.has_sequence) {
-    append(out, " ", number(packet.sequence), ":", number(end), "(",
+    const bool start_only = !packet.sequence.variables.empty();
+    append(out, " ", number(packet.sequence), start_only ? "" : cat(":", number(end)), "(",
            packet.length.has_value() ? cat(*packet.length) : "*", ")");
   }
   if (packet.acknowledgment.has_value()) {
@@ -253,6 +262,10 @@ struct BodyPrinter {
   std::string operator()(const FloodStatement& s) const {
     return cat("flood ", s.count, " from ", s.prefix, " rate ", s.rate);
   }
+  std::string operator()(const FillStatement& s) const {
+    return cat("fill window", s.fin ? " with FIN" : "",
+               s.acknowledgment.has_value() ? cat(" ack ", number(*s.acknowledgment)) : "");
+  }
   std::string operator()(const ImpairStatement& s) const {
     return cat("impair ", end_name(s.from), " ",
                join(s.settings, ", ", [](std::string& out, const auto& setting) {
@@ -324,6 +337,7 @@ std::string clause_line(const Clause& clause) {
   std::string out = cat("clause ", quoted(clause.name));
   if (clause.fresh) append(out, " fresh");
   if (clause.slow) append(out, " slow");
+  if (!clause.covers.empty()) append(out, " covers ", join(clause.covers, ", "));
   if (!clause.needs.empty()) {
     append(out, " requires ", join(clause.needs, ", "));
   }

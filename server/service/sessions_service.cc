@@ -107,6 +107,13 @@ grpc::ServerUnaryReactor* SessionsService::DeleteSession(grpc::CallbackServerCon
   return call;
 }
 
+grpc::ServerUnaryReactor* SessionsService::GetEnvironment(grpc::CallbackServerContext* context,
+                                                          const v1::GetEnvironmentRequest* request,
+                                                          v1::Environment* response) {
+  return call_session(context, registry_, request->session(), request, response,
+                      &Session::environment);
+}
+
 grpc::ServerUnaryReactor* SessionsService::GetServerInfo(grpc::CallbackServerContext* context,
                                                          const v1::GetServerInfoRequest*,
                                                          v1::ServerInfo* response) {

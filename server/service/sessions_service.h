@@ -30,6 +30,9 @@ class SessionsService final : public v1::Sessions::CallbackService {
   grpc::ServerUnaryReactor* DeleteSession(grpc::CallbackServerContext* context,
                                           const v1::DeleteSessionRequest* request,
                                           v1::DeleteSessionResponse* response) override;
+  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context,
+                                           const v1::GetEnvironmentRequest* request,
+                                           v1::Environment* response) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* response) override;

@@ -115,6 +115,16 @@ grpc::ServerWriteReactor<v1::RunCasesResponse>* SuiteService::RunCases(
   options.jobs = request->jobs();
   options.slow = request->slow();
   options.seed = request->seed();
+  options.level = request->level();
+  options.shard = request->shard();
+  options.shards = request->shards();
+  options.repeat = request->repeat();
+  options.order = request->order();
+  options.strict = request->strict();
+  options.fail_fast = request->fail_fast();
+  for (const v1::KnownViolation& known : request->known()) {
+    options.known.insert({known.case_id(), known.target(), known.clause(), known.statement()});
+  }
   const absl::Status started =
       start([writer, cancelled, options, cases = *cases](Run& run) mutable {
         options.cancelled = [&run, cancelled] { return run.cancelled || *cancelled; };

@@ -166,6 +166,21 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_kernel_end(const SessionPlan& p
       [this] { return absl::FromChrono(now().time_since_epoch()); });
 }
 
+uint64_t Bench::capture_drops() const {
+  uint64_t drops = 0;
+  for (const std::unique_ptr<Port>* port : {&port_a_, &port_b_}) {
+    if (*port) drops += (*port)->counters().capture_drops;
+  }
+  return drops;
+}
+
+Surroundings Bench::surroundings(const SessionPlan& plan) const {
+  Surroundings out = surroundings_of(plan, plant_);
+  if (wire_) out.captured = wire_->log().last();
+  out.lost = capture_drops();
+  return out;
+}
+
 void Bench::make_wire(const SessionPlan& plan) {
   WireConfig config;
   config.a = {plan.a.kind == v1::END_KIND_SCRIPTED, addresses_of(plan.a)};
@@ -181,13 +196,7 @@ void Bench::make_wire(const SessionPlan& plan) {
   };
   hooks.activity = on_activity_;
   if (!plan.virtual_clock()) hooks.wall_time_ns = wall_clock_ns;
-  hooks.capture_drops = [this] {
-    uint64_t drops = 0;
-    for (const std::unique_ptr<Port>* port : {&port_a_, &port_b_}) {
-      if (*port) drops += (*port)->counters().capture_drops;
-    }
-    return drops;
-  };
+  hooks.capture_drops = [this] { return capture_drops(); };
   wire_ = std::make_unique<Wire>(std::move(config), *scheduler_, std::move(hooks));
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "server/end/end.h"
 #include "server/serve/serving.h"
+#include "server/session/environment.h"
 #include "server/session/plan.h"
 #include "server/session/plant.h"
 #include "server/wire/port.h"
@@ -38,6 +39,8 @@ class Bench {
   absl::AnyInvocable<void()> dismantle();
 
   End& end(v1::End side) { return side == v1::END_A ? *a_ : *b_; }
+  // What the session finds on the machine; look_around() on a worker thread does the looking.
+  Surroundings surroundings(const SessionPlan& plan) const;
   // Null when the ends are joined directly.
   Wire* wire() { return wire_.get(); }
   Serving& serving() { return serving_; }
@@ -57,6 +60,8 @@ class Bench {
                                                       uint64_t id_base);
   absl::StatusOr<std::unique_ptr<End>> make_kernel_end(const SessionPlan& plan, const EndPlan& mine,
                                                        uint64_t id_base);
+  // Frames that the captures of both sides have lost.
+  uint64_t capture_drops() const;
   void make_wire(const SessionPlan& plan);
   absl::Status start_ports(const SessionPlan& plan);
   absl::Status start_port(const SessionPlan& plan, v1::End side, std::unique_ptr<Port>& port);

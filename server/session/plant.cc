@@ -102,7 +102,7 @@ absl::Status build_veth_end(const SessionPlan& plan, const EndPlan& end, Plant& 
   EndPlant& mine = plant.end(end.side);
   if (end.kind == v1::END_KIND_SCRIPTED) return absl::OkStatus();
   InterfaceSpec leg;
-  leg.name = absl::StrCat("wire-", name_of(end.side));
+  leg.name = wire_leg_name(end.side);
   leg.mtu = plan.mtu;
   leg.offloads = plan.offloads;
   const absl::StatusOr<VethPair> pair =
@@ -211,6 +211,10 @@ void give_back(Plant plant) {
                    std::string(status.message()));
     }
   }
+}
+
+std::string wire_leg_name(v1::End side) {
+  return absl::StrCat("wire-", name_of(side));
 }
 
 bool needs_machine(const SessionPlan& plan) {

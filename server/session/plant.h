@@ -37,6 +37,9 @@ absl::StatusOr<Plant> build_plant(const SessionPlan& plan);
 // destroyed: each would keep its namespace alive until its last retransmission, about 100 s.
 void give_back(Plant plant);
 
+// The wire's device on the other side of an end's.
+std::string wire_leg_name(v1::End side);
+
 // Whether building it may take the kernel's time.
 bool needs_machine(const SessionPlan& plan);
 

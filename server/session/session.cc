@@ -183,6 +183,17 @@ bool Session::cancel(OperationId operation) {
   return waited;
 }
 
+OperationId Session::environment(const v1::GetEnvironmentRequest&, Done<v1::Environment> done) {
+  services_.worker->post([self = shared_from_this(), around = bench_->surroundings(plan_),
+                          done = std::move(done)]() mutable {
+    absl::StatusOr<v1::Environment> seen = look_around(around);
+    self->post([done = std::move(done), seen = std::move(seen)](Session&) mutable {
+      done(std::move(seen));
+    });
+  });
+  return 0;
+}
+
 OperationId Session::reset(const v1::ResetSessionRequest&, Done<v1::Session> done) {
   auto finish = [done = std::move(done)](Session& self, absl::StatusOr<Plant> plant) mutable {
     absl::Status status = self.check();

@@ -114,6 +114,7 @@ class Session : public std::enable_shared_from_this<Session> {
   OperationId impair(const v1::ImpairRequest& request, Done<v1::ImpairResponse> done);
   OperationId read_log(const v1::ReadLogRequest& request, Done<v1::ReadLogResponse> done);
   OperationId reset(const v1::ResetSessionRequest& request, Done<v1::Session> done);
+  OperationId environment(const v1::GetEnvironmentRequest& request, Done<v1::Environment> done);
   // `completed` names the operation of the caller that ended it, 0 if none has.
   OperationId run_until(const v1::RunUntilRequest& request, std::function<uint64_t()> completed,
                         Done<v1::RunUntilResponse> done);

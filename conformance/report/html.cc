@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run as one HTML file. Page, style and program are files of their own below html/, built into
+// the binary; what is written here is the data they show: the JSON of the run, the ids of the
+// catalogue in our words, and the ladders of each two targets row beside row.
+#include <google/protobuf/io/gzip_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "conformance/catalog/catalog.h"
+#include "conformance/catalog/embedded.h"
+#include "conformance/report/compare.h"
+#include "conformance/report/json_writer.h"
+#include "conformance/report/report.h"
+#include "conformance/script/targets.h"
+
+namespace tcproctor::conformance {
+namespace {
+
+// Part of a pair: [row left, row right, "field field"]; -1 = none.
+void write_pairs(JsonWriter& json, const CasePart& left, const CasePart& right) {
+  json.element();
+  json.open('[');
+  for (const RowPair& pair : align_rows(left.rows, right.rows)) {
+    const auto index = [](const std::optional<size_t>& row) {
+      return row.has_value() ? cat(*row) : std::string("-1");
+    };
+    json.element();
+    json.raw(cat("[", index(pair.left), ",", index(pair.right), ",\"", join(pair.differences, " "),
+                 "\"]"));
+  }
+  json.close(']');
+}
+
+// Of each two targets that sat a case: the sessions, and in each the rows side by side.
+void write_alignments(JsonWriter& json, const RunReport& report) {
+  std::map<std::string, std::map<std::string, const CaseOutcome*>> by_case;
+  for (const CaseOutcome& result : report.results) {
+    by_case[result.id].emplace(result.target, &result);  // the first of the repetitions
+  }
+  json.key("pairs");
+  json.open('{');
+  for (const auto& [id, results] : by_case) {
+    json.key(id);
+    json.open('{');
+    for (const auto& [left_name, left] : results) {
+      for (const auto& [right_name, right] : results) {
+        if (left_name >= right_name) continue;
+        json.key(cat(left_name, " ", right_name));
+        json.open('[');
+        for (size_t i = 0; i < std::min(left->parts.size(), right->parts.size()); ++i) {
+          write_pairs(json, left->parts[i], right->parts[i]);
+        }
+        json.close(']');
+      }
+    }
+    json.close('}');
+  }
+  json.close('}');
+}
+
+void write_catalogue(JsonWriter& json) {
+  const absl::StatusOr<Catalog> catalog = load_catalog();
+  json.key("catalogue");
+  json.open('{');
+  if (catalog.ok()) {
+    for (const auto* rows : {&catalog->requirements, &catalog->matrix_rows, &catalog->seed_rows}) {
+      for (const auto& [id, text] : *rows) json.text(id, text);
+    }
+  }
+  json.close('}');
+  json.key("levels");
+  json.open('{');
+  if (catalog.ok()) {
+    for (const auto& [id, level] : catalog->levels) json.text(id, level);
+  }
+  json.close('}');
+}
+
+std::string data_of(const RunReport& report) {
+  JsonWriter json(/*compact=*/true);
+  json.open('{');
+  write_run(json, report);
+  write_alignments(json, report);
+  write_catalogue(json);
+  json.close('}');
+  return json.finish();
+}
+
+// gzip, then base64: it stands in a script element and is small.
+std::string packed(const std::string& text) {
+  std::string zipped;
+  {
+    google::protobuf::io::StringOutputStream out(&zipped);
+    google::protobuf::io::GzipOutputStream::Options options;
+    options.compression_level = 9;
+    google::protobuf::io::GzipOutputStream gzip(&out, options);
+    void* buffer = nullptr;
+    int size = 0;
+    for (size_t at = 0; at < text.size();) {
+      if (!gzip.Next(&buffer, &size)) break;
+      const size_t taken = std::min(static_cast<size_t>(size), text.size() - at);
+      std::copy_n(text.data() + at, taken, static_cast<char*>(buffer));
+      at += taken;
+      gzip.BackUp(size - static_cast<int>(taken));
+    }
+    gzip.Close();
+  }
+  return absl::Base64Escape(zipped);
+}
+
+// "{{html/report.css}}" stands for that file, "{{data}}" for the data.
+std::string filled(std::string_view page, const std::string& data) {
+  std::string out;
+  while (true) {
+    const size_t begin = page.find("{{");
+    const size_t end = begin == std::string_view::npos ? begin : page.find("}}", begin);
+    if (end == std::string_view::npos) return out.append(page);
+    const std::string_view name = page.substr(begin + 2, end - begin - 2);
+    out.append(page.substr(0, begin));
+    out.append(name == "data" ? std::string_view(data) : embedded_file(cat("report/", name)));
+    page.remove_prefix(end + 2);
+  }
+}
+
+}  // namespace
+
+std::string html_report(const RunReport& report) {
+  return filled(embedded_file("report/html/report.html"), packed(data_of(report)));
+}
+
+}  // namespace tcproctor::conformance
