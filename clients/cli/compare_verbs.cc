@@ -7,6 +7,7 @@
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
 #include "conformance/report/compare.h"
+#include "conformance/report/fsm.h"
 #include "conformance/report/report.h"
 
 namespace tcproctor::cli {

@@ -16,8 +16,8 @@
 namespace tcproctor::conformance {
 namespace {
 
-using google::protobuf::Struct;
-using google::protobuf::Value;
+using JsonStruct = google::protobuf::Struct;
+using JsonValue = google::protobuf::Value;
 
 // "TIME-WAIT" with prefix "TCP_STATE_" -> "TCP_STATE_TIME_WAIT".
 std::string enum_name(std::string_view prefix, std::string_view name) {
@@ -32,19 +32,19 @@ std::string enum_name(std::string_view prefix, std::string_view name) {
 // with its path; what is read of it is empty.
 class Reader {
  public:
-  Reader(const Struct& object, std::string path, std::string& error)
+  Reader(const JsonStruct& object, std::string path, std::string& error)
       : object_(&object), path_(std::move(path)), error_(&error) {}
 
   std::string text(const std::string& key, bool required = true) const {
-    const Value* value = find(key, Value::kStringValue, "a string", required);
+    const JsonValue* value = find(key, JsonValue::kStringValue, "a string", required);
     return value == nullptr ? "" : value->string_value();
   }
   double number(const std::string& key, bool required = true) const {
-    const Value* value = find(key, Value::kNumberValue, "a number", required);
+    const JsonValue* value = find(key, JsonValue::kNumberValue, "a number", required);
     return value == nullptr ? 0 : value->number_value();
   }
   bool boolean(const std::string& key, bool required = true) const {
-    const Value* value = find(key, Value::kBoolValue, "true or false", required);
+    const JsonValue* value = find(key, JsonValue::kBoolValue, "true or false", required);
     return value != nullptr && value->bool_value();
   }
   absl::Duration time(const std::string& key) const { return absl::Seconds(number(key)); }
@@ -65,21 +65,21 @@ class Reader {
   }
   std::vector<std::string> texts(const std::string& key) const {
     std::vector<std::string> out;
-    const Value* value = find(key, Value::kListValue, "a list", true);
+    const JsonValue* value = find(key, JsonValue::kListValue, "a list", true);
     if (value == nullptr) return out;
-    for (const Value& element : value->list_value().values()) out.push_back(element.string_value());
+    for (const JsonValue& element : value->list_value().values()) out.push_back(element.string_value());
     return out;
   }
   std::optional<Reader> object(const std::string& key, bool required = true) const {
-    const Value* value = find(key, Value::kStructValue, "an object", required);
+    const JsonValue* value = find(key, JsonValue::kStructValue, "an object", required);
     if (value == nullptr) return std::nullopt;
     return Reader(value->struct_value(), cat(path_, ".", key), *error_);
   }
   std::vector<Reader> objects(const std::string& key) const {
     std::vector<Reader> out;
-    const Value* value = find(key, Value::kListValue, "a list", true);
+    const JsonValue* value = find(key, JsonValue::kListValue, "a list", true);
     if (value == nullptr) return out;
-    for (const Value& element : value->list_value().values()) {
+    for (const JsonValue& element : value->list_value().values()) {
       const std::string path = cat(path_, ".", key, "[", out.size(), "]");
       if (!element.has_struct_value()) fail(cat(path, ": is no object"));
       out.emplace_back(element.struct_value(), path, *error_);
@@ -101,7 +101,7 @@ class Reader {
   }
 
  private:
-  const Value* find(const std::string& key, Value::KindCase kind, std::string_view what,
+  const JsonValue* find(const std::string& key, JsonValue::KindCase kind, std::string_view what,
                     bool required) const {
     const auto found = object_->fields().find(key);
     if (found == object_->fields().end()) {
@@ -113,7 +113,7 @@ class Reader {
     return nullptr;
   }
 
-  const Struct* object_;
+  const JsonStruct* object_;
   std::string path_;
   std::string* error_;
 };
@@ -264,7 +264,7 @@ void read_summary(const Reader& in, RunReport& report) {
 }  // namespace
 
 absl::StatusOr<RunReport> read_json_report(const std::string& json, const std::string& name) {
-  Struct root;
+  JsonStruct root;
   const auto status = google::protobuf::util::JsonStringToMessage(json, &root);
   if (!status.ok()) {
     return absl::InvalidArgumentError(cat(name, ": is no JSON object: ", status.ToString()));

@@ -193,7 +193,10 @@ void Flows::learn(const v1::LogEntry& entry) {
       side.window_shift = option.window_scale().shift();
     }
   }
-  if (own) learn_variables(side, flow->side(other(entry.from())), entry.segment());
+}
+
+void Flow::take(const v1::LogEntry& entry) {
+  learn_variables(side(entry.from()), side(other(entry.from())), entry.segment());
 }
 
 }  // namespace tcproctor::conformance

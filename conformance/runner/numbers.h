@@ -67,6 +67,8 @@ struct Flow {
   // Whether a logged segment belongs to this flow, and from which end.
   bool owns(const v1::LogEntry& entry) const;
   bool owns(const v1::ConnectionStatus& status) const;
+  // A segment that the script has awaited: the variables of its end are now as it says.
+  void take(const v1::LogEntry& entry);
 };
 
 // Source and destination of a logged packet, empty where it has none.
@@ -88,7 +90,7 @@ class Flows {
 
   // A new incarnation of one end: its ISN is learned anew, or drawn anew if it is scripted.
   void forget(Flow& flow, v1::End end, uint64_t log_position);
-  // Learns from a segment on the wire: ISN and variables of a real end, timestamps.
+  // Learns from a segment on the wire: ISN of a real end, timestamps, window scale.
   void learn(const v1::LogEntry& entry);
 
  private:

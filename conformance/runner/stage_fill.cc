@@ -61,7 +61,7 @@ Result Stage::acknowledged(Flow& flow, v1::End from, uint32_t edge) {
           entry.origin() != v1::ORIGIN_END || !flow.owns(entry)) {
         continue;
       }
-      consume(flow, examined, entry);
+      consume(flow, examined, entry, line_);
       const auto beyond =
           static_cast<int32_t>(entry.segment().tcp().acknowledgment_number() - edge);
       if (beyond > 0 && !wrong.has_value()) {

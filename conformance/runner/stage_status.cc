@@ -142,7 +142,7 @@ Result Stage::state(const Statement& statement, const CallStatement& call) {
   }
   to_proto(patience(), *request.mutable_timeout());
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
-  // A connection that is not even listed any more is CLOSED: that state means "no TCB"
+  // A connection that is not even listed any more is CLOSED: that state means "reach CLOSED"
   // (RFC 9293 §3.3.2).
   if (absl::IsNotFound(report.status()) && drive_->broken().ok()) {
     return wants_state(call, v1::TCP_STATE_CLOSED)

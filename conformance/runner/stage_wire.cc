@@ -113,6 +113,7 @@ void Stage::consume(Flow& flow, v1::End end, const v1::LogEntry& entry, int line
   consumed_.insert(entry.number());
   last_awaited_[end] = entry.number();
   flows_.learn(entry);
+  flow.take(entry);
 }
 
 // Whether the segment is one that may come; if so it is taken.

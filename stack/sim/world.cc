@@ -22,7 +22,7 @@ using tcp::Duration;
 using tcp::Instant;
 using namespace std::chrono_literals;
 
-constexpr uint64_t kMostWorldSteps = 400'000;
+constexpr uint64_t kMostWorldSteps = 4'000'000;
 // Longer than R2 (5 min), the longest RTO (4 min) and the slowest reader; twice of it all.
 constexpr Duration kStandstill = 30min;
 // What a user waits for a peer that is gone before it gives up too.
