@@ -40,7 +40,9 @@ std::string comparable_number(const std::string& number) {
 std::string comparable_options(const std::string& options) {
   std::string out;
   for (const std::string& option : split(options, ',')) {
-    const std::string_view name = trim(option.starts_with("<") ? option.substr(1) : option);
+    std::string_view name = option;
+    if (name.starts_with("<")) name.remove_prefix(1);
+    name = trim(name);
     bool random = false;
     for (const std::string_view kind : {"TS", "FO", "md5"}) {
       if (!name.starts_with(kind)) continue;

@@ -67,7 +67,8 @@ class Reader {
     std::vector<std::string> out;
     const JsonValue* value = find(key, JsonValue::kListValue, "a list", true);
     if (value == nullptr) return out;
-    for (const JsonValue& element : value->list_value().values()) out.push_back(element.string_value());
+    for (const JsonValue& element : value->list_value().values())
+      out.push_back(element.string_value());
     return out;
   }
   std::optional<Reader> object(const std::string& key, bool required = true) const {
@@ -102,7 +103,7 @@ class Reader {
 
  private:
   const JsonValue* find(const std::string& key, JsonValue::KindCase kind, std::string_view what,
-                    bool required) const {
+                        bool required) const {
     const auto found = object_->fields().find(key);
     if (found == object_->fields().end()) {
       if (required) fail(cat(path_, ".", key, ": is not there"));

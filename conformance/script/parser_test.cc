@@ -298,7 +298,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"flood 5 from everywhere", "expected a prefix such as 198.18.0.0/15"},
         Wrong{"clause name", "4:8: expected the clause's name in quotes"},
         Wrong{"clause \"a\"\nwait 1s\nclause \"a\"", "6:1: there is a clause \"a\" already"},
-        Wrong{"clause \"a\" later", "4:12: expected fresh, slow, requires or targets"},
+        Wrong{"clause \"a\" later", "4:12: expected fresh, slow, covers, requires or targets"},
         Wrong{"%{ assert x }%", "4:1: %{ } assertions are for scripts of packetdrill's dialect"},
         Wrong{"`ls`", "4:1: shell commands are for scripts of packetdrill's dialect"},
         Wrong{"socket(AF_INET) = 3",

@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "cmake/fuzzing/fuzz.h"
 #include "conformance/script/check.h"
 #include "conformance/script/parser.h"
 #include "conformance/script/printer.h"
-#include "cmake/fuzzing/fuzz.h"
 
 namespace tcproctor::packet {
 

@@ -16,7 +16,7 @@ enum class Quantity : uint8_t { kBulkIn, kBulkOut, kConnect, kPingPong };
 
 struct QuantityName {
   Quantity quantity;
-  const char* id;    // in options and in JSON
+  const char* id;     // in options and in JSON
   const char* title;  // with the unit
   bool more_is_better;
 };

@@ -43,7 +43,8 @@ inline constexpr std::string_view kCapOptionsEcn = "options.ecn";
 // TCP Fast Open (RFC 7413) on both sides; data given with OPEN waits where no cookie is at hand.
 inline constexpr std::string_view kCapOptionsFastOpen = "options.fast_open";
 inline constexpr std::string_view kCapOpenData = "open.data";
-// Path-MTU discovery can be switched; so can that by probes (RFC 4821); the User Timeout Option (RFC 5482).
+// Path-MTU discovery can be switched; so can that by probes (RFC 4821); the User Timeout Option
+// (RFC 5482).
 inline constexpr std::string_view kCapOptionsPathMtuDiscovery = "options.path_mtu_discovery";
 inline constexpr std::string_view kCapOptionsMtuProbing = "options.mtu_probing";
 inline constexpr std::string_view kCapOptionsUserTimeoutOption = "options.user_timeout_option";

@@ -64,7 +64,7 @@ void Host::Impl::on_deadline(tcp::Instant now) {
     } else if (tcp::Listener* const listener = slot.listening()) {
       listener->on_deadline(now);
     } else if (slot.time_wait()->deadline() <= now) {
-      // EM-TIME-WAIT-TWTO-01.
+      // EM-TIME-WAIT-2MSL-01.
       end_time_wait(now, index, "RFC 9293 §3.10.8: TIME-WAIT timeout");
       continue;
     }

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 
+#include "cmake/fuzzing/fuzz.h"
 #include "stack/packet/arp.h"
 #include "stack/packet/describe.h"
 #include "stack/packet/ethernet.h"
-#include "cmake/fuzzing/fuzz.h"
 #include "stack/packet/ip.h"
 #include "stack/packet/nd.h"
 #include "stack/packet/tcp_header.h"

@@ -42,8 +42,8 @@ Traffic::Traffic(const WorldPlan& plan, Choices& choices, Checker& checker,
       flows_[i].ends[end].host = plan.flows[i].hosts[end];
       if (plan.flows[i].users[end].gives_up_after) flows_[i].may_fail = true;
     }
-    // A SYN below the numbers of the TIME-WAIT it meets draws an ACK. Signed, that is not believed, no
-    // RST follows, and the TIME-WAIT outlives the SYN's R2.
+    // A SYN below the numbers of the TIME-WAIT it meets draws an ACK. Signed, that is not believed,
+    // no RST follows, and the TIME-WAIT outlives the SYN's R2.
     if (plan.flows[i].follows && plan.flows[i].options.keys != nullptr) flows_[i].may_fail = true;
     if (!plan.flows[i].follows) schedule(Instant{} + plan.flows[i].start, Action::Kind::kStart, i);
   }

@@ -181,11 +181,10 @@ void Connection::challenge_ack(Instant now) {
   if (answer_allowed(now, &Ledger::challenge_limiter)) ack_at_once_each();
 }
 
-bool Connection::answer_allowed(Instant now, ChallengeAckLimiter Ledger::* limiter) {
+bool Connection::answer_allowed(Instant now, ChallengeAckLimiter Ledger::*limiter) {
   Ledger& counts = ledger();
-  const bool allowed = (counts.*limiter)
-                           .allow(now, settings_.challenge_ack_limit,
-                                  settings_.challenge_ack_interval);
+  const bool allowed =
+      (counts.*limiter).allow(now, settings_.challenge_ack_limit, settings_.challenge_ack_interval);
   ++(allowed ? counts.challenge_acks_sent : counts.challenge_acks_throttled);
   return allowed;
 }

@@ -374,7 +374,7 @@ class Connection {
   void ack_now() { ack_now_ = true; }
   void ack_at_once_each();  // one ACK for this very segment: duplicates and challenges
   void challenge_ack(Instant now);
-  bool answer_allowed(Instant now, ChallengeAckLimiter Ledger::* limiter);
+  bool answer_allowed(Instant now, ChallengeAckLimiter Ledger::*limiter);
   bool timer_runs(Timer timer) const { return timers_[timer] != kOff; }
   void stop(Timer timer) { timers_[timer] = kOff; }
   void stop_all_timers() { timers_.fill(kOff); }
@@ -455,8 +455,8 @@ class Connection {
   RttEstimator rtt_;
   Instant timed_at_{};
   SeqNum timed_end_;
-  uint32_t retransmissions_ = 0;  // in a row, of the segment at SND.UNA
-  uint32_t events_head_ = 0;      // of events_
+  uint32_t retransmissions_ = 0;     // in a row, of the segment at SND.UNA
+  uint32_t events_head_ = 0;         // of events_
   std::unique_ptr<Ledger> ledger_;   // null until there is something to count
   bool timing_ = false;              // a segment is being timed (Karn: never a retransmitted one)
   bool trouble_reported_ = false;    // R1

@@ -62,8 +62,8 @@ void Connection::put_data_on_syn(SegmentOut& out) {
   snd_nxt_ = iss_ + 1 + length;
 }
 
-// What the SYN carried counts as unsent when the SYN,ACK does not acknowledge it. The peer may have it
-// all the same: then it does not go again.
+// What the SYN carried counts as unsent when the SYN,ACK does not acknowledge it. The peer may have
+// it all the same: then it does not go again.
 bool Connection::acknowledges_data_of_syn(SeqNum ack) {
   if (fast_open_ == nullptr || ack.after(iss_ + 1 + fast_open_->data_in_syn)) return false;
   recovery().on_sent(sender(last_send_), snd_nxt_, ack, false);

@@ -116,8 +116,8 @@ TEST(FastOpenClient, DataThatWasNotTakenGoesAgain) {
   EXPECT_EQ(rig.status().send_queue_bytes, 0u);
 }
 
-// Found by a world: the SYN,ACK said nothing of the data, but the peer had it. Were its ACK taken for
-// one of something not yet sent, both would wait for ever where the window is small.
+// Found by a world: the SYN,ACK said nothing of the data, but the peer had it. Were its ACK taken
+// for one of something not yet sent, both would wait for ever where the window is small.
 TEST(FastOpenClient, DataThatWasTakenAfterAllDoesNotGoAgain) {
   Rig rig = opened(client({.cookie = kCookie, .mss = 1460}), 1400);
   EXPECT_THAT(rig.sent(), ElementsAre("S 0(1400)"));

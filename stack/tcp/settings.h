@@ -77,8 +77,8 @@ struct ConnectionOptions {
   uint8_t ttl = 64;  // hop limit, 1..255 (MUST-49)
 
   // 1..1 GiB; the receive buffer bounds the advertised window. Not set: as large as the path and
-  // the user's pace ask for, between Settings::initial_buffer_bytes and its limits. The window scale
-  // of the SYN is chosen for the limit.
+  // the user's pace ask for, between Settings::initial_buffer_bytes and its limits. The window
+  // scale of the SYN is chosen for the limit.
   std::optional<uint32_t> send_buffer_bytes;
   std::optional<uint32_t> receive_buffer_bytes;
 
@@ -141,7 +141,7 @@ struct Settings {
   // Loss recovery of connections with SACK: by time and with tail loss probes (RFC 8985), else by
   // counting (RFC 6675).
   bool rack_tlp = true;
-  bool frto = true;      // detect spurious timeouts (RFC 5682)
+  bool frto = true;  // detect spurious timeouts (RFC 5682)
   // Buffers whose size the user left open begin with this and grow to these limits at most; they
   // stay as they are when the limit is no larger. 4096 to 1 GiB; limits 0 to 1 GiB.
   uint32_t initial_buffer_bytes = 262144;

@@ -42,7 +42,7 @@ void CongestionControl::on_ack(const AckSample& sample) {
   avoid_congestion(sample, used);
 }
 
-// RFC5681-3.1-5, 3.1-6; RFC3465-2.2-1. RFC3465-2.3-4: after a timeout L is one segment.
+// RFC5681-3.1-5, 3.1-6; RFC3465-2.2-1. RFC3465-2.3-3: after a timeout L is one segment.
 void CongestionControl::slow_start(const AckSample& sample, bool used) {
   if (!used) return;
   const uint32_t limit = after_timeout_ ? smss_ : limit_ * smss_;

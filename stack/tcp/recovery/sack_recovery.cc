@@ -282,7 +282,7 @@ void SackRecovery::enter_recovery(const Sender& sender, uint32_t newly_sacked,
   // RFC6675-5-3: what limited transmit sent does not count.
   const uint32_t limited =
       std::min({limited_sent_, board_.sacked() - newly_sacked, sender.flight()});
-  // RFC5681-3.1-12 bounds ssthresh by FlightSize, which counts what is SACKed but not acknowledged:
+  // RFC5681-3.2-8 bounds ssthresh by FlightSize, which counts what is SACKed but not acknowledged:
   // right after a recovery that is far more than the window, and a reduction would be none.
   const uint32_t outstanding = std::min(sender.flight() - limited, congestion.cwnd());
   congestion.enter_recovery(sender.now, outstanding, !sender.reduced_by_echo);
