@@ -383,6 +383,17 @@ TEST(MtuBlackHole, FurtherTimeoutsHalve) {
   EXPECT_THAT(sizes, ElementsAre(1500, 1500, 1500, 1024, 512, 256, 128, 68, 68));
 }
 
+// Found by a world with timestamps and MD5, in which segments of one octet were left.
+TEST(MtuBlackHole, OptionsLeaveRoomForData) {
+  RigConfig with_options = config(MtuProbing::kBlackHole);
+  with_options.options.timestamps = true;
+  with_options.peer_timestamps = true;
+  Path path(with_options, 0);
+  path.rig.send(100'000);
+  (void)path.run(3600);
+  EXPECT_EQ(path.rig.status().path_mtu, 40u + 12u + 28u);
+}
+
 // A small segment that is lost again and again has not met a small MTU.
 TEST(MtuBlackHole, SmallSegmentsProveNothing) {
   Path path(config(MtuProbing::kBlackHole), 0);

@@ -164,12 +164,15 @@ void Connection::look_for_black_hole(Instant now) {
   if (options_->mtu_probing == MtuProbing::kOff) return;
   const uint32_t outstanding = std::min(flight(), payload_mss(false));
   const uint32_t sent = mtu_of_mss(family, outstanding + options_of_data());
-  const uint32_t least =
-      mtu_search_ != nullptr ? least_path_mtu(family) : MtuSearch::first_low(family);
+  // Options may leave nothing of the least packet: octets one by one are no remedy.
+  constexpr uint32_t kLeastPayload = 28;  // what it carries without options over IPv4
+  const uint32_t floor = std::max(least_path_mtu(family),
+                                  mtu_of_mss(family, kLeastPayload + options_of_data()));
+  const uint32_t least = mtu_search_ != nullptr ? floor : MtuSearch::first_low(family);
   if (sent <= least) return;
   start_mtu_search(path_mtu_.mtu());
   const uint32_t before = path_mtu_.mtu();
-  path_mtu_.set(mtu_search_->on_full_stop(now, before, search_ceiling()));
+  path_mtu_.set(std::max(mtu_search_->on_full_stop(now, before, search_ceiling()), floor));
   if (path_mtu_.mtu() == before) return;
   path_mtu_.forget_acked();
   path_mtu_news_ = true;
