@@ -46,6 +46,10 @@ void write_attempt(JsonWriter& json, const Attempt& attempt) {
   json.close('}');
 }
 
+// Of a packet: its headers, and as much of the payload as one looks at. Cases that fill windows
+// would make a report of 100 MB else; --pcap has all.
+constexpr size_t kRawOctets = 256;
+
 void write_segment(JsonWriter& json, const v1::LogEntry& entry, size_t session) {
   json.element();
   json.open('{');
@@ -55,7 +59,7 @@ void write_segment(JsonWriter& json, const v1::LogEntry& entry, size_t session) 
   json.text("from", end_name(entry.from()));
   json.text("origin", hyphenated(v1::Origin_Name(entry.origin()), "ORIGIN_"));
   json.text("fate", hyphenated(v1::Fate_Name(entry.fate()), "FATE_"));
-  json.text("raw", to_hex(entry.raw()));
+  json.text("raw", to_hex(entry.raw().substr(0, kRawOctets)));
   json.close('}');
 }
 

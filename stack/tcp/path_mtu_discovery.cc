@@ -166,8 +166,8 @@ void Connection::look_for_black_hole(Instant now) {
   const uint32_t sent = mtu_of_mss(family, outstanding + options_of_data());
   // Options may leave nothing of the least packet: octets one by one are no remedy.
   constexpr uint32_t kLeastPayload = 28;  // what it carries without options over IPv4
-  const uint32_t floor = std::max(least_path_mtu(family),
-                                  mtu_of_mss(family, kLeastPayload + options_of_data()));
+  const uint32_t floor =
+      std::max(least_path_mtu(family), mtu_of_mss(family, kLeastPayload + options_of_data()));
   const uint32_t least = mtu_search_ != nullptr ? floor : MtuSearch::first_low(family);
   if (sent <= least) return;
   start_mtu_search(path_mtu_.mtu());

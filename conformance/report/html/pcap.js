@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A capture made of the segments of one session: pcap with nanoseconds, LINKTYPE_RAW, times in
-// session time.
+// session time. Of a long packet the report has the beginning.
+
+const kRawOctets = 256;
+
+function wholeLength(octets) {
+  if (octets.length < kRawOctets) return octets.length;
+  const version = octets[0] >> 4;
+  const told = version === 6 ? 40 + (octets[4] << 8 | octets[5]) : octets[2] << 8 | octets[3];
+  return Math.max(octets.length, told);
+}
 
 function pcapOctets(segments) {
   const packets = segments.map((segment) => ({
@@ -15,7 +24,7 @@ function pcapOctets(segments) {
   for (const {time, octets} of packets) {
     const seconds = Math.floor(time);
     put(seconds, Math.min(999999999, Math.round((time - seconds) * 1e9)), octets.length,
-        octets.length);
+        wholeLength(octets));
     new Uint8Array(view.buffer).set(octets, at);
     at += octets.length;
   }
