@@ -48,7 +48,7 @@ void write_attempt(JsonWriter& json, const Attempt& attempt) {
 
 // Of a packet: its headers, and as much of the payload as one looks at. Cases that fill windows
 // would make a report of 100 MB else; --pcap has all.
-constexpr size_t kRawOctets = 256;
+constexpr size_t kRawOctets = 128;
 
 void write_segment(JsonWriter& json, const v1::LogEntry& entry, size_t session) {
   json.element();

@@ -2,7 +2,7 @@
 // A capture made of the segments of one session: pcap with nanoseconds, LINKTYPE_RAW, times in
 // session time. Of a long packet the report has the beginning.
 
-const kRawOctets = 256;
+const kRawOctets = 128;
 
 function wholeLength(octets) {
   if (octets.length < kRawOctets) return octets.length;
