@@ -36,6 +36,19 @@ class SessionTest : public ::testing::Test {
     return {active.connection(), accepted.connection()};
   }
 
+  // A CLOSE that lingers so long, after A has sent what B's held segments do not acknowledge.
+  v1::Command lingering_close(DriveClient& client, const Established& pair, double linger_s) {
+    v1::Command hold;
+    hold.mutable_hold()->set_from(v1::END_B);
+    hold.mutable_hold()->set_on(true);
+    client.good(hold);
+    EXPECT_EQ(client.send(pair.a, "hello").accepted(), 5u);
+    v1::Command close;
+    close.mutable_close()->mutable_connection()->set_id(pair.a);
+    *close.mutable_close()->mutable_linger() = seconds_proto(linger_s);
+    return close;
+  }
+
   TestDaemon daemon_;
 };
 
@@ -82,14 +95,7 @@ TEST_F(SessionTest, DataAndCloseAndTimeWaitInVirtualTime) {
 TEST_F(SessionTest, LingeringEndsWithTheLastAcknowledgment) {
   const auto client = drive(virtual_pair());
   const Established pair = establish(*client);
-  v1::Command hold;
-  hold.mutable_hold()->set_from(v1::END_B);
-  hold.mutable_hold()->set_on(true);
-  client->good(hold);
-  EXPECT_EQ(client->send(pair.a, "hello").accepted(), 5u);
-  v1::Command close;
-  close.mutable_close()->mutable_connection()->set_id(pair.a);
-  *close.mutable_close()->mutable_linger() = seconds_proto(60);
+  const v1::Command close = lingering_close(*client, pair, 60);
   const uint64_t lingering = client->start(close);
   client->run_for(10);
   EXPECT_FALSE(client->answered(lingering)) << "nothing is acknowledged yet";
@@ -109,14 +115,7 @@ TEST_F(SessionTest, LingeringEndsWithTheLastAcknowledgment) {
 TEST_F(SessionTest, LingeringEndsWithAbort) {
   const auto client = drive(virtual_pair());
   const Established pair = establish(*client);
-  v1::Command hold;
-  hold.mutable_hold()->set_from(v1::END_B);
-  hold.mutable_hold()->set_on(true);
-  client->good(hold);
-  EXPECT_EQ(client->send(pair.a, "hello").accepted(), 5u);
-  v1::Command close;
-  close.mutable_close()->mutable_connection()->set_id(pair.a);
-  *close.mutable_close()->mutable_linger() = seconds_proto(3);
+  const v1::Command close = lingering_close(*client, pair, 3);
   const uint64_t lingering = client->start(close);
   client->run_for(2.9);
   EXPECT_FALSE(client->answered(lingering));

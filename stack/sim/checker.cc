@@ -8,6 +8,7 @@
 #include "stack/packet/byte_order.h"
 #include "stack/packet/tcp_flags.h"
 #include "stack/tcp/buffer_tuning.h"
+#include "stack/tcp/listener.h"
 
 namespace tcproctor::sim {
 namespace {
@@ -126,7 +127,7 @@ void Checker::on_event(size_t host, const host::HostEvent& event) {
   } else {
     Tracked& tracked = watched.tcbs[event.id];
     tracked.state = to;
-    tracked.of_cookie |= event.event.cause == "RFC 4987 §3.6: ACK of a SYN cookie";
+    tracked.of_cookie |= event.event.cause == tcp::Listener::kOfCookie;
   }
 }
 

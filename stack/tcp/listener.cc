@@ -347,7 +347,7 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
                   .time = now,
                   .from = State::kListen,
                   .to = State::kSynReceived,
-                  .cause = "RFC 4987 §3.6: ACK of a SYN cookie"});
+                  .cause = kOfCookie});
   std::optional<Promoted> promoted = make_connection(now, entry, true);
   promoted->connection->on_segment(now, segment);
   on_established(now, promoted->id);

@@ -76,6 +76,9 @@ struct Promoted {
 
 class Listener {
  public:
+  // Why a connection comes out of LISTEN that no entry of the SYN cache stood for.
+  static constexpr std::string_view kOfCookie = "RFC 4987 §3.6: ACK of a SYN cookie";
+
   static constexpr uint32_t kMaxFullHalfOpen = 64;
 
   explicit Listener(const ListenerConfig& config);
