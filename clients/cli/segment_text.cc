@@ -51,6 +51,9 @@ std::string option_text(const v1::TcpOption& option) {
     case v1::TcpOption::kOther:
       return absl::StrCat("kind ", option.other().kind(), " ",
                           absl::BytesToHexString(option.other().data()));
+    case v1::TcpOption::kMd5Signature:  // of what is to be sent or awaited, never of what came
+    case v1::TcpOption::kAoSignature:
+    case v1::TcpOption::kAnyFastOpenCookie:
     case v1::TcpOption::OPTION_NOT_SET:
       break;
   }

@@ -211,6 +211,29 @@ TEST(CaseRun, WhatTheTargetCannotDoIsASkip) {
   EXPECT_EQ(ran.clause(0).reason, "open.passive is missing");
 }
 
+TEST(CaseRun, ARefusalCanBeWhatIsRight) {
+  FakeCandidate candidate;
+  auto code = absl::StatusCode::kInvalidArgument;
+  candidate.on_command = [&](FakeSession&, const v1::Command& command) {
+    std::optional<v1::Report> report;
+    if (command.has_open() && code != absl::StatusCode::kOk) {
+      report.emplace();
+      report->set_error_code(static_cast<int>(code));
+      report->set_error_message("options.keys: both");
+    }
+    return report;
+  };
+  const auto verdict = [&](absl::StatusCode answer) {
+    code = answer;
+    return run("L = OPEN(passive) = REFUSED\n", candidate).clause(0).verdict;
+  };
+  EXPECT_EQ(verdict(absl::StatusCode::kInvalidArgument), v1::VERDICT_PASS);
+  EXPECT_EQ(verdict(absl::StatusCode::kFailedPrecondition), v1::VERDICT_PASS);
+  EXPECT_EQ(verdict(absl::StatusCode::kUnimplemented), v1::VERDICT_SKIP);
+  EXPECT_EQ(verdict(absl::StatusCode::kInternal), v1::VERDICT_ERROR);
+  EXPECT_EQ(verdict(absl::StatusCode::kOk), v1::VERDICT_FAIL);
+}
+
 TEST(CaseRun, SlowClausesRunUnderSlowOnly) {
   const std::string text = "clause \"a\" slow\nwait 1ms\nclause \"b\"\nwait 1ms\n";
   const Ran quick = run(text);

@@ -35,7 +35,8 @@ struct FlowSide {
   std::string sent;                 // real end: what SEND handed over
   std::map<int64_t, char> crafted;  // scripted end: octets given in the script
   int64_t received = 0;             // how far the user at this end has read the other's stream
-  std::optional<uint32_t> last_timestamp;  // TSval of the newest segment of this end
+  std::optional<uint32_t> last_timestamp;   // TSval of the newest segment of this end
+  std::optional<uint32_t> taken_timestamp;  // and of the newest that the script has awaited
   // Variables of this end, by what it sent: SND.NXT, RCV.NXT and the right edge of the window.
   std::optional<uint32_t> snd_nxt, rcv_nxt, rcv_edge;
   std::optional<uint32_t> window_shift;  // of the option in its SYN
@@ -45,6 +46,8 @@ struct FlowSide {
 struct Flow {
   std::string name;
   std::array<FlowSide, 2> sides;  // A, B
+  // TCP Fast Open: the newest cookie that a real end gave, on whatever flow.
+  std::string newest_cookie;
 
   FlowSide& side(v1::End end) { return sides[end == v1::END_A ? 0 : 1]; }
   const FlowSide& side(v1::End end) const { return sides[end == v1::END_A ? 0 : 1]; }
@@ -94,9 +97,12 @@ class Flows {
   void learn(const v1::LogEntry& entry);
 
  private:
+  void note_cookie(const std::string& cookie);
+
   uint64_t seed_;
   std::map<v1::End, uint32_t> fixed_;
   std::map<std::string, Flow> flows_;
+  std::string newest_cookie_;
 };
 
 }  // namespace tcproctor::conformance

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/segments.h"
 
+#include <algorithm>
+
 #include "conformance/script/fields.h"
 #include "conformance/script/flags.h"
 #include "conformance/script/names.h"
@@ -99,10 +101,10 @@ absl::Status set_fields(const std::vector<RawField>& fields, bool v6, v1::Segmen
   return absl::OkStatus();
 }
 
-// Timestamps: what `last` stands for is the newest value seen of that end.
-uint32_t timestamp(const TimestampNumber& number, const std::optional<uint32_t>& last) {
-  const auto value = static_cast<uint32_t>(number.value);
-  return number.last ? last.value_or(0) + value : value;
+// Timestamps: what `last` stands for is the newest value of that end.
+uint32_t timestamp(bool relative, int64_t number, const std::optional<uint32_t>& last) {
+  const auto value = static_cast<uint32_t>(number);
+  return relative ? last.value_or(0) + value : value;
 }
 
 class OptionBuilder {
@@ -111,6 +113,7 @@ class OptionBuilder {
       : flow_(flow), from_(from), pattern_(pattern) {}
 
   void build(const Options& options, v1::TcpHeader& tcp) {
+    flags_ = tcp.flags();
     if (options.mode == Options::Mode::kOctets) tcp.set_raw_options(options.octets);
     for (const Option& option : options.list) one(option, *tcp.add_options());
     if (pattern_ == nullptr) return;
@@ -163,6 +166,14 @@ class OptionBuilder {
         user_timeout(option, *out.mutable_user_timeout());
         break;
       case Option::Kind::kFastOpen:
+        if (option.number.any) {
+          out.set_any_fast_open_cookie(true);
+          break;
+        }
+        if (option.last) {
+          out.set_fast_open_cookie(flow_.newest_cookie);
+          break;
+        }
         // A cookie that is too long can be sent, but is none.
         if (option.data.size() <= kMaxCookie) {
           out.set_fast_open_cookie(option.data);
@@ -176,7 +187,14 @@ class OptionBuilder {
         out.mutable_other()->set_data(cat(kFastOpenNumber, option.data));
         break;
       case Option::Kind::kMd5:
-        out.set_md5_digest(option.data);
+        if (option.key.empty()) {
+          out.set_md5_digest(option.data);
+        } else {
+          out.mutable_md5_signature()->set_key(option.key);
+        }
+        break;
+      case Option::Kind::kAo:
+        ao(option, *out.mutable_ao_signature());
         break;
       case Option::Kind::kAccEcn:
         accurate_ecn(option, *out.mutable_other());
@@ -208,12 +226,44 @@ class OptionBuilder {
   }
 
   void timestamps(const Option& option, v1::Timestamps& out) {
-    if (!option.value.any) {
-      out.set_value(timestamp(option.value, flow_.side(from_).last_timestamp));
+    // Of the end that sends an awaited segment the newest may be this very one.
+    const FlowSide& sender = flow_.side(from_);
+    const auto& sent = pattern_ == nullptr ? sender.last_timestamp : sender.taken_timestamp;
+    const auto& received = flow_.side(other(from_)).last_timestamp;
+    if (const auto value =
+            timestamp_or_range(option.value, sent, v1::SEGMENT_FIELD_TIMESTAMP_VALUE)) {
+      out.set_value(*value);
     }
-    if (!option.echo.any) {
-      out.set_echo_reply(timestamp(option.echo, flow_.side(other(from_)).last_timestamp));
+    if (const auto echo =
+            timestamp_or_range(option.echo, received, v1::SEGMENT_FIELD_TIMESTAMP_ECHO_REPLY)) {
+      out.set_echo_reply(*echo);
     }
+  }
+
+  // Nothing where it is left open, or goes into the ranges of the pattern.
+  std::optional<uint32_t> timestamp_or_range(const TimestampNumber& number,
+                                             const std::optional<uint32_t>& last,
+                                             v1::SegmentField field) {
+    if (number.any) return std::nullopt;
+    const uint32_t value = timestamp(number.last, number.value, last);
+    if (!number.max.has_value() || pattern_ == nullptr) return value;
+    add_range(*pattern_, field, value, timestamp(number.last, *number.max, last));
+    return std::nullopt;
+  }
+
+  // RFC 5925 §5.2: the traffic key is made with both ISNs; a SYN has its own, and the first one
+  // none of the peer.
+  void ao(const Option& option, v1::AoSignature& out) {
+    if (!option.key_id.any) out.set_key_id(static_cast<uint32_t>(option.key_id.value));
+    if (!option.rnext_key_id.any) {
+      out.set_rnext_key_id(static_cast<uint32_t>(option.rnext_key_id.value));
+    }
+    out.set_key(option.key);
+    out.set_algorithm(option.cmac ? v1::AO_ALGORITHM_AES_CMAC : v1::AO_ALGORITHM_HMAC_SHA1);
+    out.set_options_uncovered(option.bare);
+    out.set_sequence_number_extension(option.extension);
+    if ((flags_ & kSyn) == 0) out.set_source_isn(flow_.isn(from_));
+    if ((flags_ & (kSyn | kAck)) != kSyn) out.set_destination_isn(flow_.isn(other(from_)));
   }
 
   // The order of the counters is told by the kind.
@@ -236,6 +286,7 @@ class OptionBuilder {
   const Flow& flow_;
   v1::End from_;
   v1::SegmentPattern* pattern_;
+  uint32_t flags_ = 0;
 };
 
 // Place in the stream of the first octet after that sequence number: the SYN takes one number.
@@ -265,6 +316,9 @@ absl::Status build_tcp(Flow& flow, v1::End from, const TcpPacket& packet, v1::Se
   if (packet.window.has_value()) tcp.set_window(static_cast<uint32_t>(packet.window->value));
   if (packet.urgent.has_value()) {
     tcp.set_urgent_pointer(static_cast<uint32_t>(packet.urgent->value));
+  }
+  if (flow.newest_cookie.empty() && std::ranges::any_of(packet.options.list, &Option::last)) {
+    return absl::FailedPreconditionError("FO last: the examined end has given no cookie yet");
   }
   OptionBuilder(flow, from, nullptr).build(packet.options, tcp);
   const int64_t place = place_of(flow, from, packet);

@@ -32,6 +32,17 @@ bool expects(const CallStatement& call, v1::Outcome outcome) {
   });
 }
 
+// `= REFUSED`: the end is to refuse the call as misuse.
+bool expects_refusal(const CallStatement& call) {
+  return std::any_of(call.results.begin(), call.results.end(), is_refusal);
+}
+
+Result judge_refusal(const CallStatement& call, const absl::Status& status) {
+  const bool misuse = absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
+  if (misuse && expects_refusal(call)) return {};
+  return refused(status);
+}
+
 std::vector<std::string> printed(const std::vector<Value>& values) {
   std::vector<std::string> out;
   for (const Value& value : values) out.push_back(print_value(value));
@@ -358,7 +369,7 @@ Result Stage::call(const Statement& statement, const CallStatement& call) {
     return {};
   }
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
-  if (!report.ok()) return refused(report.status());
+  if (!report.ok()) return judge_refusal(call, report.status());
   return judge(call, statement.flow, octets, *report);
 }
 
@@ -368,7 +379,7 @@ Result Stage::finish_task(const std::string& name) {
   const Task task = std::move(found->second);
   tasks_.erase(found);
   const absl::StatusOr<v1::Report> report = drive_->finish(task.operation);
-  if (!report.ok()) return refused(report.status());
+  if (!report.ok()) return judge_refusal(task.call, report.status());
   Result result = judge(task.call, task.flow, task.sent, *report);
   if (result.has_value() || !task.ends.has_value()) return result;
   const absl::Duration off = from_proto(report->now()) - *task.ends;
@@ -472,8 +483,9 @@ Result Stage::set_options(const CallStatement& call) {
   if (!status.ok()) return refused(status);
   show_call(call, on->end, on->flow);
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
-  if (!report.ok()) return refused(report.status());
+  if (!report.ok()) return judge_refusal(call, report.status());
   event_time_ = from_proto(report->now());
+  if (expects_refusal(call)) return wrong_result(call, printed(call.results), "it was taken");
   return {};
 }
 

@@ -143,7 +143,7 @@ void Matcher::timer(const std::string& name, const Value& wanted) {
 
 bool asks_for_options(const Value& wanted) {
   return std::any_of(wanted.map.begin(), wanted.map.end(),
-                     [](const auto& entry) { return entry.first.starts_with("options."); });
+                     [](const auto& entry) { return entry.name.starts_with("options."); });
 }
 
 StatusMatch match_status(const Value& wanted, const v1::ConnectionStatus& status,

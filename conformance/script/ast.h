@@ -51,6 +51,8 @@ struct TimestampNumber {
   bool any = false;
   bool last = false;
   int64_t value = 0;  // the number, or the offset to the last
+  // The upper end of a range, counted on from `value` modulo 2^32.
+  std::optional<int64_t> max;
 };
 
 struct Option {
@@ -66,6 +68,7 @@ struct Option {
     kFastOpen,
     kFastOpenExperimental,  // kind 254 with the number 0xf989
     kMd5,
+    kAo,
     kAccEcn,  // kind 172 or 174, draft-ietf-tcpm-accurate-ecn
     kRaw
   };
@@ -77,6 +80,14 @@ struct Option {
   uint32_t raw_kind = 0;                          // kRaw
   std::optional<uint32_t> raw_length;             // kRaw: the length octet if it lies
   std::string data;                               // kFastOpen, kFastOpenExperimental, kMd5, kRaw
+  bool last = false;  // kFastOpen: the newest cookie that the examined end gave
+  std::string key;    // kMd5, kAo: signed with it, or right for it; empty: `data`, or any signature
+  // kAo: KeyID, RNextKeyID; AES-128-CMAC-96 instead of HMAC-SHA-1-96; the MAC leaves the other
+  // options out; sequence number extension.
+  Number key_id, rnext_key_id;
+  bool cmac = false;
+  bool bare = false;
+  uint32_t extension = 0;
   std::string symbol;  // packetdrill: a name that stands for `data` ("TFO_COOKIE")
   // kAccEcn, in the order written: "e0b", "ceb", "e1b" and their values.
   std::vector<std::pair<std::string, uint32_t>> counters;
@@ -223,15 +234,27 @@ struct ImpairStatement {
 };
 
 // The value of an argument or of a result.
+struct MapEntry;
+
 struct Value {
   enum class Kind { kWord, kNumber, kDuration, kText, kStream, kMap, kAny };
   Kind kind = Kind::kWord;
   Position position;
-  std::string text;         // kWord (several words joined by one space), kText
-  Number number;            // kNumber; kStream: how many octets
-  absl::Duration from, to;  // kDuration: equal unless a range
-  std::vector<std::pair<std::string, Value>> map;  // kMap, in the order written
+  std::string text;           // kWord (several words joined by one space), kText
+  Number number;              // kNumber; kStream: how many octets
+  absl::Duration from, to;    // kDuration: equal unless a range
+  std::vector<MapEntry> map;  // kMap, in the order written
 };
+
+struct MapEntry {
+  std::string name;
+  Value value;
+};
+
+// A result: the end refuses the call as misuse.
+inline bool is_refusal(const Value& value) {
+  return value.kind == Value::Kind::kWord && value.text == "REFUSED";
+}
 
 struct Argument {
   std::string name;  // empty: by position

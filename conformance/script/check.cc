@@ -194,7 +194,9 @@ void Checker::injected_tcp(const TcpPacket& packet) {
     error("an injected segment needs its options spelled out");
   }
   for (const Option& option : packet.options.list) {
-    if (option.number.any || option.number.max.has_value() || option.value.any || option.echo.any) {
+    if (option.number.any || option.number.max.has_value() || option.value.any || option.echo.any ||
+        option.value.max.has_value() || option.echo.max.has_value() || option.key_id.any ||
+        option.rnext_key_id.any) {
       error("an injected option needs its values spelled out");
     }
   }
@@ -225,6 +227,11 @@ void Checker::awaited_packet(const Packet& packet, bool maybe) {
   if (std::holds_alternative<OctetPacket>(packet.body)) error("\"octets\" can only be injected");
   if (std::holds_alternative<AnyPacket>(packet.body) && !maybe) {
     error("\"*\" is for \"maybe > *\"");
+  }
+  if (const auto* tcp = std::get_if<TcpPacket>(&packet.body)) {
+    if (std::ranges::any_of(tcp->options.list, &Option::last)) {
+      error("\"FO last\" is for injected segments: it repeats what the examined end gave");
+    }
   }
   for (const RawField& field : packet.fields) {
     if (field.number.max.has_value() && field.key != "window" && field.key != "ttl" &&

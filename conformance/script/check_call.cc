@@ -14,7 +14,7 @@ namespace tcproctor::conformance {
 namespace {
 
 // What may stand behind "=".
-enum class Result { kOutcome, kCount, kData, kStates, kFields, kNothing };
+enum class Result { kOutcome, kCount, kData, kStates, kFields, kRefusal, kNothing };
 
 struct CallForm {
   std::string_view name;
@@ -38,7 +38,7 @@ constexpr std::array<CallForm, 12> kCalls = {{
     {"ABORT", true, 0, "", "", false, false, Result::kOutcome},
     {"STATE", true, 0, "", "", false, false, Result::kStates},
     {"STATUS", true, 0, "", "", false, false, Result::kFields},
-    {"SET", true, 0, "", "", true, false, Result::kNothing},
+    {"SET", true, 0, "", "", true, false, Result::kRefusal},
     {"EVENT", true, 1, "", "", false, false, Result::kNothing},
     {"EMBRYONIC", true, 0, "", "", false, true, Result::kNothing},
 }};
@@ -213,7 +213,8 @@ void CallChecker::fields(const Value& value) {
 
 void CallChecker::result(const CallForm& form, const Value& value) {
   if (value.kind == Value::Kind::kAny) return;
-  const bool outcome = value.kind == Value::Kind::kWord && parse_outcome(value.text).has_value();
+  const bool outcome = is_refusal(value) ||
+                       (value.kind == Value::Kind::kWord && parse_outcome(value.text).has_value());
   bool right = false;
   switch (form.result) {
     case Result::kOutcome:
@@ -232,15 +233,19 @@ void CallChecker::result(const CallForm& form, const Value& value) {
       right = value.kind == Value::Kind::kMap;
       if (right) fields(value);
       break;
+    case Result::kRefusal:
+      right = is_refusal(value);
+      break;
     case Result::kNothing:
       break;
   }
-  static constexpr std::array<std::string_view, 6> kWanted = {
-      "an outcome such as OK or CONNECTION-RESET",
+  static constexpr std::array<std::string_view, 7> kWanted = {
+      "an outcome such as OK or CONNECTION-RESET, or REFUSED",
       "a count of octets or an outcome",
       "\"text\", bytes(N) or an outcome such as END-OF-STREAM",
       "a state of TCP such as SYN-SENT",
       "fields in braces, as in {rcv_nxt: 1}",
+      "REFUSED or none",
       "nothing"};
   if (!right) {
     error(cat("the result of ", call_.name, " is ", kWanted[static_cast<size_t>(form.result)]));

@@ -283,7 +283,7 @@ Value ParseContext::map_value(Position position) {
     }
     const std::string key = dotted("the name of a field");
     expect_symbol(":", cat("\"", key, "\""));
-    value.map.emplace_back(key, this->value());
+    value.map.push_back({key, this->value()});
     skip_newlines();
   }
   return value;

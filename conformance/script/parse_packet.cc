@@ -29,7 +29,9 @@ class PacketParser {
   Option option();
   Option sack(Option option);
   Option timestamps(Option option);
+  Option ao(Option option);
   Option unknown_kind(Option option);
+  TimestampNumber timestamp_bound(std::string_view what);
   TimestampNumber timestamp(std::string_view what);
 
   ParseContext& context_;
@@ -241,16 +243,30 @@ Option PacketParser::option() {
     option.timeout = context_.duration("the user timeout");
   } else if (name.text == "FO") {
     option.kind = Option::Kind::kFastOpen;
-    if (context_.at_octets()) option.data = context_.octets("the cookie");
+    if (context_.take_symbol("*")) {
+      option.number.any = true;
+    } else if (context_.take_word("last")) {
+      option.last = true;
+    } else if (context_.at_octets()) {
+      option.data = context_.octets("the cookie");
+    }
   } else if (name.text == "md5") {
     option.kind = Option::Kind::kMd5;
-    option.data = context_.octets("the digest");
+    if (context_.take_symbol("*")) {
+      option.number.any = true;
+    } else if (context_.take_word("key")) {
+      option.key = context_.octets("the key");
+    } else {
+      option.data = context_.octets("the digest, or key and the key");
+    }
+  } else if (name.text == "ao") {
+    option = ao(option);
   } else if (name.text == "kind") {
     option = unknown_kind(option);
   } else {
     context_.fail(name.position,
                   cat("unknown option \"", name.text,
-                      "\": one of mss, nop, eol, wscale, sackOK, sack, TS, uto, FO, md5, "
+                      "\": one of mss, nop, eol, wscale, sackOK, sack, TS, uto, FO, md5, ao, "
                       "kind"));
   }
   return option;
@@ -267,7 +283,7 @@ Option PacketParser::sack(Option option) {
   return option;
 }
 
-TimestampNumber PacketParser::timestamp(std::string_view what) {
+TimestampNumber PacketParser::timestamp_bound(std::string_view what) {
   TimestampNumber number;
   if (context_.take_symbol("*")) {
     number.any = true;
@@ -301,12 +317,46 @@ TimestampNumber PacketParser::timestamp(std::string_view what) {
   return number;
 }
 
+// N, last, last+N, last-N, a range of two of them, or *.
+TimestampNumber PacketParser::timestamp(std::string_view what) {
+  TimestampNumber number = timestamp_bound(what);
+  const Position position = context_.lexer().peek().position;
+  if (number.any || !context_.take_symbol("~")) return number;
+  const TimestampNumber top = timestamp_bound(what);
+  if (top.any || top.last != number.last) {
+    context_.fail(position, "a range needs two numbers, or last twice, as in last+990~last+1030");
+  }
+  number.max = top.value;
+  return number;
+}
+
 Option PacketParser::timestamps(Option option) {
   option.kind = Option::Kind::kTimestamps;
   context_.take_word("val");
   option.value = timestamp("the timestamp value");
   context_.take_word("ecr");
   option.echo = timestamp("the timestamp echo reply");
+  return option;
+}
+
+Option PacketParser::ao(Option option) {
+  option.kind = Option::Kind::kAo;
+  option.key_id = context_.field_number("the KeyID", 255);
+  option.rnext_key_id = context_.field_number("the RNextKeyID", 255);
+  if (context_.take_symbol("*")) {
+    option.number.any = true;
+    return option;
+  }
+  if (!context_.take_word("key")) {
+    context_.fail(context_.lexer().peek().position, "expected key and the master key, or *");
+  }
+  option.key = context_.octets("the master key");
+  option.cmac = context_.take_word("cmac");
+  option.bare = context_.take_word("bare");
+  if (context_.take_word("sne")) {
+    option.extension = static_cast<uint32_t>(context_.unsigned_number(
+        "the sequence number extension", 0, std::numeric_limits<uint32_t>::max()));
+  }
   return option;
 }
 

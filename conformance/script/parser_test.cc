@@ -181,6 +181,17 @@ TEST(Parser, OptionsAreRead) {
   EXPECT_EQ(raw.raw_kind, 6u);
   EXPECT_EQ(raw.raw_length, 9u);
   EXPECT_EQ(raw.data, "ab");
+  const Options signatures =
+      injected("< . 1:1(0) <FO last,md5 key \"k\",ao 1 2 key \"m\" cmac sne 3>").options;
+  EXPECT_TRUE(signatures.list[0].last);
+  EXPECT_EQ(signatures.list[1].key, "k");
+  const Option& ao = signatures.list[2];
+  EXPECT_EQ(ao.key_id.value, 1);
+  EXPECT_EQ(ao.rnext_key_id.value, 2);
+  EXPECT_EQ(ao.key, "m");
+  EXPECT_TRUE(ao.cmac);
+  EXPECT_FALSE(ao.bare);
+  EXPECT_EQ(ao.extension, 3u);
 }
 
 TEST(Parser, TextsAreUnescaped) {
@@ -198,8 +209,8 @@ TEST(Parser, CallsAreRead) {
   EXPECT_EQ(open.arguments[1].value.text, "B:[::1]:80");
   const auto status = body<CallStatement>("STATUS(C) = {a.b: 1~5, t: 50s~1min,\n x: true}");
   ASSERT_EQ(status.results[0].map.size(), 3u);
-  EXPECT_EQ(status.results[0].map[0].second.number.max, 5);
-  EXPECT_EQ(status.results[0].map[1].second.to, absl::Minutes(1));
+  EXPECT_EQ(status.results[0].map[0].value.number.max, 5);
+  EXPECT_EQ(status.results[0].map[1].value.to, absl::Minutes(1));
   const auto event = body<CallStatement>("no EVENT(C, error CONNECTION-RESET)");
   EXPECT_TRUE(event.negated);
   EXPECT_EQ(event.arguments[1].value.text, "error CONNECTION-RESET");

@@ -32,11 +32,26 @@ std::string number(const Number& number) {
   return out;
 }
 
+std::string timestamp_bound(bool last, int64_t value) {
+  if (!last) return cat(value);
+  if (value == 0) return "last";
+  return cat("last", value > 0 ? "+" : "", value);
+}
+
 std::string timestamp(const TimestampNumber& number) {
   if (number.any) return "*";
-  if (!number.last) return cat(number.value);
-  if (number.value == 0) return "last";
-  return cat("last", number.value > 0 ? "+" : "", number.value);
+  std::string out = timestamp_bound(number.last, number.value);
+  if (number.max.has_value()) append(out, "~", timestamp_bound(number.last, *number.max));
+  return out;
+}
+
+std::string ao(const Option& option) {
+  const std::string ids = cat("ao ", number(option.key_id), " ", number(option.rnext_key_id));
+  if (option.number.any) return ids + " *";
+  std::string out =
+      cat(ids, " key ", quoted(option.key), option.cmac ? " cmac" : "", option.bare ? " bare" : "");
+  if (option.extension != 0) append(out, " sne ", option.extension);
+  return out;
 }
 
 std::string option(const Option& option) {
@@ -63,9 +78,15 @@ std::string option(const Option& option) {
     case Option::Kind::kUserTimeout:
       return cat("uto ", print_duration(option.timeout));
     case Option::Kind::kFastOpen:
+      if (option.number.any) return "FO *";
+      if (option.last) return "FO last";
       return option.data.empty() ? "FO" : cat("FO ", hex(option.data));
     case Option::Kind::kMd5:
-      return cat("md5 ", hex(option.data));
+      if (option.number.any) return "md5 *";
+      return option.key.empty() ? cat("md5 ", hex(option.data))
+                                : cat("md5 key ", quoted(option.key));
+    case Option::Kind::kAo:
+      return ao(option);
     case Option::Kind::kFastOpenExperimental:  // of packetdrill's dialect
     case Option::Kind::kAccEcn:
     case Option::Kind::kRaw:
@@ -172,11 +193,11 @@ std::string time(const TimeSpec& time) {
 
 std::string value(const Value& printed);
 
-std::string map(const std::vector<std::pair<std::string, Value>>& entries) {
+std::string map(const std::vector<MapEntry>& entries) {
   return cat("{",
              join(entries, ", ",
                   [](std::string& out, const auto& entry) {
-                    append(out, entry.first, ": ", value(entry.second));
+                    append(out, entry.name, ": ", value(entry.value));
                   }),
              "}");
 }

@@ -8,6 +8,7 @@
 #include "server/wire/octets.h"
 #include "server/wire/packet_meta.h"
 #include "server/wire/segment_check.h"
+#include "server/wire/signature.h"
 #include "server/wire/tcp_option.h"
 #include "stack/packet/byte_order.h"
 #include "stack/packet/checksum.h"
@@ -110,6 +111,8 @@ std::string build_tcp(const v1::Segment& segment, const Addresses& addresses) {
   TCPROCTOR_CHECK(packet::write_tcp_header(header, octets_of(options),
                                            {octets_of(body), body.size()}) == body.size());
   body += segment.payload();
+  sign(tcp, addresses.source, addresses.destination, options.size(),
+       {octets_of(body), body.size()});
   if (!tcp.has_checksum()) {
     const uint16_t checksum =
         packet::transport_checksum(addresses.source, addresses.destination, packet::kProtocolTcp,

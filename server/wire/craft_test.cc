@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "server/wire/decode.h"
+#include "server/wire/signature.h"
 #include "server/wire/test_util.h"
 #include "stack/packet/tcp_header.h"
 
@@ -116,6 +117,58 @@ TEST(Craft, SackCookieAndDigest) {
             "0000");
 }
 
+// That the MACs are those of RFC 2385 and RFC 9235 is shown beside stack/tcp/authentication.
+TEST(Craft, SignaturesAreComputedAndVerified) {
+  const std::string head = R"(ipv4 { source: '192.0.2.1' destination: '192.0.2.2' } payload: 'abc'
+      tcp { source_port: 1000 destination_port: 80 sequence_number: 7 flags: 16 options { )";
+  const auto option = [&](const std::string& text) { return packet_of(head + text + " } }"); };
+  const auto wrong = [&](const std::string& wanted, const std::string& packet) {
+    const auto pattern = from_text<v1::TcpHeader>("options { " + wanted + " }");
+    return signature_difference(pattern, octets(packet));
+  };
+  const std::string md5 = "md5_signature { key: 'secret' }";
+  EXPECT_EQ(wrong(md5, option(md5)), "");
+  EXPECT_EQ(wrong("md5_signature { key: 'other' }", option(md5)),
+            "md5: the digest is not right for the key");
+  EXPECT_EQ(wrong(md5, packet_of(head + "no_operation: true } }")),
+            "md5: none, expected the digest for the key");
+  std::string changed = option(md5);
+  changed.back() ^= 1;
+  EXPECT_EQ(wrong(md5, changed), "md5: the digest is not right for the key");
+
+  // Beside another option, which the MAC covers or not.
+  const auto ao = [](const std::string& rest) {
+    return "ao_signature { key_id: 61 rnext_key_id: 84 " + rest +
+           " } } options { mss { octets: 9 }";
+  };
+  const std::string right = ao("key: 'secret' source_isn: 6 destination_isn: 9");
+  EXPECT_EQ(wrong(right, option(right)), "");
+  for (const std::string rest :
+       {"key: 'secret' source_isn: 6 destination_isn: 9 algorithm: AO_ALGORITHM_AES_CMAC",
+        "key: 'secret' source_isn: 6 destination_isn: 9 options_uncovered: true",
+        "key: 'secret' source_isn: 6 destination_isn: 9 sequence_number_extension: 1",
+        "key: 'secret' source_isn: 6 destination_isn: 8",
+        "key: 'secret' source_isn: 7 destination_isn: 9",
+        "key: 'secreT' source_isn: 6 destination_isn: 9"}) {
+    EXPECT_EQ(wrong(ao(rest), option(right)), "ao: the MAC is not right for the key") << rest;
+    EXPECT_EQ(wrong(ao(rest), option(ao(rest))), "") << rest;
+  }
+  EXPECT_EQ(wrong("ao_signature {}", packet_of(head + "no_operation: true } }")), "")
+      << "without a key the options alone are compared";
+  EXPECT_EQ(wrong(right, option(md5)), "ao: none, expected the MAC for the key");
+}
+
+TEST(Craft, TheSignatureOfASynIsMadeWithItsOwnNumber) {
+  const auto packet = packet_of(R"(ipv6 {} tcp { sequence_number: 7 flags: 2
+      options { ao_signature { key_id: 1 rnext_key_id: 2 key: 'k' } } })");
+  const auto pattern = [](const std::string& isn) {
+    return from_text<v1::TcpHeader>("options { ao_signature { key: 'k' " + isn + " } }");
+  };
+  EXPECT_EQ(signature_difference(pattern(""), octets(packet)), "");
+  EXPECT_EQ(signature_difference(pattern("source_isn: 7"), octets(packet)), "");
+  EXPECT_NE(signature_difference(pattern("source_isn: 8"), octets(packet)), "");
+}
+
 TEST(Craft, RawOptionsAndRawPackets) {
   EXPECT_EQ(hex(packet_of("tcp { raw_options: '\\x02' }").substr(40)), "02000000");
   const absl::StatusOr<Crafted> raw = craft_text("raw: '\\x60abc'");
@@ -219,6 +272,14 @@ TEST(Craft, EveryErrorNamesItsField) {
       {"tcp { options { user_timeout { timeout: 32768 } } }", "options[0].user_timeout.timeout"},
       {"tcp { options { fast_open_cookie: '01234567890123456' } }", "options[0].fast_open_cookie"},
       {"tcp { options { md5_digest: 'x' } }", "options[0].md5_digest: has 1 octets instead of 16"},
+      {"tcp { options { md5_signature {} } }", "options[0].md5_signature.key: has 0 octets"},
+      {"tcp { options { any_fast_open_cookie: true } }", "options[0].any_fast_open_cookie: is for"},
+      {"tcp { options { ao_signature { key: 'k' } } }",
+       "options[0].ao_signature.key_id: is required"},
+      {"tcp { options { ao_signature { key_id: 1 rnext_key_id: 256 key: 'k' } } }",
+       "options[0].ao_signature.rnext_key_id: 256 is above 255"},
+      {"tcp { options { ao_signature { key_id: 1 rnext_key_id: 2 } } }",
+       "options[0].ao_signature.key: has 0 octets"},
       {"tcp { options { other { kind: 256 } } }", "options[0].other.kind"},
       {"tcp { options { other { kind: 2 length: 256 } } }", "options[0].other.length"},
       {"tcp { options { other { kind: 1 data: 'x' } } }", "options[0].other.data"},

@@ -12,6 +12,7 @@
 #include "google/protobuf/message.h"
 #include "server/wire/option_match.h"
 #include "server/wire/pattern_field.h"
+#include "server/wire/signature.h"
 #include "server/wire/tcp_option.h"
 #include "stack/packet/address.h"
 #include "stack/packet/tcp_flags.h"
@@ -285,6 +286,8 @@ std::vector<std::string> Matcher::differences(std::span<const uint8_t> packet,
   }
   compare_network(pattern.fields(), decoded.segment, differences);
   compare_transport(pattern, quoted_, decoded, differences);
+  std::string signature = signature_difference(pattern.fields().tcp(), packet);
+  if (!signature.empty()) differences.push_back(std::move(signature));
   compare_payload(pattern, decoded.segment, differences);
   compare_ranges(pattern, decoded.segment, differences);
   if (checksums_) compare_checksums(decoded, differences);

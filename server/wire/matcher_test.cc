@@ -198,6 +198,36 @@ TEST(Matcher, OptionsOfEveryKind) {
   EXPECT_TRUE(contains("user_timeout { timeout: 3 }"));
   EXPECT_FALSE(contains("user_timeout { minutes: true timeout: 3 }"));
   EXPECT_FALSE(contains("md5_digest: ''"));
+  EXPECT_TRUE(contains("any_fast_open_cookie: true"));
+}
+
+TEST(Matcher, AnyCookieIsOneOfLawfulLength) {
+  const auto fits = [](const std::string& cookie) {
+    return differences("fields { tcp { options { any_fast_open_cookie: true } } }",
+                       "tcp { options { fast_open_cookie: '" + cookie + "' } }")
+        .empty();
+  };
+  EXPECT_FALSE(fits(""));
+  EXPECT_FALSE(fits("ab"));
+  EXPECT_TRUE(fits("abcd"));
+  EXPECT_FALSE(fits("abcde"));
+  EXPECT_TRUE(fits("0123456789abcdef"));
+}
+
+TEST(Matcher, SignaturesAreRightForTheirKey) {
+  const std::string segment =
+      "tcp { flags: 16 options { ao_signature { key_id: 1 rnext_key_id: 2 key: 'k' } } }";
+  const auto wrong = [&](const std::string& wanted) {
+    return differences("fields { tcp { options { " + wanted + " } } }", segment);
+  };
+  EXPECT_THAT(wrong("ao_signature { key: 'k' }"), IsEmpty());
+  EXPECT_THAT(wrong("ao_signature { key_id: 1 rnext_key_id: 2 }"), IsEmpty());
+  EXPECT_THAT(wrong("ao_signature { key: 'l' }"),
+              ElementsAre("ao: the MAC is not right for the key"));
+  EXPECT_THAT(wrong("ao_signature { key_id: 2 key: 'k' }"),
+              ElementsAre(HasSubstr("options: expected <ao 2 * right for the key>")));
+  EXPECT_THAT(wrong("md5_signature { key: 'k' }"),
+              ElementsAre(HasSubstr("options:"), "md5: none, expected the digest for the key"));
 }
 
 TEST(Matcher, MalformedOptionsMatchOnlyTheirOctets) {

@@ -8,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "server/wire/tcp_option.h"
+#include "stack/packet/tcp_options.h"
+#include "stack/tcp/authentication/mac.h"
 
 namespace tcproctor::server {
 namespace {
@@ -36,6 +38,20 @@ Options without_padding(const v1::TcpHeader& header) {
 template <typename Value>
 bool fits(bool wanted, Value want, Value got) {
   return !wanted || want == got;
+}
+
+// Whether the option is TCP-AO with these ids; its MAC is verified with the whole segment.
+bool ao_fits(const v1::AoSignature& ao, const v1::TcpOption& option) {
+  const std::string& data = option.other().data();
+  if (option.other().kind() != static_cast<uint32_t>(packet::OptionKind::kAuthentication) ||
+      option.other().has_length() || data.size() != 2 + tcp::Mac::kSize) {
+    return false;
+  }
+  const auto octet = [&](size_t at) {
+    return static_cast<uint32_t>(static_cast<uint8_t>(data[at]));
+  };
+  return fits(ao.has_key_id(), ao.key_id(), octet(0)) &&
+         fits(ao.has_rnext_key_id(), ao.rnext_key_id(), octet(1));
 }
 
 // Gives pattern option `index` an option of its own, moving others' aside where they can take
@@ -123,6 +139,12 @@ bool option_fits(const v1::TcpOption& pattern, const v1::TcpOption& option) {
     append_option(option, got);
     return want == got;
   }
+  if (pattern.has_md5_signature()) return option.option_case() == v1::TcpOption::kMd5Digest;
+  if (pattern.has_ao_signature()) return ao_fits(pattern.ao_signature(), option);
+  if (pattern.option_case() == v1::TcpOption::kAnyFastOpenCookie) {
+    const size_t size = option.fast_open_cookie().size();
+    return size >= 4 && size <= 16 && size % 2 == 0;  // RFC 7413 §4.1.1
+  }
   if (pattern.option_case() != option.option_case()) return false;
   switch (pattern.option_case()) {
     case v1::TcpOption::kMss:
@@ -159,6 +181,9 @@ bool option_fits(const v1::TcpOption& pattern, const v1::TcpOption& option) {
     case v1::TcpOption::kEndOfOptions:
     case v1::TcpOption::kNoOperation:
     case v1::TcpOption::kSackPermitted:
+    case v1::TcpOption::kMd5Signature:
+    case v1::TcpOption::kAoSignature:
+    case v1::TcpOption::kAnyFastOpenCookie:
     case v1::TcpOption::OPTION_NOT_SET:
       break;
   }

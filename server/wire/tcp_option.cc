@@ -9,6 +9,7 @@
 #include "stack/packet/byte_order.h"
 #include "stack/packet/option_list.h"
 #include "stack/packet/tcp_options.h"
+#include "stack/tcp/authentication/mac.h"
 
 namespace tcproctor::server {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using packet::OptionKind;
 
 constexpr size_t kDigestOctets = 16;
+constexpr size_t kMinCookieOctets = 4;
 constexpr size_t kMaxCookieOctets = 16;
 
 constexpr uint8_t kind_of(OptionKind kind) {
@@ -43,6 +45,20 @@ void check_raw_option(FieldCheck& check, const v1::RawOption& other) {
   if (other.kind() <= 1 && (!other.data().empty() || other.has_length())) {
     check.fail("other.data", "kinds 0 and 1 have neither length nor data");
   }
+}
+
+void check_key(FieldCheck& check, absl::string_view field, const std::string& key, size_t most) {
+  if (!key.empty() && key.size() <= most) return;
+  check.fail(field, absl::StrCat("has ", key.size(), " octets instead of 1..", most));
+}
+
+void check_ao(FieldCheck& check, const v1::AoSignature& ao, bool craft) {
+  check.require(!craft || ao.has_key_id(), "ao_signature.key_id", "is required");
+  check.require(!craft || ao.has_rnext_key_id(), "ao_signature.rnext_key_id", "is required");
+  check.at_most("ao_signature.key_id", ao.key_id(), 255);
+  check.at_most("ao_signature.rnext_key_id", ao.rnext_key_id(), 255);
+  check.require(v1::AoAlgorithm_IsValid(ao.algorithm()), "ao_signature.algorithm", "is unknown");
+  if (craft || !ao.key().empty()) check_key(check, "ao_signature.key", ao.key(), 255);
 }
 
 absl::Status check_option(const v1::TcpOption& option, SegmentUse use, absl::string_view path) {
@@ -83,6 +99,15 @@ absl::Status check_option(const v1::TcpOption& option, SegmentUse use, absl::str
     case v1::TcpOption::kOther:
       check_raw_option(check, option.other());
       break;
+    case v1::TcpOption::kMd5Signature:
+      check_key(check, "md5_signature.key", option.md5_signature().key(), 80);
+      break;
+    case v1::TcpOption::kAoSignature:
+      check_ao(check, option.ao_signature(), craft);
+      break;
+    case v1::TcpOption::kAnyFastOpenCookie:
+      check.require(!craft, "any_fast_open_cookie", "is for patterns: say which cookie to send");
+      break;
     case v1::TcpOption::kEndOfOptions:
     case v1::TcpOption::kNoOperation:
     case v1::TcpOption::kSackPermitted:
@@ -103,6 +128,13 @@ void append_sack(const v1::SackBlocks& sack, std::string& octets) {
 void append_bytes(uint8_t kind, const std::string& data, std::string& octets) {
   append_head(kind, 2 + data.size(), octets);
   octets += data;
+}
+
+void append_ao(const v1::AoSignature& ao, std::string& octets) {
+  append_head(kind_of(OptionKind::kAuthentication), 4 + tcp::Mac::kSize, octets);
+  octets.push_back(static_cast<char>(ao.key_id()));
+  octets.push_back(static_cast<char>(ao.rnext_key_id()));
+  octets.append(tcp::Mac::kSize, '\0');
 }
 
 void append_raw(const v1::RawOption& other, std::string& octets) {
@@ -177,6 +209,12 @@ std::string sack_text(const v1::SackBlocks& sack) {
   return text;
 }
 
+std::string ao_text(const v1::AoSignature& ao) {
+  return absl::StrCat("ao ", value_text(ao.has_key_id(), ao.key_id()), " ",
+                      value_text(ao.has_rnext_key_id(), ao.rnext_key_id()),
+                      ao.key().empty() ? " *" : " right for the key");
+}
+
 std::string other_text(const v1::RawOption& other) {
   std::string text = absl::StrCat("kind ", other.kind());
   if (other.has_length()) absl::StrAppend(&text, " len ", other.length());
@@ -222,6 +260,12 @@ uint8_t option_kind(const v1::TcpOption& option) {
       return kind_of(OptionKind::kMd5);
     case v1::TcpOption::kOther:
       return static_cast<uint8_t>(option.other().kind());
+    case v1::TcpOption::kMd5Signature:
+      return kind_of(OptionKind::kMd5);
+    case v1::TcpOption::kAoSignature:
+      return kind_of(OptionKind::kAuthentication);
+    case v1::TcpOption::kAnyFastOpenCookie:
+      return kind_of(OptionKind::kFastOpen);
     case v1::TcpOption::kEndOfOptions:
     case v1::TcpOption::OPTION_NOT_SET:
       break;
@@ -258,6 +302,15 @@ void append_option(const v1::TcpOption& option, std::string& octets) {
       break;
     case v1::TcpOption::kFastOpenCookie:
       append_bytes(kind, option.fast_open_cookie(), octets);
+      break;
+    case v1::TcpOption::kMd5Signature:
+      append_bytes(kind, std::string(kDigestOctets, '\0'), octets);
+      break;
+    case v1::TcpOption::kAoSignature:
+      append_ao(option.ao_signature(), octets);
+      break;
+    case v1::TcpOption::kAnyFastOpenCookie:
+      append_bytes(kind, std::string(kMinCookieOctets, '\0'), octets);
       break;
     case v1::TcpOption::kMd5Digest:
       append_bytes(kind, option.md5_digest(), octets);
@@ -316,6 +369,12 @@ std::string option_text(const v1::TcpOption& option) {
                                                    : absl::BytesToHexString(option.md5_digest()));
     case v1::TcpOption::kOther:
       return other_text(option.other());
+    case v1::TcpOption::kMd5Signature:
+      return "md5 right for the key";
+    case v1::TcpOption::kAoSignature:
+      return ao_text(option.ao_signature());
+    case v1::TcpOption::kAnyFastOpenCookie:
+      return "FO *";
     case v1::TcpOption::OPTION_NOT_SET:
       break;
   }
