@@ -6,6 +6,7 @@
 #include "clients/cli/report_files.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
+#include "conformance/report/causes.h"
 #include "conformance/report/compare.h"
 #include "conformance/report/fsm.h"
 #include "conformance/report/report.h"
@@ -65,18 +66,20 @@ class Diff : public Verb {
               .summary = "What changed between two runs, or differs between two targets of one",
               .help = "Of two runs: every clause whose verdict is another one. Of two targets of "
                       "one run:\n"
-                      "every verdict, segment, state and time (beyond 50 ms) that differs, with "
-                      "the line of\n"
-                      "the script; what is random by nature is not compared. Needs no daemon. Exit "
-                      "status: 0\n"
-                      "no difference, 1 differences.\n\n"
+                      "every verdict, segment, state and time (beyond 50 ms) that differs, "
+                      "grouped by its\n"
+                      "cause, or case by case with the line of the script; what is random by "
+                      "nature is not\n"
+                      "compared. Needs no daemon. Exit status: 0 no difference, 1 differences.\n\n"
                       "  tcproctor diff yesterday.json today.json\n"
-                      "  tcproctor diff --targets stack,kernel results.json\n",
+                      "  tcproctor diff --targets stack,kernel results.json\n"
+                      "  tcproctor diff --targets stack,kernel --by-case results.json\n",
               .min_operands = 1,
               .max_operands = 2}) {}
 
   void define(FlagSet& flags) override {
     flags.add("targets", &targets_, "LEFT,RIGHT", "two targets of one run");
+    flags.add("by-case", &by_case_, "", "of two targets: case by case, all of it");
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
@@ -97,10 +100,18 @@ class Diff : public Verb {
  private:
   absl::StatusOr<int> targets(Context& context, const conformance::RunReport& report) const {
     const absl::StatusOr<std::string> differences =
-        conformance::target_differences(report, targets_[0], targets_[1]);
+        by_case_ ? conformance::target_differences(report, targets_[0], targets_[1])
+                 : by_cause(report);
     if (!differences.ok()) return differences.status();
     context.text() << *differences;
     return differences->empty() ? kExitOk : kExitOutcome;
+  }
+
+  absl::StatusOr<std::string> by_cause(const conformance::RunReport& report) const {
+    const absl::StatusOr<std::vector<conformance::DifferenceCause>> causes =
+        conformance::difference_causes(report, targets_[0], targets_[1]);
+    if (!causes.ok()) return causes.status();
+    return conformance::causes_text(*causes, targets_[0], targets_[1]);
   }
 
   static int runs(Context& context, const conformance::RunReport& before,
@@ -116,6 +127,7 @@ class Diff : public Verb {
   }
 
   std::vector<std::string> targets_;
+  bool by_case_ = false;
 };
 
 }  // namespace

@@ -190,6 +190,16 @@ def diagram(browser, run):
     check(browser.count(".edge-detail a") > 0, "a clicked edge lists no cases")
 
 
+def differences(browser):
+    browser.go("#differences")
+    browser.wait("document.querySelectorAll('details.cause').length > 0")
+    same(browser.count("details.cause tbody tr"), 0, "places shown before they are asked for")
+    browser.click("details.cause summary")
+    browser.wait("document.querySelectorAll('details.cause tbody tr').length > 0")
+    browser.click("details.cause tbody a")
+    browser.wait("document.querySelector('article[data-case] .ladder') !== null")
+
+
 def richest_case(run):
     """The case with the most segments on two targets."""
     best = (0, None)
@@ -249,6 +259,7 @@ def every_screen(browser, run, shots):
         for scheme in ("light", "dark"):
             browser.screen(size, scheme == "dark")
             for view, hash_ in (("cases", "#cases"), ("fsm", "#fsm"), ("run", "#run"),
+                                ("differences", "#differences"),
                                 ("requirements", "#requirements"), ("ladder", "#case/" + case)):
                 browser.go(hash_)
                 width = browser.ask("document.documentElement.scrollWidth")
@@ -275,6 +286,7 @@ def main():
             browser.wait("document.body && document.body.dataset.ready === 'yes'")
             matrix_and_filters(browser, run)
             diagram(browser, run)
+            differences(browser)
             case_and_download(browser, run, folder)
             every_screen(browser, run, shots)
             same(browser.exceptions, [], "exceptions in the page")

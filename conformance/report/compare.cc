@@ -120,17 +120,6 @@ const CaseOutcome* find_result(const RunReport& report, const std::string& id,
   return nullptr;
 }
 
-std::string row_text(const LadderRow& row) {
-  std::string out = is_segment(row)
-                        ? cat(row.end == v1::END_A ? "A: " : "B: ", script_form(row.segment))
-                        : row.text;
-  if (row.way != LadderRow::Way::kArrives) append(out, " ", way_name(row.way));
-  for (size_t i = 0; i < 2; ++i) {
-    if (!row.states[i].empty()) append(out, i == 0 ? "  A " : "  B ", row.states[i]);
-  }
-  return out;
-}
-
 std::string clause_differences(const CaseOutcome& left, const CaseOutcome& right) {
   std::string out;
   for (const ClauseOutcome& mine : left.clauses) {
@@ -194,6 +183,17 @@ int worse_status(int a, int b) {
 }
 
 }  // namespace
+
+std::string row_text(const LadderRow& row) {
+  std::string out = is_segment(row)
+                        ? cat(row.end == v1::END_A ? "A: " : "B: ", script_form(row.segment))
+                        : row.text;
+  if (row.way != LadderRow::Way::kArrives) append(out, " ", way_name(row.way));
+  for (size_t i = 0; i < 2; ++i) {
+    if (!row.states[i].empty()) append(out, i == 0 ? "  A " : "  B ", row.states[i]);
+  }
+  return out;
+}
 
 std::vector<RowPair> align_rows(const std::vector<LadderRow>& left,
                                 const std::vector<LadderRow>& right) {

@@ -26,8 +26,11 @@ inline constexpr absl::Duration kTimeTolerance = absl::Milliseconds(50);
 std::vector<RowPair> align_rows(const std::vector<LadderRow>& left,
                                 const std::vector<LadderRow>& right);
 
-// Every observable difference between two targets of a run, case by case. Empty: none, or no case
-// that both sat. NOT_FOUND: a target without results.
+// A row as text: who sends what, or what is called, and the states observed with it.
+std::string row_text(const LadderRow& row);
+
+// Every observable difference between two targets of a run, case by case (by cause: causes.h).
+// Empty: none, or no case that both sat. NOT_FOUND: a target without results.
 absl::StatusOr<std::string> target_differences(const RunReport& report, const std::string& left,
                                                const std::string& right);
 

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "conformance/catalog/catalog.h"
 #include "conformance/catalog/embedded.h"
+#include "conformance/report/causes.h"
 #include "conformance/report/compare.h"
 #include "conformance/report/json_writer.h"
 #include "conformance/report/report.h"
@@ -60,6 +61,36 @@ void write_alignments(JsonWriter& json, const RunReport& report) {
   json.close('}');
 }
 
+// What differs between our stack and the kernel, by cause: the places as [case, line, left, right].
+void write_causes(JsonWriter& json, const RunReport& report) {
+  const auto causes = difference_causes(report, "stack", "kernel");
+  json.key("causes");
+  json.open('[');
+  if (causes.ok()) {
+    for (const DifferenceCause& cause : *causes) {
+      json.element();
+      json.open('{');
+      json.text("kind", std::string(cause_kind_name(cause.kind)));
+      json.text("text", cause.text);
+      json.key("places");
+      json.open('[');
+      for (const DifferencePlace& place : cause.places) {
+        json.element();
+        json.open('{');
+        json.text("case", place.test_case);
+        json.text("clause", place.clause);
+        json.number("line", static_cast<uint64_t>(place.line));
+        json.text("left", place.left);
+        json.text("right", place.right);
+        json.close('}');
+      }
+      json.close(']');
+      json.close('}');
+    }
+  }
+  json.close(']');
+}
+
 void write_catalogue(JsonWriter& json) {
   const absl::StatusOr<Catalog> catalog = load_catalog();
   json.key("catalogue");
@@ -83,6 +114,7 @@ std::string data_of(const RunReport& report) {
   json.open('{');
   write_run(json, report);
   write_alignments(json, report);
+  write_causes(json, report);
   write_catalogue(json);
   json.close('}');
   return json.finish();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The address after # says what is shown, so that every view can be linked to:
-// #cases?q=…&v=FAIL,ERROR&l=must&d=1, #requirements?…, #fsm, #case/ID/TARGET, #run.
+// #cases?q=…&v=FAIL,ERROR&l=must&d=1, #requirements?…, #fsm, #case/ID/TARGET, #differences,
+// #run.
 
 const app = {
   listed: [],  // ids of the cases that the matrix showed last
@@ -24,6 +25,7 @@ function show(model) {
   const makers = {
     requirements: () => requirementsView(model, new Filter(parameters)),
     fsm: () => fsmView(model, parameters),
+    differences: () => differencesView(model),
     run: () => runView(model),
     case: () => caseView(model, rest[0], rest[1]),
   };

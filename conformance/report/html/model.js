@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The data of the run, unpacked and indexed. Its form is that of the JSON report (SCHEMA.md), and
-// beside it: `catalogue` (id -> text), `levels` (id -> MUST …) and `pairs` (case -> "left right" -> sessions -> rows).
+// beside it: `catalogue` (id -> text), `levels` (id -> MUST …) and `pairs` (case -> "left right" -> sessions -> rows)
+// and `causes` (what differs between stack and kernel).
 
 // Worst first.
 const VERDICTS = ["ERROR", "FAIL", "XPASS", "INCONCLUSIVE", "XFAIL", "PASS", "SKIP"];
