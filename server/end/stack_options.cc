@@ -161,6 +161,7 @@ absl::Status merge_options(const v1::ConnectionOptions& request, tcp::Connection
   if (request.has_fast_open()) merged.fast_open = request.fast_open();
   if (request.has_fast_open_limit()) merged.fast_open_limit = request.fast_open_limit();
   if (request.has_path_mtu_discovery()) merged.path_mtu_discovery = request.path_mtu_discovery();
+  if (request.has_user_timeout()) merged.user_timeout_changeable = false;  // RFC5482-3-1
   if (request.has_user_timeout_changeable()) {
     merged.user_timeout_changeable = request.user_timeout_changeable();
   }

@@ -34,13 +34,14 @@ bool Connection::process_ack(Instant now, const Arriving& arriving) {
   // An answer to a zero-window probe is no duplicate. EM-ESTABLISHED-SEG-25: no acknowledgment
   // else.
   news.duplicate = news.repeats && flight() != 0 && snd_wnd_ != 0;
+  const uint32_t flight_before = flight();
   if (ack.after(snd_una_)) {
     news.acked = ack - snd_una_;
     news.sample = acknowledge_up_to(now, arriving);
   }
   if (ack == snd_una_) update_send_window(now, arriving);
   recover(now, news, arriving.segment);
-  if (ecn_.has_echo(arriving.segment)) ecn_echo(now, arriving);
+  if (ecn_.has_echo(arriving.segment)) ecn_echo(now, arriving, flight_before);
 
   if (!fin_is_acknowledged()) {
     // EM-CLOSING-SEG-31; its ACK of data before the FIN was used (ruling 9).
@@ -125,12 +126,21 @@ void Connection::recover(Instant now, LossRecovery::Ack ack, const packet::TcpSe
   } else if (reaction.restart_timer) {
     restart_retransmission_timer(now);
   }
+  hold_timeout_for_reordering();
   if (recovery_ == nullptr || ack.acked == 0) return;
   if (reaction.reneged) {
     timers_[kRetransmission] = std::min(
         timers_[kRetransmission], now + std::max<Duration>(rtt_.srtt() / 2, kShortestReneging));
   }
   recovery_->schedule_probe(sender(now), rtt_, timers_[kRetransmission]);
+}
+
+// RFC8985-8-1: no timeout while it is waited whether segments have only changed places.
+void Connection::hold_timeout_for_reordering() {
+  if (recovery_ == nullptr || !timer_runs(kRetransmission)) return;
+  if (const std::optional<Instant> reordering = recovery_->reordering_deadline()) {
+    timers_[kRetransmission] = std::max(timers_[kRetransmission], *reordering);
+  }
 }
 
 // A fast recovery begins.
@@ -183,10 +193,11 @@ bool Connection::repeats_last_ack(const Arriving& arriving) const {
 }
 
 // RFC3168-6.1.2-1. A recovery has reduced the window already.
-void Connection::ecn_echo(Instant now, const Arriving& arriving) {
+// `flight_before`: FlightSize when the ACK came; what it acknowledges was marked on its way.
+void Connection::ecn_echo(Instant now, const Arriving& arriving, uint32_t flight_before) {
   if (!ecn_.on_echo(arriving.ack) || (recovery_ != nullptr && recovery_->in_recovery())) return;
   const bool smallest = congestion_->cwnd() <= congestion_->smss();
-  congestion_->on_ecn_echo(now, flight());
+  congestion_->on_ecn_echo(now, flight_before);
   ecn_.note_reduction(snd_nxt_, true);
   if (!smallest) return;
   ecn_.hold(true);  // RFC3168-6.1.2-4, RFC 9438 §4.6: less than a segment for each round trip

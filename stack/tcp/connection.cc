@@ -158,6 +158,7 @@ void Connection::enter_time_wait(Instant now, std::string_view cause) {
                       .rcv_wnd = rcv_adv_.after(rcv_nxt_) ? rcv_wnd() : 0,
                       .rcv_wind_shift = rcv_wind_shift_,
                       .timestamps = timestamps_.in_use,
+                      .timestamps_enabled = options_->timestamps,
                       .ts_recent = timestamps_.recent,
                       .timestamp_offset = timestamps_.offset,
                       .dscp = options_->dscp,
@@ -251,15 +252,15 @@ void Connection::start_congestion_control() {
                       .appropriate_byte_counting = options_->appropriate_byte_counting});
 }
 
-LossRecovery& Connection::recovery() {
+LossRecovery& Connection::recovery(Instant now) {
   if (recovery_ != nullptr) return *recovery_;
   if (sack_permitted_) {  // RFC8985-4-1
     recovery_ = std::make_unique<SackRecovery>(
-        SackRecovery::Options{.rack_tlp = settings_.rack_tlp, .frto = settings_.frto},
-        rtt_.measured());
+        SackRecovery::Options{.rack_tlp = settings_.rack_tlp, .frto = settings_.frto});
   } else {
     recovery_ = std::make_unique<NewRenoRecovery>(iss_, snd_nxt_, settings_.frto);
   }
+  if (rtt_.measured()) recovery_->on_rtt(now, rtt_.srtt());  // RFC8985-6.2-1: of the handshake
   return *recovery_;
 }
 
@@ -284,18 +285,19 @@ uint8_t Connection::receive_window_shift() const {
 }
 
 // ICMP errors (§3.9.2.2). They are believed only when they quote what may be in flight
-// (RFC5927-4.1-1): SND.UNA =< SEQ =< SND.NXT, the last for our pure ACKs.
+// (RFC5927-4.1-1): SND.UNA =< SEQ < SND.NXT, or SND.NXT itself where we may have sent pure ACKs.
 void Connection::on_icmp(Instant now, const IcmpError& error) {
   if (error.kind == packet::IcmpClass::kSourceQuench) return;  // RFC9293-MUST-55, EM-*-ICMP-01
-  if (error.kind == packet::IcmpClass::kOther) return;
   if (state_ == State::kClosed || state_ == State::kListen || state_ == State::kTimeWait) return;
   if (ignores_icmp(error)) return drop(now, "RFC 5925 §7.8: ICMP error to a TCP-AO connection");
   const SeqNum quoted(error.quoted_sequence_number);
-  if (quoted.before(snd_una_) || quoted.after(snd_nxt_)) {
+  const bool pure_acks = is_synchronized(state_) && quoted == snd_nxt_;
+  if (quoted.before(snd_una_) || (!quoted.before(snd_nxt_) && !pure_acks)) {
     return drop(now, "RFC 5927 §4.1: ICMP error quotes a segment that is not in flight");
   }
   if (error.kind == packet::IcmpClass::kPacketTooBig) packet_too_big(now, error);
-  fast_open_failed();
+  fast_open_failed();  // RFC7413-4.1.3.1-1: after whatever error
+  if (error.kind == packet::IcmpClass::kOther) return;
   soft_error_type_ = error.type;
   soft_error_code_ = error.code;
   // RFC9293-SHLD-26, EM-SYN-SENT-ICMP-03; in synchronized states by choice (ruling 19: RFC 5927

@@ -261,8 +261,9 @@ class Connection {
   CongestionControl::AckSample acknowledge_up_to(Instant now, const Arriving& arriving);
   bool repeats_last_ack(const Arriving& arriving) const;
   void recover(Instant now, LossRecovery::Ack ack, const packet::TcpSegment& segment);
+  void hold_timeout_for_reordering();
   void note_recovery();
-  void ecn_echo(Instant now, const Arriving& arriving);
+  void ecn_echo(Instant now, const Arriving& arriving, uint32_t flight_before);
   void update_send_window(Instant now, const Arriving& arriving);
   void note_rtt(Duration rtt);
   // What this ACK tells about the round trip, 0 for nothing.
@@ -340,7 +341,7 @@ class Connection {
   static void put_options(SegmentOut& out, packet::OptionWriter& writer);
   void attach_payload(SegmentOut& out, SeqNum seq, uint32_t length, uint32_t gso_size);
   void note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_probe = false);
-  LossRecovery& recovery();
+  LossRecovery& recovery(Instant now);
   LossRecovery::Sender sender(Instant now) const;
   std::optional<LossRecovery::Span> mtu_probe() const;
   void note_fin_sent(Instant now);
@@ -439,7 +440,6 @@ class Connection {
   uint8_t rcv_wind_shift_ = 0;
   bool window_scale_agreed_ = false;
   bool user_timeout_pending_ = false;                        // the option is to be sent
-  bool user_timeout_fixed_ = false;                          // by the user: RFC5482-3-1
   std::optional<packet::UserTimeoutOption> remote_timeout_;  // REMOTE_UTO
   bool sack_permitted_ = false;
   Timestamps timestamps_;

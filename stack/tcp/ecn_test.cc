@@ -253,22 +253,22 @@ TEST_F(EcnAgreed, OneReductionForAWindow) {  // RFC3168-6.1.2-1..3, 6.1.2-5
   }
   ASSERT_EQ(rig_.status().cwnd, 10 * kMss);  // segments 6 to 15 are in flight
   ack(7, ".E");
-  EXPECT_EQ(rig_.status().cwnd, 4500u);  // half of the nine
-  EXPECT_EQ(rig_.status().ssthresh, 4500u);
+  EXPECT_EQ(rig_.status().cwnd, 5000u);  // half of the ten
+  EXPECT_EQ(rig_.status().ssthresh, 5000u);
   for (uint32_t i = 8; i <= 16; ++i) {  // all that was sent before: the peer goes on echoing
     ack(i, ".E");
-    EXPECT_EQ(rig_.status().cwnd, 4500u) << i;
+    EXPECT_EQ(rig_.status().cwnd, 5000u) << i;
     const auto lines = rig_.sent();
     for (const auto& line : lines) {
       // CWR on the first new segment alone.
       EXPECT_EQ(line.starts_with(".W"), line == data(16, ".W")) << line;
     }
-    if (i == 13) {
+    if (i == 12) {
       EXPECT_THAT(lines, ElementsAre(data(16, ".W")));
     }
   }
   ack(17, ".E");  // data sent after the reduction was marked
-  EXPECT_LT(rig_.status().cwnd, 4500u);
+  EXPECT_LT(rig_.status().cwnd, 5000u);
   EXPECT_EQ(rig_.status().ecn.windows_reduced, 2u);
   EXPECT_EQ(rig_.status().ecn.echoes_received, 11u);
 }
@@ -301,14 +301,17 @@ TEST_F(EcnAgreed, AtOneSegmentTheTimerPaces) {
   (void)rig_.send(20 * kMss);
   EXPECT_EQ(rig_.sent().size(), 4u);
   ack(4, ".E");
-  EXPECT_EQ(rig_.status().cwnd, kMss);  // nothing is in flight
-  EXPECT_THAT(rig_.sent(), ElementsAre(data(4, ".W")));
-  ack(5, ".E");
+  EXPECT_EQ(rig_.status().cwnd, 2 * kMss);  // half of what was in flight when the ACK came
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(4, ".W"), data(5)));
+  ack(6, ".E");
+  EXPECT_EQ(rig_.status().cwnd, kMss);
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(6, ".W")));
+  ack(7, ".E");
   EXPECT_THAT(rig_.sent(), IsEmpty());
   const Duration rto = rig_.status().rto;
   EXPECT_THAT(rig_.advance(rto - 1ms), IsEmpty());
-  EXPECT_THAT(rig_.advance(1ms), ElementsAre(StrCat("+0.001 ", data(5, ".W"))));
-  ack(6);
+  EXPECT_THAT(rig_.advance(1ms), ElementsAre(StrCat("+0.001 ", data(7, ".W"))));
+  ack(8);
   EXPECT_FALSE(rig_.sent().empty());  // no mark: it goes on by ACKs
 }
 
@@ -328,7 +331,7 @@ TEST_F(EcnAgreed, CwrIsOnOneSegmentOfTheWire) {
   (void)rig_.sent();
   ack(7, ".E");
   ack(16);
-  EXPECT_THAT(rig_.sent(64 * kMss), ElementsAre(data(16, ".W"), ". 17001(4000) ack 1 ect0"));
+  EXPECT_THAT(rig_.sent(64 * kMss), ElementsAre(data(16, ".W"), ". 17001(5000) ack 1 ect0"));
 }
 
 }  // namespace ecn_test

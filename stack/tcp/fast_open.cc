@@ -66,7 +66,7 @@ void Connection::put_data_on_syn(SegmentOut& out) {
 // it all the same: then it does not go again.
 bool Connection::acknowledges_data_of_syn(SeqNum ack) {
   if (fast_open_ == nullptr || ack.after(iss_ + 1 + fast_open_->data_in_syn)) return false;
-  recovery().on_sent(sender(last_send_), snd_nxt_, ack, false);
+  recovery(last_send_).on_sent(sender(last_send_), snd_nxt_, ack, false);
   snd_nxt_ = ack;
   return true;
 }

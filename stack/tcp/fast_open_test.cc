@@ -167,10 +167,14 @@ TEST(FastOpenClient, PlainWhileItFailsOnThatPath) {
 }
 
 TEST(FastOpenClient, IcmpErrorAndResetAreFailures) {
-  Rig soft = opened(client({.cookie = kCookie}), 100);
-  soft.sent();
-  soft.icmp(packet::IcmpClass::kSoft, 0);
-  EXPECT_TRUE(soft.connection()->take_fast_open_news().value_or(FastOpenNews{}).failed);
+  // Of a class that says nothing to a connection too: "administratively prohibited" of a firewall.
+  for (const packet::IcmpClass kind : {packet::IcmpClass::kSoft, packet::IcmpClass::kOther}) {
+    Rig rig = opened(client({.cookie = kCookie}), 100);
+    rig.sent();
+    rig.icmp(kind, 0);
+    EXPECT_TRUE(rig.connection()->take_fast_open_news().value_or(FastOpenNews{}).failed);
+    EXPECT_EQ(rig.state(), State::kSynSent);
+  }
 
   Rig reset = opened(client({.cookie = kCookie}), 100);
   reset.sent();

@@ -93,7 +93,7 @@ void Listener::on_icmp(Instant now, const packet::FourTuple& tuple, const IcmpEr
   if (slot == SynCache::kNone) return;
   const SynEntry& entry = cache_.entry(slot);
   // RFC5927-4.1-1; RFC9293-MUST-55, MUST-56: only a hard error ends it (EM-SYN-RECEIVED-ICMP-03).
-  if (error.quoted_sequence_number - entry.iss > 1) return;
+  if (error.quoted_sequence_number != entry.iss) return;
   if (error.kind == packet::IcmpClass::kHard) {
     remove_entry(now, slot, State::kClosed, "RFC 9293 §3.9.2.2: hard ICMP error",
                  Outcome::kUnreachable);

@@ -23,6 +23,7 @@ void PathMtu::set(uint32_t mtu) {
 // Of a segment that goes again in another size the ACK does not tell which one came through: the
 // smaller is what is known then.
 void PathMtu::on_sent(SeqNum seq, SeqNum end, uint32_t size) {
+  largest_sent_ = std::max(largest_sent_, static_cast<uint16_t>(size));
   if (tracked_size_ != 0) {
     if (seq.before(tracked_end_) && end.after(tracked_seq_)) {
       tracked_size_ = std::min(tracked_size_, static_cast<uint16_t>(size));
@@ -43,7 +44,8 @@ void PathMtu::on_ack(SeqNum una) {
 }
 
 bool PathMtu::on_too_big(SeqNum quoted_seq, uint32_t claimed) {
-  if (claimed >= mtu_) return false;
+  // RFC5927-7.2-1: nothing so large was ever sent, so that nobody can have found it too big.
+  if (claimed >= mtu_ || claimed >= largest_sent_) return false;
   if (claimed >= largest_acked_) return true;
   if (pending_mtu_ == 0) {
     pending_mtu_ = static_cast<uint16_t>(claimed);

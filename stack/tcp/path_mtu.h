@@ -45,8 +45,8 @@ class PathMtu {
   void on_ack(SeqNum una);
 
   // "Packet too big" about the segment `quoted_seq`, which is in flight; `claimed` is lawful for
-  // the family. True: adopt it now. False: it is no decrease (RFC1191-3-4, 6.4-1, RFC8201-4-4), or
-  // waits for on_timeout().
+  // the family. True: adopt it now. False: it is no decrease (RFC1191-3-4, 6.4-1, RFC8201-4-4) of
+  // what was sent, or waits for on_timeout().
   bool on_too_big(SeqNum quoted_seq, uint32_t claimed);
   // The retransmission timer expired: what is to be adopted now, if a message waits.
   std::optional<uint32_t> on_timeout();
@@ -55,6 +55,7 @@ class PathMtu {
 
  private:
   uint16_t mtu_;
+  uint16_t largest_sent_ = 0;
   uint16_t largest_acked_ = 0;
   uint16_t tracked_size_ = 0;  // of one packet above largest_acked_; 0: none is on its way
   uint16_t pending_mtu_ = 0;   // claimed by a message that waits; 0: none

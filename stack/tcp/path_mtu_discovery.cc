@@ -80,7 +80,7 @@ void Connection::adopt_path_mtu(Instant now, uint32_t mtu) {
 void Connection::send_again_smaller(Instant now) {
   const uint32_t mss = payload_mss(false);
   if (!is_synchronized(state_) || flight() <= mss || snd_wnd_ == 0) return;
-  recovery().resend_all(sender(now));
+  recovery(now).resend_all(sender(now));
   resend_allowance_ = mss;
   tail_loss_probe_pending_ = false;
   timing_ = false;

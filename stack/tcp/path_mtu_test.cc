@@ -86,6 +86,18 @@ TEST(PathMtu, OnlyWhatIsInFlightMayBeQuoted) {
   EXPECT_EQ(rig.status().path_mtu, 1000u);
 }
 
+// RFC5927-7.2-1: nobody can have found too big what was never so big.
+TEST(PathMtu, NothingSoLargeWasSent) {
+  Rig rig;
+  rig.reach(State::kEstablished);
+  rig.send(960);
+  EXPECT_THAT(rig.sent(), ElementsAre("P. 1(960) ack 1"));
+  rig.too_big(1, 1000);
+  EXPECT_EQ(rig.status().path_mtu, 1500u);
+  rig.too_big(1, 999);
+  EXPECT_EQ(rig.status().path_mtu, 999u);
+}
+
 // RFC1191-3-3: no router may have an MTU below 68.
 TEST(PathMtu, NeverBelowWhatEveryLinkCarries) {
   Rig rig = three_in_flight();

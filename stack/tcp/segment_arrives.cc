@@ -194,6 +194,13 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
     return true;
   }
   if (passive_ || !ack.after(snd_una_) || ack.after(snd_nxt_)) return false;
+  Arriving arriving{.segment = segment,
+                    .seq = irs_,
+                    .ack = ack,
+                    .text = segment.payload,
+                    .fin = segment.has(kFin)};
+  if (!check_timestamps(now, arriving)) return true;  // RFC7323-5.3-2
+  if (timestamps_.in_use) timestamps_.update(now, irs_, segment.options.timestamps->value);
   // Ruling 1, EM-SYN-RECEIVED-active-SEG-23: SYN,ACK of a simultaneous open, Figure 7 line 6. The
   // SYN is trimmed and the ACK counts. Nothing is sent, as in the figure, if our SYN,ACK is on its
   // way.
@@ -288,7 +295,10 @@ void Connection::trim_to_window(Arriving& arriving) {
 // segments without text or FIN the answers are throttled, or two ends that disagree would answer
 // each other's ACKs for ever.
 void Connection::unacceptable(Instant now, const Arriving& arriving, std::string_view cause) {
-  if (arriving.segment.sequence_length() != 0 || answer_allowed(now, &Ledger::invalid_limiter)) {
+  if (arriving.segment.has(kSyn)) {
+    challenge_ack(now);  // RFC5961-4.2-1, RFC5961-7-1: whatever its number
+  } else if (arriving.segment.sequence_length() != 0 ||
+             answer_allowed(now, &Ledger::invalid_limiter)) {
     ack_at_once_each();
   }
   // RFC2883-4.3-1: also of segments that PAWS rejects.

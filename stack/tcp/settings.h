@@ -59,8 +59,8 @@ struct ConnectionOptions {
   // wish is heard; not set, the option is neither sent nor heeded (ENABLED is false). 1 s to 32,767
   // min.
   std::optional<Duration> advertised_user_timeout;
-  // CHANGEABLE of RFC 5482: the peer's option may alter the user timeout. A user_timeout that is
-  // changed on a connection makes it false (RFC5482-3-1).
+  // CHANGEABLE of RFC 5482: the peer's option may alter the user timeout. False where the user has
+  // set one (RFC5482-3-1).
   bool user_timeout_changeable = true;
   // R2 for SYN and SYN,ACK (MUST-23: at least 3 minutes).
   Duration syn_timeout = 3min;

@@ -22,14 +22,16 @@ TimeWait::TimeWait(Instant now, const Start& start, const Settings& settings)
       rcv_wind_shift_(start.rcv_wind_shift),
       dscp_(start.dscp),
       ttl_(start.ttl),
-      timestamps_(start.timestamps) {}
+      timestamps_(start.timestamps),
+      timestamps_enabled_(start.timestamps_enabled) {}
 
 // RFC6191-2-1..2-7. "Last sequence number" is that of the peer's FIN, RCV.NXT - 1.
 bool TimeWait::may_reopen(const packet::TcpSegment& segment) const {
   const bool above = SeqNum(segment.header.sequence_number).at_or_after(rcv_nxt_);
   const auto& option = segment.options.timestamps;
-  if (!timestamps_) return option.has_value() || above;
-  if (!option.has_value() || option->value == ts_recent_) return above;
+  const bool offered = timestamps_enabled_ && option.has_value();
+  if (!timestamps_) return offered || above;
+  if (!offered || option->value == ts_recent_) return above;
   return static_cast<int32_t>(option->value - ts_recent_) > 0;
 }
 

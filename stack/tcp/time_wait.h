@@ -33,7 +33,8 @@ class TimeWait {
     SeqNum rcv_nxt;
     uint32_t rcv_wnd = 0;  // octets: acceptability and the window we keep announcing
     uint8_t rcv_wind_shift = 0;
-    bool timestamps = false;  // RFC 7323 in use
+    bool timestamps = false;          // RFC 7323 in use
+    bool timestamps_enabled = false;  // the next incarnation would use them if asked
     uint32_t ts_recent = 0;
     uint32_t timestamp_offset = 0;
     uint8_t dscp = 0;
@@ -79,6 +80,7 @@ class TimeWait {
   uint8_t dscp_ = 0;
   uint8_t ttl_ = 64;
   bool timestamps_ = false;
+  bool timestamps_enabled_ = false;
 };
 
 static_assert(sizeof(TimeWait) <= 64);

@@ -64,7 +64,7 @@ void Connection::restart_user_timer(Instant now) {
 // RFC5482-3.1-1; RFC5482-3.4-2, 3-4: zero is ignored, and all of it while the option is not used.
 bool Connection::peer_alters_user_timeout() const {
   return remote_timeout_.has_value() && options_->advertised_user_timeout.has_value() &&
-         options_->user_timeout_changeable && !user_timeout_fixed_;
+         options_->user_timeout_changeable;
 }
 
 Duration Connection::user_timeout_in_force() const {
@@ -98,6 +98,7 @@ void Connection::recovery_deadline(Instant now) {
   if (due == LossRecovery::Due::kNothing || flight() == 0 || snd_wnd_ == 0) return;
   tail_loss_probe_pending_ = due == LossRecovery::Due::kProbe;
   restart_retransmission_timer(now);
+  hold_timeout_for_reordering();
 }
 
 // §3.10.8 RETRANSMISSION TIMEOUT: EM-*-RTO-01, RFC9293-3.10.8-L1, RFC6298-5.4..5.6.
@@ -151,7 +152,7 @@ void Connection::retransmission_timeout(Instant now) {
     }
   }
   look_for_black_hole(now);
-  recovery().on_timeout(sender(now), first, *congestion_, rtt_);
+  recovery(now).on_timeout(sender(now), first, *congestion_, rtt_);
   ecn_.note_reduction(snd_nxt_, false);
   trace_recovery(now);
 }

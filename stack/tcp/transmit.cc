@@ -216,7 +216,7 @@ bool Connection::send_probe(Instant now, SegmentOut& out) {
   probed_ = true;
   trace_probe(now, ProbeKind::kWindow, std::max(persist_backoff_, 1u));
   const SeqNum end = snd_una_ + 1;
-  recovery().on_sent(sender(now), snd_una_, end, false);
+  recovery(now).on_sent(sender(now), snd_una_, end, false);
   snd_nxt_ = later_of(snd_nxt_, end);
   last_send_ = now;
   timers_[kPersist] = now + persist_interval();
@@ -229,7 +229,11 @@ bool Connection::send_new_data(Instant now, SegmentOut& out, uint32_t max_payloa
   if (snd_nxt_.after(send_end())) return false;
   const bool unsent = send_end().after(snd_nxt_);
   if (!unsent && !fin_queued_) return false;
-  if (probed_ || (recovery_ != nullptr && recovery_->lost_data_waits(sender(now)))) return false;
+  if (probed_) return false;
+  if (recovery_ != nullptr && recovery_->lost_data_waits(sender(now))) {
+    cwnd_limited_until_ = snd_nxt_;  // it is cwnd that holds the lost data back
+    return false;
+  }
   if (ecn_.held()) return false;
   if (unsent && flight() == 0) congestion_->after_idle(now, now - last_send_, rtt_.rto());
   // SACK blocks ride on data unless they would take most of the segment.
@@ -410,7 +414,7 @@ void Connection::note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_p
                                       seq.before(probe->end) && end.after(probe->begin)) {
     mtu_search_->on_inconclusive(after_headway(now));  // its ACK will not tell which one arrived
   }
-  recovery().on_sent(sender(now), seq, end, tail_loss_probe);
+  recovery(now).on_sent(sender(now), seq, end, tail_loss_probe);
   if (fresh) {
     if (seq == snd_nxt_ && !timing_) {  // RFC6298-3-2
       timing_ = true;

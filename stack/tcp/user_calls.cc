@@ -314,8 +314,7 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   }
   if (absl::Status status = update_keys(options); !status.ok()) return status;
   const bool discovery_changes = options.path_mtu_discovery != options_->path_mtu_discovery;
-  if (options.user_timeout != options_->user_timeout) user_timeout_fixed_ = true;  // RFC5482-3-1
-  if (options.advertised_user_timeout != options_->advertised_user_timeout) {      // RFC5482-3-3
+  if (options.advertised_user_timeout != options_->advertised_user_timeout) {  // RFC5482-3-3
     user_timeout_pending_ = options.advertised_user_timeout.has_value() && is_synchronized(state_);
   }
   ConnectionOptions chosen = options;

@@ -128,6 +128,7 @@ TEST(UserTimeoutOption, UsersOwnValueStands) {
   later.reach(State::kEstablished);
   ConnectionOptions options = later.connection()->options();
   options.user_timeout = 150s;
+  options.user_timeout_changeable = false;
   ASSERT_TRUE(later.connection()->set_options(later.now(), options).ok());
   later.recv(". 1(0) ack 1 uto 600");
   EXPECT_EQ(later.status().user_timeout, 150s);

@@ -90,8 +90,10 @@ void CongestionControl::set_cwnd(uint32_t octets) {
 }
 
 void CongestionControl::on_timeout(Instant, uint32_t flight, bool first) {
-  if (first) reduce(flight, true);  // RFC5681-3.1-8, 3.1-10
-  cwnd_ = smss_;                    // RFC5681-3.1-9
+  // RFC5681-3.1-8, 3.1-10. RFC5681-4.3-1: lost again in recovery, and lowered again; most of what
+  // is not acknowledged there has left the network.
+  if (first) reduce(recovering_ ? std::min(flight, ssthresh_) : flight, true);
+  cwnd_ = smss_;  // RFC5681-3.1-9
   fall_back_to_smaller_window(flight);
   recovering_ = false;
   after_timeout_ = true;

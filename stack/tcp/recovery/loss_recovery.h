@@ -87,6 +87,8 @@ class LossRecovery {
 
   // Timers of its own, beside the retransmission timer. kNothing: nothing expired.
   virtual std::optional<Instant> deadline() const { return std::nullopt; }
+  // If that is the reordering timer of RACK, which goes before a timeout (RFC8985-8-1).
+  virtual std::optional<Instant> reordering_deadline() const { return std::nullopt; }
   virtual Due on_deadline(const Sender&, CongestionControl&, const RttEstimator&) {
     return Due::kNothing;
   }

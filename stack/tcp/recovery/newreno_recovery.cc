@@ -58,7 +58,9 @@ LossRecovery::Reaction NewRenoRecovery::on_ack(const Sender& sender, const Ack& 
         mtu_probe_lost_ = true;
         mtu_probe_end_ = sender.mtu_probe->end;
       } else {
-        congestion.enter_recovery(sender.now, sender.flight(), !sender.reduced_by_echo);
+        // RFC5681-3.2-8: what limited transmit sent beyond the window does not count.
+        congestion.enter_recovery(sender.now, std::min(sender.flight(), congestion.cwnd()),
+                                  !sender.reduced_by_echo);
       }
       retransmit_one_ = true;
       reaction.restart_timer = true;

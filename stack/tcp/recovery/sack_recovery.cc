@@ -437,6 +437,11 @@ void SackRecovery::on_rtt(Instant now, Duration rtt) {
   probe_.on_rtt();
 }
 
+std::optional<Instant> SackRecovery::reordering_deadline() const {
+  if (armed_ != Armed::kReorder) return std::nullopt;
+  return deadline_;
+}
+
 std::optional<Instant> SackRecovery::deadline() const {
   if (armed_ == Armed::kNone) return std::nullopt;
   return deadline_;

@@ -23,10 +23,7 @@ class SackRecovery final : public LossRecovery {
     bool rack_tlp = true;  // else RFC 6675
     bool frto = true;
   };
-  // `rtt_measured`: the handshake gave a sample.
-  SackRecovery(const Options& options, bool rtt_measured) : options_(options) {
-    if (rtt_measured) probe_.on_rtt();
-  }
+  explicit SackRecovery(const Options& options) : options_(options) {}
 
   void on_sent(const Sender& sender, SeqNum begin, SeqNum end, bool probe) override;
   Reaction on_ack(const Sender& sender, const Ack& ack, CongestionControl& congestion,
@@ -38,6 +35,7 @@ class SackRecovery final : public LossRecovery {
   bool lost_data_waits(const Sender& sender) const override;
   uint32_t room(const Sender& sender, uint32_t cwnd) const override;
   std::optional<Instant> deadline() const override;
+  std::optional<Instant> reordering_deadline() const override;
   Due on_deadline(const Sender& sender, CongestionControl& congestion,
                   const RttEstimator& rtt) override;
   void schedule_probe(const Sender& sender, const RttEstimator& rtt, Instant timeout) override;
