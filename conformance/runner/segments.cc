@@ -557,6 +557,28 @@ absl::StatusOr<v1::SegmentPattern> build_pattern(const Flow& flow, v1::End from,
   return pattern;
 }
 
+absl::StatusOr<Packet> with_timestamps_of(Flows& flows, v1::End from, Packet packet) {
+  auto* tcp = std::get_if<TcpPacket>(&packet.body);
+  if (tcp == nullptr) return packet;
+  for (Option& option : tcp->options.list) {
+    for (const auto& [number, end] :
+         {std::pair{&option.value, from}, std::pair{&option.echo, other(from)}}) {
+      if (number->flow.empty()) continue;
+      const Flow* flow = flows.find(number->flow);
+      if (flow == nullptr) {
+        return absl::NotFoundError(cat("last(", number->flow, "): there is no such flow yet"));
+      }
+      const auto& last = flow->side(end).last_timestamp;
+      const int64_t value = number->value;
+      number->value = timestamp(true, value, last);
+      if (number->max.has_value()) number->max = timestamp(true, *number->max, last);
+      number->last = false;
+      number->flow.clear();
+    }
+  }
+  return packet;
+}
+
 void build_options(const Flow& flow, v1::End from, const Options& options, v1::TcpHeader& tcp) {
   OptionBuilder(flow, from, nullptr).build(options, tcp);
 }

@@ -31,8 +31,10 @@ Result Stage::inject(const Statement& statement, const InjectStatement& inject) 
   const v1::End towards = end_or_examined(inject.towards);
   const v1::End from = other(towards);
   const auto quoted = last_segment_.find(towards);
+  const absl::StatusOr<Packet> packet = with_timestamps_of(flows_, from, inject.packet);
+  if (!packet.ok()) return broken(std::string(packet.status().message()));
   const absl::StatusOr<v1::Segment> segment = build_segment(
-      flow_of(statement), from, inject.packet, quoted == last_segment_.end() ? 0 : quoted->second);
+      flow_of(statement), from, *packet, quoted == last_segment_.end() ? 0 : quoted->second);
   if (!segment.ok()) return broken(std::string(segment.status().message()));
   v1::Command command;
   v1::InjectRequest& request = *command.mutable_inject();
@@ -97,11 +99,12 @@ absl::StatusOr<Stage::Sight> Stage::next_segment(Flow& flow, v1::End end,
 
 absl::StatusOr<v1::SegmentPattern> Stage::pattern_of(const Flow& flow, v1::End end,
                                                      const std::vector<Packet>& alternatives) {
-  if (alternatives.size() == 1) return build_pattern(flow, end, alternatives.front());
   v1::SegmentPattern pattern;
-  for (const Packet& packet : alternatives) {
-    absl::StatusOr<v1::SegmentPattern> one = build_pattern(flow, end, packet);
-    if (!one.ok()) return one.status();
+  for (const Packet& written : alternatives) {
+    const absl::StatusOr<Packet> packet = with_timestamps_of(flows_, end, written);
+    if (!packet.ok()) return packet.status();
+    absl::StatusOr<v1::SegmentPattern> one = build_pattern(flow, end, *packet);
+    if (!one.ok() || alternatives.size() == 1) return one;
     *pattern.add_any_of() = *std::move(one);
   }
   return pattern;
@@ -140,7 +143,7 @@ Problem Stage::unexpected(Flow& flow, v1::End end, const std::vector<Packet>& al
   if (alternatives.size() > 1) {
     differences.clear();
     for (const Packet& packet : alternatives) {
-      const absl::StatusOr<v1::SegmentPattern> pattern = build_pattern(flow, end, packet);
+      const absl::StatusOr<v1::SegmentPattern> pattern = pattern_of(flow, end, {packet});
       if (!pattern.ok()) continue;
       const absl::StatusOr<Sight> one =
           look(flow, end, *pattern, v1::EXPECT_MODE_NEXT, sight.entry.number() - 1, drive_->now());

@@ -50,6 +50,7 @@ struct Number {
 struct TimestampNumber {
   bool any = false;
   bool last = false;
+  std::string flow;   // whose last; empty: that of the statement
   int64_t value = 0;  // the number, or the offset to the last
   // The upper end of a range, counted on from `value` modulo 2^32.
   std::optional<int64_t> max;

@@ -291,6 +291,10 @@ TimestampNumber PacketParser::timestamp_bound(std::string_view what) {
   }
   if (context_.take_word("last")) {
     number.last = true;
+    if (context_.take_symbol("(")) {
+      number.flow = context_.expect(TokenKind::kWord, "the name of a flow").text;
+      context_.expect_symbol(")", "the name of the flow");
+    }
     const bool plus = context_.take_symbol("+");
     if (plus || context_.take_symbol("-")) {
       const auto offset = static_cast<int64_t>(
@@ -323,7 +327,7 @@ TimestampNumber PacketParser::timestamp(std::string_view what) {
   const Position position = context_.lexer().peek().position;
   if (number.any || !context_.take_symbol("~")) return number;
   const TimestampNumber top = timestamp_bound(what);
-  if (top.any || top.last != number.last) {
+  if (top.any || top.last != number.last || top.flow != number.flow) {
     context_.fail(position, "a range needs two numbers, or last twice, as in last+990~last+1030");
   }
   number.max = top.value;

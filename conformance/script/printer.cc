@@ -32,16 +32,17 @@ std::string number(const Number& number) {
   return out;
 }
 
-std::string timestamp_bound(bool last, int64_t value) {
-  if (!last) return cat(value);
-  if (value == 0) return "last";
-  return cat("last", value > 0 ? "+" : "", value);
+std::string timestamp_bound(const TimestampNumber& number, int64_t value) {
+  if (!number.last) return cat(value);
+  const std::string last = number.flow.empty() ? "last" : cat("last(", number.flow, ")");
+  if (value == 0) return last;
+  return cat(last, value > 0 ? "+" : "", value);
 }
 
 std::string timestamp(const TimestampNumber& number) {
   if (number.any) return "*";
-  std::string out = timestamp_bound(number.last, number.value);
-  if (number.max.has_value()) append(out, "~", timestamp_bound(number.last, *number.max));
+  std::string out = timestamp_bound(number, number.value);
+  if (number.max.has_value()) append(out, "~", timestamp_bound(number, *number.max));
   return out;
 }
 

@@ -33,8 +33,12 @@ class Rack {
  public:
   static constexpr Instant kNever = Instant::max();
 
-  // Step 1: a sample of a segment that was sent once.
-  void on_rtt(Instant now, Duration rtt) { min_rtt_.sample(now, rtt); }
+  // Step 1: a sample of a segment that was sent once. That of the handshake is RACK.rtt until
+  // something is delivered.
+  void on_rtt(Instant now, Duration rtt) {
+    min_rtt_.sample(now, rtt);
+    if (!any_delivered_) rtt_ = rtt;
+  }
   Duration min_rtt() const { return min_rtt_.known() ? min_rtt_.value() : Duration{0}; }
 
   // Steps 2 and 3: `part` was newly acknowledged or SACKed. In ascending order for each ACK.
