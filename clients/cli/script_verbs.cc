@@ -29,14 +29,24 @@ class Check : public Verb {
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
     size_t wrong = 0;
     for (const std::string& file : files) {
-      const absl::StatusOr<conformance::Case> script = conformance::read_script(file);
-      const absl::Status status = script.ok() ? conformance::check(*script) : script.status();
+      const absl::Status status = check(file);
       if (status.ok()) continue;
       ++wrong;
       context.err() << status.message() << "\n";
     }
     context.text() << files.size() - wrong << " of " << files.size() << " are well\n";
     return wrong == 0 ? kExitOk : kExitOutcome;
+  }
+
+ private:
+  static absl::Status check(const std::string& file) {
+    const absl::StatusOr<std::vector<conformance::Case>> cases = conformance::read_script(file);
+    if (!cases.ok()) return cases.status();
+    for (const conformance::Case& one : *cases) {
+      const absl::Status status = conformance::check(one);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
 };
 
@@ -46,17 +56,18 @@ class Fmt : public Verb {
       : Verb({.name = "fmt",
               .operands = "FILE...",
               .summary = "Prints cases and packetdrill scripts in their canonical form",
-              .help = "Needs no daemon. One statement a line, comments left out; what is printed "
-                      "means the\nsame, and is printed the same again.\n\n"
+              .help = "Needs no daemon. One statement a line; comments are left out, and "
+                      "each combination of\nparameters is a case. What is printed means the same, "
+                      "and is printed the same again.\n\n"
                       "  tcproctor fmt case.pkt\n",
               .min_operands = 1,
               .max_operands = std::numeric_limits<size_t>::max()}) {}
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
     for (const std::string& file : files) {
-      const absl::StatusOr<conformance::Case> script = conformance::read_script(file);
-      if (!script.ok()) return script.status();
-      context.text() << conformance::print(*script);
+      const absl::StatusOr<std::vector<conformance::Case>> cases = conformance::read_script(file);
+      if (!cases.ok()) return cases.status();
+      for (const conformance::Case& one : *cases) context.text() << conformance::print(one);
     }
     return kExitOk;
   }

@@ -30,6 +30,7 @@ struct Baseline {
   const Case* test_case = nullptr;
   CaseFacts facts;
   std::set<std::string> reaches;
+  std::set<std::string> covers;
 };
 
 bool is_alive(const Channel& channel) {
@@ -65,6 +66,7 @@ class Hunt {
   void work(size_t worker);
   std::optional<size_t> take(size_t& next, size_t end);
   bool examine_sound(size_t worker, Baseline& baseline);
+  std::vector<const Baseline*> in_order(const Mutant& mutant) const;
   bool examine(size_t worker, MutantOutcome& outcome);
   void try_case(size_t worker, const Baseline& baseline, MutantOutcome& outcome);
   CaseRunOptions case_options(size_t worker) const;
@@ -103,7 +105,10 @@ absl::Status Hunt::prepare() {
   }
   for (const Case* test_case : *cases) {
     if (!runs_on(*test_case, kTargetVirtual)) continue;
-    baselines_.emplace_back().test_case = test_case;
+    Baseline& baseline = baselines_.emplace_back();
+    baseline.test_case = test_case;
+    const std::vector<std::string> covers = covered_ids(*test_case);
+    baseline.covers.insert(covers.begin(), covers.end());
   }
   channels_.resize(options_.jobs);
   report_.all = options_.all;
@@ -170,12 +175,25 @@ void Hunt::try_case(size_t worker, const Baseline& baseline, MutantOutcome& outc
   outcome.kills.push_back(std::move(kill));
 }
 
+// The sound cases that come past its place: those that examine what it breaks before others, and
+// the fastest first.
+std::vector<const Baseline*> Hunt::in_order(const Mutant& mutant) const {
+  std::vector<const Baseline*> reaching;
+  for (const Baseline* const baseline : by_speed_) {
+    if (baseline->reaches.count(mutant.id) != 0) reaching.push_back(baseline);
+  }
+  std::ranges::stable_partition(reaching, [&](const Baseline* baseline) {
+    return std::ranges::any_of(
+        mutant.breaks, [&](const std::string& id) { return baseline->covers.count(id) != 0; });
+  });
+  return reaching;
+}
+
 // False: no daemon is to be had.
 bool Hunt::examine(size_t worker, MutantOutcome& outcome) {
   const absl::Time start = absl::Now();
   outcome.fate = Fate::kNotReached;
-  for (const Baseline* const baseline : by_speed_) {
-    if (baseline->reaches.count(outcome.mutant.id) == 0) continue;
+  for (const Baseline* const baseline : in_order(outcome.mutant)) {
     ++outcome.reaching;
     if (!options_.all && !outcome.kills.empty()) continue;
     const size_t before = outcome.kills.size();

@@ -45,6 +45,8 @@ absl::StatusOr<std::vector<Source>> folder_sources(const std::string& folder) {
   }
   for (const auto& entry : walk) {
     if (!entry.is_regular_file(error) || entry.path().extension() != ".pkt") continue;
+    // A copy of the built-in cases has their procedures, which are known.
+    if (entry.path().filename() == std::filesystem::path(kPrelude).filename()) continue;
     absl::StatusOr<std::string> text = read_file(entry.path());
     if (!text.ok()) return text.status();
     sources.push_back({entry.path().string(), *std::move(text)});
@@ -104,11 +106,14 @@ void add_case(Case added, std::map<std::string, std::string>& ids, std::string& 
   }
 }
 
+absl::StatusOr<Procedures> built_in_procedures() {
+  return parse_procedures(embedded_file(kPrelude), cat("conformance/", kPrelude));
+}
+
 absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
   std::string errors;
   std::map<std::string, std::string> ids;  // id -> file
-  const absl::StatusOr<Procedures> procedures =
-      parse_procedures(embedded_file(kPrelude), cat("conformance/", kPrelude));
+  const absl::StatusOr<Procedures> procedures = built_in_procedures();
   if (!procedures.ok()) return procedures.status();
   for (const Source& source : sources) {
     absl::StatusOr<std::vector<Case>> parsed = parse_all(source.text, source.file, *procedures);
@@ -186,10 +191,12 @@ absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files) {
   return load_sources(sources, "", false);
 }
 
-absl::StatusOr<Case> read_script(const std::string& file) {
+absl::StatusOr<std::vector<Case>> read_script(const std::string& file) {
   const absl::StatusOr<std::string> text = read_file(file);
   if (!text.ok()) return text.status();
-  return parse(*text, file);
+  const absl::StatusOr<Procedures> procedures = built_in_procedures();
+  if (!procedures.ok()) return procedures.status();
+  return parse_all(*text, file, *procedures);
 }
 
 absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,
