@@ -291,11 +291,14 @@ Result Stage::judge_receive(const CallStatement& call, const v1::ReceiveResponse
     wanted.push_back(data ? cat(print_value(value), ", that is ", shown(octets))
                           : print_value(value));
     if (!data || octets != response.data()) continue;
-    // {urgent: true, pushed: true}
+    // {urgent: true, pushed: true, urgent_remaining: 5}
     for (const auto& [key, flag] : value.map) {
-      const bool got = key == "urgent"   ? response.urgent()
-                       : key == "pushed" ? response.pushed()
-                                         : response.urgent_remaining() > 0;
+      if (key == "urgent_remaining") {
+        if (flag.number.value == static_cast<int64_t>(response.urgent_remaining())) continue;
+        return wrong_result(call, {cat(key, ": ", flag.number.value)},
+                            cat(response.urgent_remaining()));
+      }
+      const bool got = key == "urgent" ? response.urgent() : response.pushed();
       if ((flag.text == "true") != got) {
         return wrong_result(call, {cat(key, ": ", flag.text)}, got ? "true" : "false");
       }
