@@ -17,7 +17,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr uint32_t kIsnB = 5000;
@@ -172,7 +171,8 @@ TEST(PacketdrillStage, ALifeWithPayloadBothWays) {
 
 TEST(PacketdrillStage, SegmentsAreNotAddedUpUnderStrictSegments) {
   FakeTcp tcp;
-  const Ran ran = run(cat("--strict_segments\n", kAccepted, kWrites), tcp.candidate());
+  const Ran ran =
+      run(cat("--strict_segments\n", kAccepted, kWrites), tcp.candidate(), {}, kTargetKernel);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_FAIL);
   EXPECT_THAT(ran.outcome.clauses[0].failure->differences,
               ElementsAre(HasSubstr("length: expected 2500, got 1000"), HasSubstr("flags")));
@@ -249,10 +249,11 @@ TEST(PacketdrillStage, MssMakesSuperSegmentsOfTheKernelAndPiecesForOthers) {
     std::vector<std::string> told;
     for (const v1::Command& command : ran.daemon->commands()) {
       if (!command.has_inject()) continue;
-      told.push_back(join(command.inject().train(), " ", [](std::string& out, const auto& one) {
-        append(out, one.segment().payload().size(), "/", one.gso_size(), "/",
-               one.segment().tcp().sequence_number() % 10000, "/", one.segment().tcp().flags());
-      }));
+      std::string& train = told.emplace_back();
+      for (const v1::TimedSegment& one : command.inject().train()) {
+        append(train, train.empty() ? "" : " ", one.segment().payload().size(), "/", one.gso_size(),
+               "/", one.segment().tcp().sequence_number(), "/", one.segment().tcp().flags());
+      }
     }
     return told;
   };
@@ -352,8 +353,8 @@ TEST(PacketdrillStage, AnEchoMayBeOneThatNobodySentOnlyWhenTheScriptSaysSo) {
     FakeCandidate candidate = tcp.candidate();
     candidate.on_segment = nullptr;
     std::string script = kConnects;
-    script.replace(script.rfind("S 0:0(0)"), 8, "S 0:0(0) <TS val 1 ecr 0>");
-    return run(cat(flags, script, "+0 < S. 0:0(0) ack 1 win 9 <TS val 1 ecr 9999>\n"),
+    script.replace(script.rfind("S 0:0(0)"), 8, "S 0:0(0) <nop,nop,TS val 1 ecr 0>");
+    return run(cat(flags, script, "+0 < S. 0:0(0) ack 1 win 9 <nop,nop,TS val 1 ecr 9999>\n"),
                std::move(candidate))
         .outcome.reason;
   };
@@ -369,7 +370,7 @@ TEST(PacketdrillStage, ArgumentsReachTheSocket) {
 +0 read(3, NULL, 1000) = 0
 +0 recv(3, NULL, 1000, 0) = 0
 )",
-      tcp.candidate());
+      tcp.candidate(), {}, kTargetKernel);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_PASS) << ran.outcome.reason;
   ASSERT_THAT(tcp.calls, SizeIs(4));
   EXPECT_EQ(tcp.calls[1].set_option().value(), "\xa1\x0b\\xx4");
@@ -386,7 +387,7 @@ TEST(PacketdrillStage, CommandsBecomeRequestsAndWhatTheMachineHasNotIsASkip) {
       "echo 3 > /sys/module/tcp_cubic/parameters/hystart_detect`\n"
       "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n";
   FakeTcp tcp;
-  const Ran ran = run(script, tcp.candidate());
+  const Ran ran = run(script, tcp.candidate(), {}, kTargetKernel);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_PASS) << ran.outcome.reason;
   ASSERT_THAT(tcp.calls, SizeIs(4));
   EXPECT_EQ(tcp.calls[0].queue().kind(), "pfifo");
@@ -434,7 +435,7 @@ TEST(PacketdrillStage, AWireThatLosesIsAnError) {
   const Ran ran = run(kAccepted, std::move(candidate));
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_ERROR);
   EXPECT_THAT(ran.outcome.reason, HasSubstr("the capture lost 3 frames"));
-  EXPECT_THAT(ran.outcome.clauses[0].failure->location, "t.pkt:6:4");
+  EXPECT_THAT(ran.outcome.clauses[0].failure->location, "t.pkt:6:1");
 }
 
 TEST(PacketdrillStage, AStreamThatBreaksIsAnError) {
