@@ -174,7 +174,7 @@ TEST(PacketdrillStage, SegmentsAreNotAddedUpUnderStrictSegments) {
   const Ran ran =
       run(cat("--strict_segments\n", kAccepted, kWrites), tcp.candidate(), {}, kTargetKernel);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_FAIL);
-  EXPECT_THAT(ran.outcome.clauses[0].failure->differences,
+  EXPECT_THAT(ran.outcome.clauses[0].failure.differences,
               ElementsAre(HasSubstr("length: expected 2500, got 1000"), HasSubstr("flags")));
 }
 
@@ -183,7 +183,7 @@ TEST(PacketdrillStage, ThePayloadIsVerifiedUnlessItIsNotToBe) {
   tcp.spoil = [](v1::Segment& segment) { (*segment.mutable_payload())[3] ^= 1; };
   const Ran ran = run(cat(kAccepted, kWrites), tcp.candidate());
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_FAIL);
-  EXPECT_THAT(ran.outcome.clauses[0].failure->differences,
+  EXPECT_THAT(ran.outcome.clauses[0].failure.differences,
               ElementsAre(HasSubstr("octet 3 of the stream")));
   FakeTcp again;
   again.spoil = tcp.spoil;
@@ -203,7 +203,7 @@ TEST(PacketdrillStage, WhatIsReadIsVerifiedToo) {
   };
   const Ran ran = run(cat(kAccepted, kReads), tcp.candidate());
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_FAIL);
-  EXPECT_THAT(ran.outcome.clauses[0].failure->differences,
+  EXPECT_THAT(ran.outcome.clauses[0].failure.differences,
               ElementsAre(HasSubstr("not those that were sent")));
 }
 
@@ -321,7 +321,8 @@ TEST(PacketdrillStage, ADissolvedConnectionEndsAndConnectsAnew) {
       session.put(v1::END_B, v1::ORIGIN_END, rst);
       return v1::SocketCallResponse();
     }
-    syn(session, ++port, 100 * (port - 50000));
+    ++port;
+    syn(session, port, 100 * (port - 50000));
     return failed(115, "EINPROGRESS");
   };
   FakeCandidate candidate = tcp.candidate();
@@ -435,7 +436,7 @@ TEST(PacketdrillStage, AWireThatLosesIsAnError) {
   const Ran ran = run(kAccepted, std::move(candidate));
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_ERROR);
   EXPECT_THAT(ran.outcome.reason, HasSubstr("the capture lost 3 frames"));
-  EXPECT_THAT(ran.outcome.clauses[0].failure->location, "t.pkt:6:1");
+  EXPECT_THAT(ran.outcome.clauses[0].failure.location, "t.pkt:6:1");
 }
 
 TEST(PacketdrillStage, AStreamThatBreaksIsAnError) {
