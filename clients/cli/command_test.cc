@@ -102,6 +102,27 @@ TEST_F(CommandTest, Misuse) {
   EXPECT_TRUE(daemon_.endpoint.close.requests().empty());
 }
 
+// Nothing is started for them: there is no daemon that could be.
+TEST_F(CommandTest, WrongScriptsAreRefusedWithTheirPlaces) {
+  const auto refused = [&](const std::string& script, const std::string& message) {
+    const std::string file = ::testing::TempDir() + "/wrong.pkt";
+    std::ofstream(file) << script;
+    for (const char* verb : {"check", "run"}) {
+      EXPECT_EQ(run_bare({verb, file}), kExitError) << script;
+      EXPECT_THAT(err_, HasSubstr(message)) << verb;
+    }
+  };
+  refused("0 clsoe(3) = 0\n", "wrong.pkt:1:3: unknown system call \"clsoe\"");
+  refused("0 < S 0:0(0) win 5 <mms 5>\n", "wrong.pkt:1:21: unknown option \"mms\"");
+  refused("--color=red\n0 close(3) = 0\n", "wrong.pkt:1:1: unknown flag");
+  refused("0 close(3) = 0\n1 close(4) = 0\n0.5 close(5) = 0\n",
+          "wrong.pkt:3:1: an impossible time");
+  refused("//: id: x\n//: title: x\n//: covers: S000-2.1\nwat\n",
+          "wrong.pkt:4:1: expected a statement");
+  EXPECT_EQ(run_bare({"run", "--verify", "taste"}), kExitError);
+  EXPECT_THAT(err_, HasSubstr("--verify \"taste\": want some of payload, checksums, silence"));
+}
+
 TEST_F(CommandTest, CommonFlagsMayComeFirst) {
   daemon_.sessions.get.answer(session_answer());
   EXPECT_EQ(run_bare({"--address", daemon_.address(), "--json=-", "session", "get", "s1"}),

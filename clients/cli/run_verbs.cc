@@ -65,6 +65,9 @@ class Run : public Verb {
     files_.define(flags);
     flags.add("pcap", &options_.pcap_dir, "DIR", "a capture of each case into this folder");
     flags.add("slow", &options_.slow, "", "wait real long times too (the kernel's 2 MSL)");
+    flags.add("verify", &verify_, "LIST",
+              "in scripts, what packetdrill does not look at: payload, checksums, silence behind "
+              "the last line, or none; default payload,checksums");
     flags.add("seed", &options_.seed, "N", "of every random choice; default drawn and reported");
     flags.add("jobs", &options_.jobs, "N", "sessions side by side, 1..64; default 4");
     flags.add("realtime", &realtime_, "",
@@ -81,6 +84,7 @@ class Run : public Verb {
     absl::Status status = files_.check(context);
     if (status.ok()) status = read_shard();
     if (status.ok()) status = read_baseline();
+    if (status.ok()) status = read_verify();
     if (!status.ok()) return status;
     const absl::StatusOr<conformance::Suite> suite = scripts.empty()
                                                          ? conformance::Suite::load(cases_)
@@ -112,6 +116,17 @@ class Run : public Verb {
     }
     return absl::InvalidArgumentError(
         absl::StrCat("--shard ", shard_, ": want K/N with 1 <= K <= N, e.g. 3/8"));
+  }
+
+  absl::Status read_verify() {
+    if (verify_.empty()) return absl::OkStatus();
+    const absl::StatusOr<conformance::ForeignChecks> checks =
+        conformance::parse_foreign_checks(verify_);
+    if (!checks.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--verify ", checks.status().message()));
+    }
+    options_.foreign = *checks;
+    return absl::OkStatus();
   }
 
   absl::Status read_baseline() {
@@ -166,7 +181,7 @@ class Run : public Verb {
   conformance::RunOptions options_;
   ReportFiles files_;
   bool realtime_ = true;
-  std::string shard_, baseline_, cases_, daemon_;
+  std::string shard_, baseline_, verify_, cases_, daemon_;
 };
 
 }  // namespace

@@ -90,8 +90,12 @@ bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   StageOptions stage;
   stage.channel = options_.channel;
   stage.target = options_.target;
-  stage.seed = derive_seed(options_.seed, cat(case_.head.id, "/", options_.target));
+  // The id of a script depends on what else is run.
+  const bool foreign = case_.dialect == Dialect::kPacketdrill;
+  stage.seed =
+      derive_seed(options_.seed, cat(foreign ? case_.file : case_.head.id, "/", options_.target));
   stage.mutant = options_.mutant;
+  stage.foreign = options_.foreign;
   stage.watchdog = options_.watchdog;
   absl::StatusOr<std::unique_ptr<Performer>> begun = begin_performer(stage);
   if (!begun.ok()) {
@@ -333,8 +337,10 @@ CaseOutcome CaseRun::run() {
   outcome_.target = options_.target;
   outcome_.repetition = options_.repetition;
   outcome_.seed = options_.seed;
-  outcome_.reproduce = cat("tcproctor run --target ", options_.target, " --filter ", case_.head.id,
-                           " --seed ", options_.seed, options_.slow ? " --slow" : "");
+  const bool foreign = case_.dialect == Dialect::kPacketdrill;
+  outcome_.reproduce = cat("tcproctor run --target ", options_.target, foreign ? " " : " --filter ",
+                           foreign ? case_.file : case_.head.id, " --seed ", options_.seed,
+                           options_.slow ? " --slow" : "");
   std::vector<Clause> session;
   for (const Clause& clause : case_.clauses) {
     if (!applies(clause, options_.target)) continue;

@@ -10,6 +10,7 @@
 #include <grpcpp/channel.h>
 
 #include "absl/time/time.h"
+#include "conformance/runner/foreign_checks.h"
 #include "conformance/runner/ledger.h"
 #include "conformance/runner/result.h"
 #include "conformance/script/ast.h"
@@ -22,6 +23,7 @@ struct CaseRunOptions {
   uint32_t repetition = 1;
   uint64_t seed = 0;  // of the run
   bool slow = false;
+  ForeignChecks foreign;
   absl::Duration watchdog = absl::Minutes(2);  // real time that a session may take at most
   std::string kernel_release;
   std::string pcap_dir;  // empty: none

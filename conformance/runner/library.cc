@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
@@ -110,9 +111,44 @@ absl::StatusOr<Procedures> built_in_procedures() {
   return parse_procedures(embedded_file(kPrelude), cat("conformance/", kPrelude));
 }
 
+// Scripts of others are named by their files, and collections have files of one name in several
+// folders: such are told apart by as many of the folders as it takes.
+void name_scripts(std::vector<Case>& cases) {
+  std::map<std::string, std::vector<Case*>> alike;
+  for (Case& one : cases) {
+    if (one.dialect == Dialect::kPacketdrill) alike[one.head.id].push_back(&one);
+  }
+  for (auto& [id, scripts] : alike) {
+    if (scripts.size() < 2) continue;
+    const auto with_folders = [](const Case& script, int count) {
+      std::filesystem::path folder = std::filesystem::path(script.file).parent_path();
+      std::string name = script.head.id;
+      for (; count > 0 && folder.has_filename(); --count, folder = folder.parent_path()) {
+        name = cat(folder.filename().string(), "-", name);
+      }
+      for (char& c : name) {
+        if (std::string_view(" \t,*?").find(c) != std::string_view::npos) c = '_';
+      }
+      return name;
+    };
+    constexpr int kMostFolders = 16;
+    int folders = 1;
+    for (std::set<std::string> names; folders < kMostFolders; ++folders, names.clear()) {
+      for (const Case* script : scripts) names.insert(with_folders(*script, folders));
+      if (names.size() == scripts.size()) break;
+    }
+    std::vector<std::string> names;
+    for (const Case* script : scripts) names.push_back(with_folders(*script, folders));
+    // The very same file twice stays an error.
+    if (std::set(names.begin(), names.end()).size() < names.size()) continue;
+    for (size_t i = 0; i < scripts.size(); ++i) scripts[i]->head.id = names[i];
+  }
+}
+
 absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
   std::string errors;
   std::map<std::string, std::string> ids;  // id -> file
+  std::vector<Case> cases;
   const absl::StatusOr<Procedures> procedures = built_in_procedures();
   if (!procedures.ok()) return procedures.status();
   for (const Source& source : sources) {
@@ -121,8 +157,10 @@ absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
       add_error(errors, parsed.status().message());
       continue;
     }
-    for (Case& one : *parsed) add_case(std::move(one), ids, errors, library);
+    std::move(parsed->begin(), parsed->end(), std::back_inserter(cases));
   }
+  name_scripts(cases);
+  for (Case& one : cases) add_case(std::move(one), ids, errors, library);
   if (!errors.empty()) return absl::InvalidArgumentError(errors);
   std::sort(library.cases.begin(), library.cases.end(),
             [](const Case& a, const Case& b) { return a.head.id < b.head.id; });

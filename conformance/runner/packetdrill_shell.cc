@@ -155,8 +155,43 @@ bool file(const std::vector<std::string>& words, Actions& actions) {
   return true;
 }
 
+// tc qdisc add|replace dev tun0 root KIND [limit N]; tc qdisc del|delete dev tun0 root
+bool queue(const std::vector<std::string>& words, Actions& actions) {
+  if (words.size() < 6 || words[1] != "qdisc" || words[3] != "dev" || !is_device(words[4]) ||
+      words[5] != "root") {
+    return false;
+  }
+  const bool removes = words[2] == "del" || words[2] == "delete";
+  if (!removes && words[2] != "add" && words[2] != "replace") return false;
+  ShellQueue made;
+  if (removes) {
+    if (words.size() > 6) return false;
+  } else {
+    const bool limited = words.size() == 9 && words[7] == "limit";
+    if (words.size() != 7 && !limited) return false;
+    made.kind = words[6];
+    uint32_t limit = 0;
+    if (limited && !parse_number(words[8], limit)) return false;
+    if (limited) made.limit = limit;
+  }
+  actions.emplace_back(std::move(made));
+  return true;
+}
+
+// echo 3 > /sys/module/tcp_cubic/parameters/hystart_detect
+bool parameter(const std::string& line, bool forgiving, Actions& actions) {
+  static const std::regex* const kParameter = new std::regex(
+      R"re(echo +([^ >]+) *> */sys/module/([A-Za-z0-9_]+)/parameters/([A-Za-z0-9_]+))re");
+  std::smatch match;
+  if (!std::regex_match(line, match, *kParameter)) return false;
+  actions.emplace_back(
+      ShellSetting{cat("module.", match[2].str(), ".", match[3].str()), match[1], forgiving});
+  return true;
+}
+
 // One command without ; && and pipes but its own.
 bool simple(std::string line, bool forgiving, Actions& actions) {
+  if (parameter(std::string(trim(line)), forgiving, actions)) return true;
   static const std::regex* const kRedirection = new std::regex(R"re( *([0-9]|&)?> *(&1|[^ ]+))re");
   line = std::string(trim(std::regex_replace(line, *kRedirection, "")));
   if (line.empty() || line.front() == '#') return true;
@@ -185,15 +220,20 @@ bool simple(std::string line, bool forgiving, Actions& actions) {
   if (name == "sync" || name == "true") return true;
   if (name == "dd") return file(words, actions);
   if (name == "rm" && words.size() == 3 && words[1] == "-f") return true;
-  // Offloads are off.
   if (name == "ethtool" && words.size() > 2 && words[1] == "-K" && is_device(words[2])) {
     for (size_t i = 4; i < words.size(); i += 2) {
       if (words[i] != "off") return false;
     }
+    actions.emplace_back(ShellNoOffloads{});
     return true;
   }
   // The device has no queue that could pace.
   if (line == "tc qdisc add dev tun0 root pfifo") return true;
+  if (name == "tc") return queue(words, actions);
+  if (line == "ip tcp_metrics flush all") {
+    actions.emplace_back(ShellForget{});
+    return true;
+  }
   if (name == "ip" && words.size() == 7 && words[1] == "link" && words[2] == "set" &&
       is_device(words[4]) && words[5] == "mtu") {
     ShellMtu mtu;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -11,7 +12,7 @@
 
 namespace tcproctor::conformance {
 
-// net.ipv4.tcp_sack = 1
+// net.ipv4.tcp_sack = 1; module.tcp_cubic.hystart_detect = 3
 struct ShellSetting {
   std::string name;
   std::string value;
@@ -38,15 +39,25 @@ struct ShellFile {
 struct ShellMtu {
   uint32_t mtu = 0;
 };
+// The script's device cuts no segments and finishes no checksums.
+struct ShellNoOffloads {};
+// A queueing discipline of the script's device; empty: the default.
+struct ShellQueue {
+  std::string kind;
+  std::optional<uint32_t> limit;
+};
+// What TCP has learnt of its peers is forgotten.
+struct ShellForget {};
 struct ShellUnknown {
   std::string command;
 };
 
-using ShellAction = std::variant<ShellSetting, ShellBaseline, ShellCounter, ShellListener,
-                                 ShellFile, ShellMtu, ShellUnknown>;
+using ShellAction =
+    std::variant<ShellSetting, ShellBaseline, ShellCounter, ShellListener, ShellFile, ShellMtu,
+                 ShellNoOffloads, ShellQueue, ShellForget, ShellUnknown>;
 
-// What the command asks for, in order; commands that ask for nothing here (restoring settings,
-// offloads, which are off) leave nothing.
+// What the command asks for, in order; commands that ask for nothing here (restoring settings)
+// leave nothing.
 std::vector<ShellAction> recognise_shell(std::string_view command);
 
 }  // namespace tcproctor::conformance

@@ -21,6 +21,11 @@ std::string told(std::string_view command) {
     std::string operator()(const ShellListener& s) const { return cat("listener ", s.port); }
     std::string operator()(const ShellFile& s) const { return cat(s.name, ":", s.octets); }
     std::string operator()(const ShellMtu& s) const { return cat("mtu ", s.mtu); }
+    std::string operator()(const ShellNoOffloads&) const { return "no offloads"; }
+    std::string operator()(const ShellQueue& s) const {
+      return cat("queue ", s.kind, s.limit.has_value() ? cat(" ", *s.limit) : "");
+    }
+    std::string operator()(const ShellForget&) const { return "forget"; }
     std::string operator()(const ShellUnknown& s) const { return cat("unknown ", s.command); }
   };
   return join(recognise_shell(command), "; ", [](std::string& out, const ShellAction& action) {
@@ -61,16 +66,35 @@ TEST(PacketdrillShell, Counters) {
 
 TEST(PacketdrillShell, OtherCommands) {
   EXPECT_EQ(told("/tmp/sysctl_restore_${PPID}.sh"), "");
-  EXPECT_EQ(told("tc qdisc add dev tun0 root pfifo\nethtool -K tun0 tso off gso off"), "");
+  EXPECT_EQ(told("tc qdisc add dev tun0 root pfifo\nethtool -K tun0 tso off gso off"),
+            "no offloads");
   EXPECT_EQ(told("ip link set dev tun0 mtu 9000"), "mtu 9000");
   EXPECT_EQ(told("/bin/rm -f /tmp/f\n/bin/dd bs=1 count=5 if=/dev/zero of=/tmp/f status=none"),
             "/tmp/f:5");
   EXPECT_EQ(told("grep \" 0A \" /proc/net/tcp /proc/net/tcp6 | grep \":1F90\""), "listener 8080");
 }
 
+TEST(PacketdrillShell, QueueParameterAndMetrics) {
+  EXPECT_EQ(told("tc qdisc replace dev tun0 root fq"), "queue fq");
+  EXPECT_EQ(told("tc qdisc replace dev tun0 root pfifo limit 0"), "queue pfifo 0");
+  EXPECT_EQ(
+      told("tc qdisc delete dev tun0 root 2>/dev/null ; tc qdisc add dev tun0 root pfifo limit 0"),
+      "queue ; queue pfifo 0");
+  EXPECT_EQ(told("echo 3 > /sys/module/tcp_cubic/parameters/hystart_detect"),
+            "module.tcp_cubic.hystart_detect=3");
+  EXPECT_EQ(told("ip tcp_metrics flush all > /dev/null 2>&1"), "forget");
+}
+
 TEST(PacketdrillShell, WhatIsNotInTheTableIsSaidSo) {
   EXPECT_EQ(told("rm -rf /"), "unknown rm -rf /");
-  EXPECT_EQ(told("tc qdisc replace dev tun0 root fq"), "unknown tc qdisc replace dev tun0 root fq");
+  EXPECT_EQ(told("tc qdisc add dev eth0 root fq"), "unknown tc qdisc add dev eth0 root fq");
+  EXPECT_EQ(told("tc qdisc add dev tun0 root pfifo limit"),
+            "unknown tc qdisc add dev tun0 root pfifo limit");
+  EXPECT_EQ(told("tc qdisc add dev tun0 root netem loss 1%"),
+            "unknown tc qdisc add dev tun0 root netem loss 1%");
+  EXPECT_EQ(told("echo 1 > /sys/module/../parameters/x"),
+            "unknown echo 1 > /sys/module/../parameters/x");
+  EXPECT_EQ(told("echo 1 > /etc/passwd"), "unknown echo 1 > /etc/passwd");
   EXPECT_EQ(told("ethtool -K tun0 tso on"), "unknown ethtool -K tun0 tso on");
   EXPECT_EQ(told("sysctl -q net.ipv4.a=1; reboot"), "net.ipv4.a=1; unknown reboot");
   EXPECT_EQ(told("dd if=/dev/sda of=/tmp/f bs=1 count=1"),

@@ -64,13 +64,18 @@ Head head_of(const Case& script) {
   head.addresses[v1::END_B] = address("local_ip", defaults.local);
   std::string mtu = cat(head.ipv6 ? kMtu6 : kMtu4);
   if (const std::string* given = find_flag(script, "mtu"); given != nullptr) mtu = *given;
+  bool offloads = true;
   for (const ShellAction& action : first_commands(script)) {
     if (const auto* set = std::get_if<ShellMtu>(&action)) mtu = cat(set->mtu);
+    if (std::holds_alternative<ShellNoOffloads>(action)) offloads = false;
   }
   head.settings.push_back({{1, 1}, "", "wire.mtu", mtu});
   // As packetdrill's: scripts count on how Linux cuts and pushes what it hands to such a device.
   head.settings.push_back({{1, 1}, "kernel", "wire.link", "tun"});
-  head.settings.push_back({{1, 1}, "kernel", "wire.offloads", "true"});
+  head.settings.push_back({{1, 1}, "kernel", "wire.offloads", offloads ? "true" : "false"});
+  // And on a namespace that nobody has made better for an examination.
+  head.settings.push_back({{1, 1}, "kernel", "kernel.net.ipv4.tcp_invalid_ratelimit", "500"});
+  head.settings.push_back({{1, 1}, "kernel", "kernel.net.ipv4.tcp_no_metrics_save", "0"});
   return head;
 }
 
@@ -106,6 +111,10 @@ PacketdrillStage::PacketdrillStage(const Case& script, Head head, const StageOpt
   tolerance_ = std::max(kTolerance, absl::Microseconds(flag_number("tolerance_usecs", 0)));
   // Of the script's clients; any will do that nobody else has.
   next_port_ = 40000 + static_cast<uint32_t>(options_.seed % 10000);
+}
+
+bool PacketdrillStage::has_flag(std::string_view name) const {
+  return find_flag(script_, name) != nullptr;
 }
 
 std::string PacketdrillStage::flag(std::string_view name) const {
@@ -263,6 +272,7 @@ Result PacketdrillStage::read_log() {
 
 Result PacketdrillStage::close_clause() {
   Result result = settle(true);
+  if (!result.has_value() && options_.foreign.silence) result = silence();
   take_stalls();
   return result;
 }
@@ -297,11 +307,17 @@ Result PacketdrillStage::setting(const ShellSetting& setting) {
   v1::SocketCallRequest request;
   request.mutable_setting()->set_name(setting.name);
   request.mutable_setting()->set_value(setting.value);
+  Result result = system_call(std::move(request), cat(setting.name, " = ", setting.value));
+  const bool lacks = result.has_value() && result->verdict == v1::VERDICT_SKIP;
+  return lacks && setting.optional ? Result() : result;
+}
+
+// What the machine under the end does not take, the script cannot have.
+Result PacketdrillStage::system_call(v1::SocketCallRequest request, const std::string& what) {
   const absl::StatusOr<v1::SocketCallResponse> response = socket_call(std::move(request));
   if (!response.ok()) return refused(response.status());
-  if (response->error() == 0 || setting.optional) return {};
-  return missing(cat("this machine does not take ", setting.name, " = ", setting.value, ": ",
-                     response->error_name()));
+  if (response->error() == 0) return {};
+  return missing(cat("this machine does not take ", what, ": ", response->error_name()));
 }
 
 Result PacketdrillStage::shell_action(const ShellAction& action, bool before_start) {
@@ -323,8 +339,21 @@ Result PacketdrillStage::shell_action(const ShellAction& action, bool before_sta
     }
     return violation("nobody listens", {cat("a listener on port ", listener->port)}, "none");
   }
-  if (std::holds_alternative<ShellMtu>(action)) {
-    return before_start ? Result() : Result(missing("host-shell: the MTU of a running session"));
+  if (const auto* queue = std::get_if<ShellQueue>(&action)) {
+    v1::SocketCallRequest request;
+    request.mutable_queue()->set_kind(queue->kind);
+    if (queue->limit.has_value()) request.mutable_queue()->set_limit(*queue->limit);
+    return system_call(std::move(request), cat("the queueing discipline ", queue->kind));
+  }
+  if (std::holds_alternative<ShellForget>(action)) {
+    v1::SocketCallRequest request;
+    request.mutable_flush_metrics();
+    return system_call(std::move(request), "that its metrics are forgotten");
+  }
+  if (std::holds_alternative<ShellMtu>(action) || std::holds_alternative<ShellNoOffloads>(action)) {
+    return before_start
+               ? Result()
+               : Result(missing("host-shell: the MTU and the offloads of a running session"));
   }
   return missing(cat("host-shell: ", std::get<ShellUnknown>(action).command));
 }

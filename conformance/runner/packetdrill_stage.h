@@ -49,6 +49,7 @@ class PacketdrillStage final : public Performer {
       kConnecting,  // connect() was called; no SYN seen yet
       kSynSent,
       kSynReceived,  // an inbound SYN made it
+      kDissolved,    // connect() with AF_UNSPEC; may connect anew
       kOther,
     };
     State state = State::kNew;
@@ -101,12 +102,16 @@ class PacketdrillStage final : public Performer {
   Result reach(absl::Duration time);
   Result read_log();
   void take_stalls();
+  // Scripts are bound to what Linux chose where the RFCs leave a choice.
+  bool linux_layout() const { return session().b().kind() == v1::END_KIND_KERNEL; }
+  bool has_flag(std::string_view name) const;
   std::string flag(std::string_view name) const;
   uint32_t flag_number(std::string_view name, uint32_t otherwise) const;
   absl::StatusOr<v1::SocketCallResponse> socket_call(v1::SocketCallRequest request);
   Result shell(const ShellStatement& statement, bool before_start);
   Result shell_action(const ShellAction& action, bool before_start);
   Result setting(const ShellSetting& setting);
+  Result system_call(v1::SocketCallRequest request, const std::string& what);
   Result counter(const ShellCounter& counter);
   absl::StatusOr<std::map<std::string, int64_t>> counters();
   Result code(const Statement& statement, const CodeStatement& code);
@@ -114,10 +119,14 @@ class PacketdrillStage final : public Performer {
 
   // packetdrill_wire.cc
   Socket& add_socket(Socket::State state);
+  void reset(Socket& socket, Socket::State state) const;
+  bool is_of_another(const Socket& socket, const v1::LogEntry& entry) const;
   Result inject(const Packet& packet);
   Result expect(const Statement& statement, const Packet& packet);
   absl::StatusOr<Packet> to_wire(Socket& socket, const Packet& packet);
+  void add_to_train(v1::Segment segment, v1::InjectRequest& request) const;
   absl::StatusOr<std::optional<v1::LogEntry>> next_segment(Socket& socket, absl::Duration deadline);
+  Result silence();
   Result check_time(const Moment& moment, const v1::LogEntry& entry);
   std::vector<std::string> differences(Socket& socket, const Packet& packet,
                                        const std::vector<v1::LogEntry>& parts);
@@ -128,13 +137,15 @@ class PacketdrillStage final : public Performer {
   Result mismatch(const Packet& packet, Socket& socket, const std::vector<v1::LogEntry>& parts,
                   std::vector<std::string> differences);
 
-  // packetdrill_calls.cc
+  // packetdrill_calls.cc: making them, and what they change
   Result call(const Statement& statement, const SystemCall& call);
   Result start_blocking(const Statement& statement, const SystemCall& call, Prepared prepared);
   Result settle(bool wait);
-  Result judge(const SystemCall& call, Prepared& prepared, const v1::SocketCallResponse& response);
-  absl::StatusOr<Prepared> build(const SystemCall& call);
+  void acknowledge_at_once(int descriptor);
   void effects(const SystemCall& call, Prepared& prepared, const v1::SocketCallResponse& response);
+
+  // packetdrill_build.cc: requests
+  absl::StatusOr<Prepared> build(const SystemCall& call);
   void build_transfer(const SystemCall& call, Prepared& prepared);
   void build_message(const SystemCall& call, Prepared& prepared);
   void build_option(const SystemCall& call, Prepared& prepared);
@@ -146,6 +157,9 @@ class PacketdrillStage final : public Performer {
   Socket* socket_of(const Expression& expression);
   int64_t number(const Expression& expression) const;
   std::string definition(const std::string& name) const;
+
+  // packetdrill_judge.cc: results
+  Result judge(const SystemCall& call, Prepared& prepared, const v1::SocketCallResponse& response);
   std::string judge_option(const SystemCall& call, const v1::SocketCallResponse& response);
   std::string judge_ioctl(const SystemCall& call, const v1::SocketCallResponse& response);
   std::string judge_poll(const SystemCall& call, const v1::SocketCallResponse& response);

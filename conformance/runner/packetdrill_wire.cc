@@ -22,6 +22,10 @@ constexpr uint32_t kCwr = 0x80;
 // How much longer than needed a packet is waited for, so that one that is late can be told from one
 // that does not come.
 constexpr absl::Duration kGrace = absl::Milliseconds(500);
+// So long nothing comes behind the last line, where that is looked at.
+constexpr absl::Duration kSilence = absl::Milliseconds(100);
+// What fits into a packet of Ethernet's size with every option that there is room for.
+constexpr size_t kMostPayload = 1400;
 // For an outbound packet at any time.
 constexpr absl::Duration kAnyTime = absl::Minutes(1);
 
@@ -113,6 +117,13 @@ class Comparison {
 
 PacketdrillStage::Socket& PacketdrillStage::add_socket(Socket::State state) {
   Socket& socket = sockets_.emplace_back();
+  reset(socket, state);
+  under_test_ = &socket;
+  return socket;
+}
+
+void PacketdrillStage::reset(Socket& socket, Socket::State state) const {
+  socket = Socket();
   socket.state = state;
   socket.flow.name = "main";
   FlowSide& remote = socket.flow.side(v1::END_A);
@@ -121,8 +132,14 @@ PacketdrillStage::Socket& PacketdrillStage::add_socket(Socket::State state) {
   local.address = address(session().b().addresses(0), kPort);
   remote.scripted = true;
   local.cursor = cursor_;
-  under_test_ = &socket;
-  return socket;
+}
+
+// What a SYN from an unknown port may be too: a retransmission of another socket's.
+bool PacketdrillStage::is_of_another(const Socket& socket, const v1::LogEntry& entry) const {
+  return std::any_of(sockets_.begin(), sockets_.end(), [&](const Socket& other) {
+    const FlowSide& local = other.flow.side(v1::END_B);
+    return &other != &socket && local.isn.has_value() && other.flow.owns(entry);
+  });
 }
 
 // The packet with the numbers that build_segment() counts from: of a SYN they are the script's own,
@@ -149,7 +166,7 @@ absl::StatusOr<Packet> PacketdrillStage::to_wire(Socket& socket, const Packet& p
     const auto known = socket.timestamps.find(echoed);
     if (known != socket.timestamps.end()) {
       option.echo.value = known->second;
-    } else if (socket.first_timestamp.has_value() && !flag("tcp_ts_ecr_scaled").empty()) {
+    } else if (socket.first_timestamp.has_value() && has_flag("tcp_ts_ecr_scaled")) {
       option.echo.value = static_cast<uint32_t>(echoed - socket.first_timestamp->first +
                                                 socket.first_timestamp->second);
     } else {
@@ -185,9 +202,38 @@ Result PacketdrillStage::inject(const Packet& packet) {
   v1::Command command;
   command.mutable_inject()->set_session(session().id());
   command.mutable_inject()->set_from(v1::END_A);
-  *command.mutable_inject()->add_train()->mutable_segment() = *std::move(segment);
+  add_to_train(*std::move(segment), *command.mutable_inject());
   const absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
   return report.ok() ? Result() : Result(refused(report.status()));
+}
+
+// Linux takes any size from such a device, with --mss as segments of that size that were received
+// together. To another TCP goes what its link carries.
+void PacketdrillStage::add_to_train(v1::Segment segment, v1::InjectRequest& request) const {
+  const uint32_t mss = flag_number("mss", 0);
+  const size_t length = segment.payload().size();
+  if (linux_layout()) {
+    if (mss > 0 && segment.has_tcp() && length > mss) request.add_train()->set_gso_size(mss);
+    if (request.train().empty()) request.add_train();
+    *request.mutable_train()->rbegin()->mutable_segment() = std::move(segment);
+    return;
+  }
+  const size_t most = mss > 0 ? mss : kMostPayload;
+  const uint32_t flags = segment.tcp().flags();
+  size_t offset = 0;
+  do {
+    v1::Segment& part = *request.add_train()->mutable_segment();
+    part = segment;
+    if (!segment.has_tcp() || length <= most) return;
+    const bool last = offset + most >= length;
+    part.set_payload(segment.payload().substr(offset, most));
+    part.mutable_tcp()->set_sequence_number(segment.tcp().sequence_number() +
+                                            static_cast<uint32_t>(offset));
+    uint32_t kept = last ? flags : flags & ~(kFin | kPsh);
+    if (offset > 0) kept &= ~kCwr;
+    part.mutable_tcp()->set_flags(kept);
+    offset += most;
+  } while (offset < length);
 }
 
 // The next segment of the socket under test; what others send is passed over.
@@ -208,11 +254,17 @@ absl::StatusOr<std::optional<v1::LogEntry>> PacketdrillStage::next_segment(
     pattern.mutable_fields()->mutable_tcp()->set_flags(kSyn);
     pattern.set_flags_mask(kSyn);
   }
-  absl::StatusOr<v1::Report> report = drive_->call(std::move(command));
+  absl::StatusOr<v1::Report> report = drive_->call(command);
+  while (report.ok() && report->expect().result() == v1::ExpectResponse::RESULT_MATCHED) {
+    cursor_ = report->expect().entry().number();
+    if (!is_of_another(socket, report->expect().entry())) return report->expect().entry();
+    command.mutable_expect()->set_after(cursor_);
+    to_proto(std::max(deadline - drive_->now(), absl::ZeroDuration()),
+             *command.mutable_expect()->mutable_timeout());
+    report = drive_->call(command);
+  }
   if (!report.ok()) return report.status();
-  if (report->expect().result() != v1::ExpectResponse::RESULT_MATCHED) return std::nullopt;
-  cursor_ = report->expect().entry().number();
-  return report->expect().entry();
+  return std::nullopt;
 }
 
 Result PacketdrillStage::mismatch(const Packet& packet, Socket& socket,
@@ -288,11 +340,25 @@ Result PacketdrillStage::expect(const Statement& statement, const Packet& packet
     parts.push_back(segment);
     got += payload_length(segment);
     now_ = std::max(now_, from_proto(segment.time()));
-  } while (got < wanted && flag("strict_segments").empty() &&
+  } while (got < wanted && !has_flag("strict_segments") &&
            (parts.back().segment().tcp().flags() & kRst) == 0);
   std::vector<std::string> wrong = differences(socket, packet, parts);
   if (!wrong.empty()) return mismatch(packet, socket, parts, std::move(wrong));
   return check_time(moment, parts.back());
+}
+
+// Behind the last line.
+Result PacketdrillStage::silence() {
+  if (under_test_ == nullptr) return {};
+  const absl::StatusOr<std::optional<v1::LogEntry>> entry =
+      next_segment(*under_test_, drive_->now() + kSilence);
+  if (!entry.ok()) return refused(entry.status());
+  if (!entry->has_value()) return {};
+  Problem problem =
+      violation("a packet that no line awaits", {cat("nothing for ", print_duration(kSilence))},
+                describe_segment(&under_test_->flow, **entry), (*entry)->number());
+  problem.came_at = from_proto((*entry)->time());
+  return problem;
 }
 
 void PacketdrillStage::compare_options(Socket& socket, const TcpPacket& packet,
@@ -323,7 +389,7 @@ void PacketdrillStage::compare_options(Socket& socket, const TcpPacket& packet,
   build_options(socket.flow, v1::END_B, options, expected);
   std::vector<v1::TcpOption> wanted(expected.options().begin(), expected.options().end());
   std::vector<v1::TcpOption> got(came.options().begin(), came.options().end());
-  if (session().b().kind() != v1::END_KIND_KERNEL) {
+  if (!linux_layout()) {
     wanted = without_layout(wanted);
     got = without_layout(got);
   }
@@ -382,8 +448,9 @@ std::vector<std::string> PacketdrillStage::differences(Socket& socket, const Pac
     next = header.sequence_number() + payload_length(part);
     octets += part.segment().payload();
     if (!part.malformed().empty()) comparison.add(cat("malformed: ", part.malformed()));
-    if (!part.ip_checksum_valid()) comparison.add("a wrong IP checksum");
-    if (part.malformed().empty() && !part.transport_checksum_valid()) {
+    const bool sums = options_.foreign.checksums;
+    if (sums && !part.ip_checksum_valid()) comparison.add("a wrong IP checksum");
+    if (sums && part.malformed().empty() && !part.transport_checksum_valid()) {
       comparison.add("a wrong TCP checksum");
     }
     constexpr uint32_t kMayDiffer = kFin | kPsh | kCwr;
@@ -398,7 +465,9 @@ std::vector<std::string> PacketdrillStage::differences(Socket& socket, const Pac
   comparison.check("length", static_cast<size_t>(tcp.length.value_or(0)), octets.size());
 
   const uint32_t flags = (last.flags() & ~kCwr) | (first.flags() & kCwr);
-  if (flags != tcp.flags) {
+  // Where else PSH is set is a TCP's own affair.
+  const uint32_t compared = linux_layout() ? ~0U : ~kPsh;
+  if ((flags & compared) != (tcp.flags & compared)) {
     comparison.add(cat("flags: expected ", flag_letters(tcp.flags), ", got ", flag_letters(flags)));
   }
   const int64_t own = syn ? socket.script_isn_b : 0;
@@ -412,7 +481,10 @@ std::vector<std::string> PacketdrillStage::differences(Socket& socket, const Pac
                      came);
   }
   if (tcp.window.has_value()) {
-    comparison.check("win", tcp.window->value, static_cast<int64_t>(last.window()));
+    // How much a TCP buffers is its own affair too, but not whether anything may be sent.
+    if (linux_layout() || (tcp.window->value == 0) != (last.window() == 0)) {
+      comparison.check("win", tcp.window->value, static_cast<int64_t>(last.window()));
+    }
   }
   comparison.check("urg", tcp.urgent.has_value() ? tcp.urgent->value : int64_t{0},
                    static_cast<int64_t>(last.urgent_pointer()));
@@ -420,7 +492,13 @@ std::vector<std::string> PacketdrillStage::differences(Socket& socket, const Pac
   compare_ip(socket, packet, parts.back().segment(), comparison.list());
 
   const int64_t place = flow.relative(v1::END_B, first.sequence_number()) - (syn ? 0 : 1);
-  if (!octets.empty() && socket.payload_known && place >= 0) {
+  const bool handed_over = static_cast<int64_t>(flow.side(v1::END_B).sent.size()) ==
+                           place + static_cast<int64_t>(octets.size());
+  if (!linux_layout() && !octets.empty() && !syn && socket.payload_known && handed_over &&
+      (flags & kPsh) == 0) {
+    comparison.add("flags: no PSH on the last of what was handed over (RFC 9293 MUST-60)");
+  }
+  if (options_.foreign.payload && !octets.empty() && socket.payload_known && place >= 0) {
     const absl::StatusOr<std::string> sent = flow.octets(v1::END_B, place, octets.size());
     if (!sent.ok()) {
       comparison.add(cat("payload: ", std::string(sent.status().message())));

@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "conformance/report/ladder.h"
+#include "conformance/runner/foreign_checks.h"
 #include "conformance/runner/lateness.h"
 #include "conformance/runner/problem.h"
 #include "conformance/runner/result.h"
@@ -24,6 +25,7 @@ struct StageOptions {
   std::string target;
   uint64_t seed = 0;   // of this case
   std::string mutant;  // planted in the examined end; empty: none
+  ForeignChecks foreign;
   absl::Duration watchdog = absl::Minutes(3);
 };
 

@@ -148,6 +148,7 @@ CaseRunOptions Run::case_options(const WorkItem& item) const {
   options.repetition = item.repetition;
   options.seed = item.seed;
   options.slow = options_.slow;
+  options.foreign = options_.foreign;
   options.watchdog = options_.slow ? kSlowWatchdog : kWatchdog;
   options.kernel_release = report_.kernel_release;
   if (options_.watchdog > absl::ZeroDuration()) options.watchdog = options_.watchdog;

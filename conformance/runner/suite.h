@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "conformance/runner/foreign_checks.h"
 #include "conformance/runner/result.h"
 #include "tcproctor/v1/suite.pb.h"
 
@@ -54,6 +55,8 @@ struct RunOptions {
   uint32_t jobs = 0;
   // Run cases and clauses marked slow as well.
   bool slow = false;
+  // In scripts of packetdrill's dialect.
+  ForeignChecks foreign;
   // Of every random choice; 0 = drawn and reported.
   uint64_t seed = 0;
   // Real time that a session of a case may take at most; zero = 2 min, with `slow` 20 min.

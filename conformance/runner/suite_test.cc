@@ -386,6 +386,29 @@ TEST_F(SuiteTest, TwoCasesOfOneIdAreRefused) {
               HasSubstr("/nonexistent: cannot be read"));
 }
 
+TEST_F(SuiteTest, ScriptsOfOneNameAreToldApartByTheirFolders) {
+  const auto script = [&](const std::string& file) {
+    std::string path = cat(folder_, "/", file);
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    std::ofstream(path) << "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n";
+    return path;
+  };
+  const std::string near = script("x/inq/client.pkt"), far = script("y/inq/client.pkt");
+  const auto ids = [](const std::vector<std::string>& files) {
+    const absl::StatusOr<Suite> suite = Suite::load_files(files);
+    EXPECT_TRUE(suite.ok()) << suite.status().message();
+    std::vector<std::string> out;
+    if (!suite.ok()) return out;
+    for (const v1::CaseInfo& info : *suite->list("")) out.push_back(info.id());
+    return out;
+  };
+  EXPECT_THAT(ids({near, script("epoll/client.pkt"), script("only.pkt")}),
+              ElementsAre("epoll-client", "inq-client", "only"));
+  EXPECT_THAT(ids({near, far}), ElementsAre("x-inq-client", "y-inq-client"));
+  EXPECT_THAT(std::string(Suite::load_files({near, near}).status().message()),
+              HasSubstr("the id client is that of"));
+}
+
 TEST(Scheduler, HandsOutcomesOverInOrder) {
   std::vector<std::function<CaseOutcome()>> items;
   std::atomic<int> running = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/script/packetdrill_parser.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "conformance/script/packetdrill_code.h"
 #include "conformance/script/packetdrill_symbols.h"
 #include "conformance/script/parser.h"
+#include "conformance/script/printer.h"
 #include "conformance/script/targets.h"
 #include "conformance/script/text.h"
 
@@ -53,12 +55,14 @@ class ScriptParser {
   TimeSpec time();
   absl::Duration moment(std::string_view what);
   void check_time(const TimeSpec& time, Position position, bool outbound);
+  void check_order(const Statement& statement);
   void code(Statement& statement);
   Clause& clause() { return case_.clauses.front(); }
 
   ForeignLexer lexer_;
   Case case_;
-  std::set<std::string> given_;  // names that code has assigned
+  std::set<std::string> given_;                     // names that code has assigned
+  absl::Duration earliest_ = absl::ZeroDuration();  // that the next event can be at
 };
 
 std::string stem(const std::string& file) {
@@ -192,6 +196,18 @@ void ScriptParser::check_time(const TimeSpec& time, Position position, bool outb
   if (time.latest.has_value()) lexer_.fail(position, "a range of times is for outbound packets");
 }
 
+// Time does not run backwards: what is at an absolute time cannot come after what is later.
+void ScriptParser::check_order(const Statement& statement) {
+  const TimeSpec& time = statement.time;
+  if (time.kind == TimeSpec::Kind::kAny) return;
+  const bool absolute = time.kind == TimeSpec::Kind::kAbsolute;
+  if (absolute && time.latest.value_or(time.at) < earliest_) {
+    lexer_.fail(statement.position, cat("an impossible time: the event before this is at ",
+                                        print_duration(earliest_), " or later"));
+  }
+  earliest_ = absolute ? std::max(earliest_, time.at) : earliest_ + time.at;
+}
+
 void ScriptParser::code(Statement& statement) {
   const ForeignToken token = lexer_.next();
   statement.body = CodeStatement{token.text};
@@ -206,6 +222,7 @@ void ScriptParser::event() {
   Statement statement;
   statement.position = lexer_.peek().position;
   statement.time = time();
+  check_order(statement);
   const Position position = lexer_.peek().position;
   const bool outbound = lexer_.at_symbol(">");
   if (!lexer_.at(ForeignKind::kWord) && statement.time.ends.has_value()) {

@@ -153,6 +153,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Wrong{"+x close(3) = 0", "t.pkt:2:2: expected a time, found \"x\""},
         Wrong{"+-1 close(3) = 0", "t.pkt:2:2: a time must not be negative"},
+        Wrong{"1 close(3) = 0\n+.5 close(4) = 0\n1.2 close(5) = 0",
+              "t.pkt:4:1: an impossible time: the event before this is at 1500ms or later"},
+        Wrong{"1 close(3) = 0\n0.1~0.9 > . 1:1(0) ack 1", "t.pkt:3:1: an impossible time"},
         Wrong{"+2~+1 > . 1:1(0) ack 1", "t.pkt:2:2: the range of times is upside down"},
         Wrong{"+1~2 > . 1:1(0) ack 1", "t.pkt:2:4: expected \"+\" before the end of a range"},
         Wrong{"* close(3) = 0", "t.pkt:2:1: the time \"*\" is for outbound packets"},

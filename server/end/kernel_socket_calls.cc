@@ -16,14 +16,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <numeric>
-#include <sstream>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/end/kernel_sockets.h"
-#include "server/host/sysctl.h"
 
 namespace tcproctor::server {
 namespace {
@@ -133,8 +130,6 @@ class Caller {
   v1::SocketCallResponse pipe();
   v1::SocketCallResponse send_file(const v1::SendFileCall& call);
   v1::SocketCallResponse scratch_file(const v1::ScratchFile& call);
-  v1::SocketCallResponse setting(const v1::SystemSetting& call);
-  v1::SocketCallResponse counters();
 
   const NetworkNamespace& ns_;
   DescriptorTable& descriptors_;
@@ -190,10 +185,11 @@ v1::SocketCallResponse Caller::connect(const v1::SocketConnect& call) {
 }
 
 v1::SocketCallResponse Caller::read(const v1::SocketRead& call) {
-  std::string buffer(call.size(), '\0');
+  std::string buffer(call.null_buffer() ? 0 : call.size(), '\0');
+  char* const into = call.null_buffer() ? nullptr : buffer.data();
   const int fd = real(call.fd());
-  const ssize_t count = call.has_flags() ? ::recv(fd, buffer.data(), buffer.size(), call.flags())
-                                         : ::read(fd, buffer.data(), buffer.size());
+  const ssize_t count = call.has_flags() ? ::recv(fd, into, call.size(), call.flags())
+                                         : ::read(fd, into, call.size());
   v1::SocketCallResponse response = returned(count);
   if (count >= 0) {
     buffer.resize(std::min(buffer.size(), static_cast<size_t>(count)));
@@ -204,7 +200,9 @@ v1::SocketCallResponse Caller::read(const v1::SocketRead& call) {
 
 v1::SocketCallResponse Caller::write(const v1::SocketWrite& call) {
   const int fd = real(call.fd());
-  const void* data = call.has_null_size() ? nullptr : call.data().data();
+  const void* data = call.has_null_size()                 ? nullptr
+                     : (call.flags() & MSG_ZEROCOPY) != 0 ? descriptors_.lend(call.data())
+                                                          : call.data().data();
   const size_t size = call.has_null_size() ? call.null_size() : call.data().size();
   if (!call.has_flags()) return returned(::write(fd, data, size));
   // A script's process does not die of a broken pipe either.
@@ -257,8 +255,10 @@ v1::SocketCallResponse Caller::receive_message(const v1::SocketReceiveMessage& c
 v1::SocketCallResponse Caller::send_message(const v1::SocketSendMessage& call) {
   const int fd = real(call.fd());
   std::vector<iovec> vectors;
+  const bool lent = (call.flags() & MSG_ZEROCOPY) != 0;
   for (const std::string& buffer : call.buffers()) {
-    vectors.push_back({const_cast<char*>(buffer.data()), buffer.size()});
+    const char* const data = lent ? descriptors_.lend(buffer) : buffer.data();
+    vectors.push_back({const_cast<char*>(data), buffer.size()});
   }
   std::string control;
   for (const v1::ControlMessage& part : call.control()) {
@@ -382,47 +382,6 @@ v1::SocketCallResponse Caller::scratch_file(const v1::ScratchFile& call) {
   return added(fd);
 }
 
-v1::SocketCallResponse Caller::setting(const v1::SystemSetting& call) {
-  const absl::Status status = write_sysctl(ns_, call.name(), call.value());
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return returned(0);
-    case absl::StatusCode::kNotFound:
-      return socket_error(ENOENT);
-    case absl::StatusCode::kPermissionDenied:
-      return socket_error(EPERM);
-    default:
-      return socket_error(EINVAL);
-  }
-}
-
-// Pairs of lines: "TcpExt: A B C" and "TcpExt: 1 2 3".
-void read_counters(const char* file, v1::SocketCallResponse& response) {
-  std::ifstream in(file);
-  std::string names, values;
-  while (std::getline(in, names) && std::getline(in, values)) {
-    std::istringstream name_words(names), value_words(values);
-    std::string group, name;
-    int64_t value = 0;
-    name_words >> group;
-    value_words >> name;
-    if (!group.empty()) group.pop_back();
-    while (name_words >> name && value_words >> value) {
-      (*response.mutable_counters())[group + name] = value;
-    }
-  }
-}
-
-v1::SocketCallResponse Caller::counters() {
-  v1::SocketCallResponse response;
-  const absl::Status entered = ns_.run_in([&] {
-    read_counters("/proc/thread-self/net/netstat", response);
-    read_counters("/proc/thread-self/net/snmp", response);
-    return absl::OkStatus();
-  });
-  return entered.ok() ? response : socket_error(EPERM);
-}
-
 v1::SocketCallResponse Caller::make(const v1::SocketCallRequest& request) {
   using Request = v1::SocketCallRequest;
   switch (request.call_case()) {
@@ -477,9 +436,10 @@ v1::SocketCallResponse Caller::make(const v1::SocketCallRequest& request) {
     case Request::kScratchFile:
       return scratch_file(request.scratch_file());
     case Request::kSetting:
-      return setting(request.setting());
     case Request::kCounters:
-      return counters();
+    case Request::kQueue:
+    case Request::kFlushMetrics:
+      return make_system_call(request, ns_);
     case Request::CALL_NOT_SET:
       break;
   }

@@ -113,6 +113,22 @@ bool DescriptorTable::keeps_linger(int number) {
   return found != entries_.end() && found->second.own_linger;
 }
 
+const char* DescriptorTable::lend(const std::string& octets) {
+  const std::lock_guard lock(mutex_);
+  lent_.push_back(octets);
+  lent_octets_ += octets.size();
+  while (lent_octets_ > kMaxLent && lent_.size() > 1) {
+    lent_octets_ -= lent_.front().size();
+    lent_.pop_front();
+  }
+  return lent_.back().data();
+}
+
+size_t DescriptorTable::lent() {
+  const std::lock_guard lock(mutex_);
+  return lent_octets_;
+}
+
 KernelSockets::KernelSockets(std::shared_ptr<NetworkNamespace> ns, run::EventLoop& loop,
                              std::function<void()> on_activity)
     : ns_(std::move(ns)),

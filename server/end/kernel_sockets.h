@@ -3,6 +3,8 @@
 // own while it lasts, so that one that blocks holds nobody up.
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,6 +32,12 @@ class DescriptorTable {
   // The socket's linger is the script's own from now on.
   void keep_linger(int number);
   bool keeps_linger(int number);
+  // A copy for MSG_ZEROCOPY: the kernel sends from it later, and again when it retransmits. It
+  // lives as long as the table, or until as much as kMaxLent was lent after it.
+  const char* lend(const std::string& octets);
+
+  static constexpr size_t kMaxLent = size_t{64} << 20;
+  size_t lent();  // octets
 
  private:
   struct Entry {
@@ -38,6 +46,8 @@ class DescriptorTable {
   };
   std::mutex mutex_;
   std::map<int, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> lent_ ABSL_GUARDED_BY(mutex_);
+  size_t lent_octets_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 class KernelSockets : public Sockets {
@@ -61,6 +71,10 @@ class KernelSockets : public Sockets {
 // kernel_socket_calls.cc: makes the call and waits for its end. Any thread.
 v1::SocketCallResponse make_socket_call(const v1::SocketCallRequest& request,
                                         const NetworkNamespace& ns, DescriptorTable& descriptors);
+// kernel_system_calls.cc: those that are no calls of POSIX (setting, counters, queue,
+// flush_metrics).
+v1::SocketCallResponse make_system_call(const v1::SocketCallRequest& request,
+                                        const NetworkNamespace& ns);
 // What can be known to be wrong before.
 absl::Status check_socket_call(const v1::SocketCallRequest& request);
 

@@ -12,6 +12,8 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
+#include <string>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -192,6 +194,66 @@ TEST_F(KernelSocketsTest, OptionsSettingsAndCounters) {
   Request counters;
   counters.mutable_counters();
   EXPECT_EQ(call(counters).counters().count("TcpExtSyncookiesSent"), 1u);
+}
+
+TEST_F(KernelSocketsTest, ParametersOfModulesAreComparedOnly) {
+  std::ifstream file("/sys/module/tcp_cubic/parameters/fast_convergence");
+  std::string is;
+  ASSERT_TRUE(std::getline(file, is)) << "this kernel's cubic has no such parameter";
+  Request setting;
+  setting.mutable_setting()->set_name("module.tcp_cubic.fast_convergence");
+  setting.mutable_setting()->set_value(is);
+  EXPECT_EQ(call(setting).result(), 0);
+  setting.mutable_setting()->set_value(is + "1");
+  EXPECT_EQ(call(setting).error_name(), "EPERM");
+  setting.mutable_setting()->set_name("module.tcp_cubic.no_such_thing");
+  EXPECT_EQ(call(setting).error_name(), "ENOENT");
+  for (const char* wrong : {"module.", "module.tcp_cubic", "module.a/b.c", "module.a.b.c"}) {
+    setting.mutable_setting()->set_name(wrong);
+    EXPECT_EQ(call(setting).error_name(), "EINVAL") << wrong;
+  }
+}
+
+TEST_F(KernelSocketsTest, QueueAndMetrics) {
+  // There is no device but the loopback, which is left alone.
+  Request queue;
+  queue.mutable_queue()->set_kind("pfifo");
+  queue.mutable_queue()->set_limit(0);
+  EXPECT_EQ(call(queue).result(), 0);
+  EXPECT_GE(socket(), 3);
+  Request flush;
+  flush.mutable_flush_metrics();
+  EXPECT_EQ(call(flush).result(), 0);
+}
+
+TEST_F(KernelSocketsTest, ReadingIntoNullIsRefusedByTheKernel) {
+  const int listening = listener();
+  const int client = socket();
+  ASSERT_EQ(connect(client).result(), 0);
+  const int server = static_cast<int>(call(accept_on(listening)).result());
+  Request write;
+  write.mutable_write()->set_fd(client);
+  write.mutable_write()->set_data("hello");
+  ASSERT_EQ(call(write).result(), 5);
+  Request read;
+  read.mutable_read()->set_fd(server);
+  read.mutable_read()->set_size(5);
+  read.mutable_read()->set_null_buffer(true);
+  EXPECT_EQ(call(read).error_name(), "EFAULT");
+  read.mutable_read()->set_flags(0);
+  EXPECT_EQ(call(read).error_name(), "EFAULT");
+  read.mutable_read()->set_null_buffer(false);
+  EXPECT_EQ(call(read).data(), "hello");
+}
+
+TEST(DescriptorTableTest, WhatIsLentStaysUntilMuchWasLentAfterIt) {
+  DescriptorTable table;
+  const char* const first = table.lend("first");
+  for (int i = 0; i < 1000; ++i) table.lend(std::string(1000, 'x'));
+  EXPECT_STREQ(first, "first");
+  EXPECT_EQ(table.lent(), 1'000'005u);
+  table.lend(std::string(DescriptorTable::kMaxLent, 'y'));
+  EXPECT_EQ(table.lent(), DescriptorTable::kMaxLent);
 }
 
 TEST_F(KernelSocketsTest, MisuseIsRefused) {

@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace tcproctor::server {
 namespace {
@@ -22,6 +25,7 @@ using Options = v1::ConnectionOptions;
 using Response = v1::SocketCallResponse;
 
 constexpr int kFirstDescriptor = 3;
+constexpr int64_t kDelayedAckMs = 40;
 constexpr unsigned long kSiocOutq = 0x5411;
 
 void set_seconds(google::protobuf::Duration* to, int64_t value) {
@@ -66,23 +70,39 @@ constexpr OptionRow kOptions[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT,
      [](Options& o, int64_t v) { set_milliseconds(o.mutable_user_timeout(), v); },
      [](const Options& o) -> int64_t { return o.user_timeout().seconds() * 1000; }},
+    {IPPROTO_TCP, TCP_QUICKACK,
+     [](Options& o, int64_t v) {
+       set_milliseconds(o.mutable_delayed_ack(), v != 0 ? 0 : kDelayedAckMs);
+     },
+     [](const Options& o) -> int64_t {
+       return o.has_delayed_ack() && o.delayed_ack().seconds() == 0 && o.delayed_ack().nanos() == 0;
+     }},
     {IPPROTO_IP, IP_TTL, [](Options& o, int64_t v) { o.set_ttl(static_cast<uint32_t>(v)); },
      [](const Options& o) -> int64_t { return o.ttl(); }},
     {IPPROTO_IP, IP_TOS, [](Options& o, int64_t v) { o.set_dscp(static_cast<uint32_t>(v) >> 2); },
      [](const Options& o) -> int64_t { return int64_t{o.dscp()} << 2; }},
 };
 
-// What a setting of Linux's network is here. Null: only this value means the same.
+// What a setting of Linux's network is here. Null: only this value means the same. Of three values
+// (least, first and most of a buffer) the middle one counts.
 struct SettingRow {
   const char* name;
-  void (*set)(Options& options, bool on);
+  void (*set)(Options& options, int64_t value);
   int64_t only;
 };
 constexpr SettingRow kSettings[] = {
-    {"net.ipv4.tcp_timestamps", [](Options& o, bool on) { o.set_timestamps(on); }, 0},
-    {"net.ipv4.tcp_sack", [](Options& o, bool on) { o.set_sack_permitted(on); }, 0},
-    {"net.ipv4.tcp_window_scaling", [](Options& o, bool on) { o.set_window_scale(on); }, 0},
-    {"net.ipv4.tcp_ecn", nullptr, 0},
+    {"net.ipv4.tcp_timestamps", [](Options& o, int64_t v) { o.set_timestamps(v != 0); }, 0},
+    {"net.ipv4.tcp_sack", [](Options& o, int64_t v) { o.set_sack_permitted(v != 0); }, 0},
+    {"net.ipv4.tcp_window_scaling", [](Options& o, int64_t v) { o.set_window_scale(v != 0); }, 0},
+    {"net.ipv4.tcp_rmem",
+     [](Options& o, int64_t v) { o.set_receive_buffer_bytes(static_cast<uint32_t>(v)); }, 0},
+    {"net.ipv4.tcp_wmem",
+     [](Options& o, int64_t v) { o.set_send_buffer_bytes(static_cast<uint32_t>(v)); }, 0},
+    {"net.ipv4.tcp_ecn",
+     [](Options& o, int64_t v) {
+       o.set_ecn(v == 0 ? v1::ECN_USE_OFF : v == 1 ? v1::ECN_USE_REQUEST : v1::ECN_USE_ACCEPT);
+     },
+     0},
     {"net.ipv4.tcp_dsack", nullptr, 1},
     {"net.ipv4.tcp_syncookies", nullptr, 1},
     {"net.ipv4.tcp_invalid_ratelimit", nullptr, 0},
@@ -172,7 +192,9 @@ absl::StatusOr<std::unique_ptr<SocketOperation>> SocketFacade::begin(
     case Request::CALL_NOT_SET:
       return absl::InvalidArgumentError("call: none is given, or an unknown one");
     case Request::kRead:
-      if ((request.read().flags() & ~MSG_DONTWAIT) != 0) return not_here("recv() with flags");
+      if ((request.read().flags() & ~MSG_DONTWAIT) != 0 || request.read().null_buffer()) {
+        return not_here("recv() with flags or without a buffer");
+      }
       break;
     case Request::kWrite:
       if ((request.write().flags() & ~(MSG_DONTWAIT | MSG_OOB | MSG_NOSIGNAL)) != 0 ||
@@ -507,10 +529,13 @@ Response SocketFacade::get_option(Descriptor& socket, const v1::SocketGetOption&
 Response SocketFacade::setting(const v1::SystemSetting& call) {
   for (const SettingRow& row : kSettings) {
     if (call.name() != row.name) continue;
+    const std::vector<std::string> values =
+        absl::StrSplit(call.value(), absl::ByAnyChar(" \t"), absl::SkipEmpty());
     int64_t value = 0;
-    if (!absl::SimpleAtoi(call.value(), &value)) return socket_error(EINVAL);
+    if (values.size() != 1 && values.size() != 3) return socket_error(EINVAL);
+    if (!absl::SimpleAtoi(values[values.size() / 2], &value)) return socket_error(EINVAL);
     if (row.set != nullptr) {
-      row.set(defaults_, value != 0);
+      row.set(defaults_, value);
       return returned(0);
     }
     return value == row.only ? returned(0) : socket_error(EINVAL);

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "server/host/offload.h"
+#include "server/host/queue.h"
 #include "server/host/two_kernels_testing.h"
 
 namespace tcproctor::server {
@@ -94,6 +95,26 @@ TEST_F(InterfaceTest, AFreshLinkIsSilent) {
   ASSERT_TRUE(create_veth(**a, one, **b, two).ok());
   pollfd request{capture->get(), POLLIN, 0};
   EXPECT_EQ(::poll(&request, 1, 300), 0) << "a packet nobody asked for";
+}
+
+TEST_F(InterfaceTest, AQueueThatHoldsNothingDropsUntilTheDefaultIsBack) {
+  KernelSocket listening = make(*b_, SocketFamily::kIpv4);
+  ASSERT_TRUE(listening.bind(at("192.0.2.2", 80)).ok());
+  ASSERT_TRUE(listening.listen(2).ok());
+  const auto connects = [&] {
+    KernelSocket active = make(*a_, SocketFamily::kIpv4);
+    EXPECT_EQ(active.connect(at("192.0.2.2", 80)).outcome, tcp::Outcome::kWouldBlock);
+    pollfd request{active.fd(), POLLOUT, 0};
+    return ::poll(&request, 1, 200) == 1;  // long before the SYN is sent again
+  };
+  ASSERT_TRUE(set_queue(*a_, "pfifo", 0).ok());
+  EXPECT_FALSE(connects());
+  ASSERT_TRUE(set_queue(*a_, "", std::nullopt).ok());
+  EXPECT_TRUE(connects());
+  // Once more: there is nothing to remove.
+  EXPECT_TRUE(set_queue(*a_, "", std::nullopt).ok());
+  EXPECT_EQ(set_queue(*a_, "no-such-kind", std::nullopt).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(set_queue(*a_, "pfifo_fast", 5).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(InterfaceTest, OffloadsAreOffAndThePreflightCanFail) {

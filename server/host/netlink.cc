@@ -120,9 +120,11 @@ absl::Status RouteBatch::execute(int socket, const OnAnswer& on_answer) {
   return first_error;
 }
 
-absl::StatusOr<UniqueFd> open_route_socket() {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!socket.valid()) return absl::ErrnoToStatus(errno, "opening a routing netlink socket");
+namespace {
+
+absl::StatusOr<UniqueFd> open_socket(int protocol, absl::string_view what) {
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  if (!socket.valid()) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", what));
   const int on = 1;
   // Both are conveniences of 4.12+; without them errors are terser.
   ::setsockopt(socket.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
@@ -131,6 +133,16 @@ absl::StatusOr<UniqueFd> open_route_socket() {
   const timeval patience{.tv_sec = 5, .tv_usec = 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return socket;
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> open_route_socket() {
+  return open_socket(NETLINK_ROUTE, "a routing netlink socket");
+}
+
+absl::StatusOr<UniqueFd> open_generic_socket() {
+  return open_socket(NETLINK_GENERIC, "a generic netlink socket");
 }
 
 }  // namespace tcproctor::server

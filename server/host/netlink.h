@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests to the kernel's routing netlink, sent as one batch: messages are built with libnl, and
-// one system call carries them all, which makes setting up a device a matter of microseconds.
+// Requests to the kernel's routing netlink (and others that speak alike), sent as one batch:
+// messages are built with libnl, and one system call carries them all, which makes setting up a
+// device a matter of microseconds.
 #pragma once
 
 #include <netlink/attr.h>
@@ -24,7 +25,7 @@ namespace tcproctor::server {
 class RouteMessage {
  public:
   // `what` names the action in errors, e.g. "adding address 192.0.2.1/24 to wire0".
-  // `type` RTM_*, `flags` NLM_F_* beside REQUEST and ACK.
+  // `type` RTM_* (or a generic family's number), `flags` NLM_F_* beside REQUEST and ACK.
   RouteMessage(uint16_t type, uint16_t flags, std::string what);
 
   // The fixed header after nlmsghdr (ifinfomsg, ifaddrmsg, …) or a nested one (veth peer).
@@ -67,7 +68,8 @@ class RouteBatch {
   std::vector<RouteMessage> messages_;
 };
 
-// A routing netlink socket in the namespace of the calling thread.
+// A netlink socket in the namespace of the calling thread.
 absl::StatusOr<UniqueFd> open_route_socket();
+absl::StatusOr<UniqueFd> open_generic_socket();
 
 }  // namespace tcproctor::server

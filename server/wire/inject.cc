@@ -73,10 +73,10 @@ void Player::send_next(tcp::Duration late) {
   }
   uint64_t number = 0;
   if (flood_) {
-    number = send_(flood_->next(), flood_->family(), flood_->unlogged());
+    number = send_(flood_->next(), {.family = flood_->family()}, flood_->unlogged());
   } else {
     const PlannedPacket packet = std::move(train_[position_++]);
-    number = send_(octets_of(packet.packet), packet.family, false);
+    number = send_(octets_of(packet.packet), packet.meta, false);
   }
   response_.set_sent(response_.sent() + 1);
   if (number != 0 && response_.numbers_size() < kMaxTrain) response_.add_numbers(number);

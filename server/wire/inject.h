@@ -25,7 +25,7 @@ inline constexpr int kMaxTrain = 100'000;
 // One segment of a train, ready to be sent.
 struct PlannedPacket {
   std::string packet;
-  packet::IpFamily family = packet::IpFamily::kV4;
+  PacketMeta meta;
   tcp::Duration offset{0};  // after the call
 };
 
@@ -34,7 +34,7 @@ class Player : public std::enable_shared_from_this<Player> {
  public:
   // Puts a packet on the wire; returns its number, 0 if it is not logged.
   using SendPacket =
-      std::function<uint64_t(std::span<const uint8_t> packet, packet::IpFamily, bool unlogged)>;
+      std::function<uint64_t(std::span<const uint8_t> packet, const PacketMeta&, bool unlogged)>;
 
   Player(run::Scheduler& scheduler, SendPacket send, std::function<void()> on_done);
   ~Player();

@@ -16,6 +16,7 @@ namespace tcproctor::server {
 namespace {
 
 constexpr tcp::Duration kMaxGap = std::chrono::hours(24);
+constexpr uint32_t kMaxGso = 65'535;
 // A packet that seems to have waited longer for us was stamped before somebody set the clock.
 constexpr tcp::Duration kMaxWait = std::chrono::seconds(30);
 
@@ -170,10 +171,8 @@ void Wire::activity() {
   if (hooks_->activity) hooks_->activity();
 }
 
-uint64_t Wire::send_injected(v1::End from, std::span<const uint8_t> packet, packet::IpFamily family,
+uint64_t Wire::send_injected(v1::End from, std::span<const uint8_t> packet, const PacketMeta& meta,
                              bool unlogged) {
-  PacketMeta meta;
-  meta.family = family;
   uint64_t number = 0;
   if (unlogged) {
     ++unlogged_;
@@ -225,7 +224,13 @@ absl::StatusOr<std::vector<PlannedPacket>> Wire::plan_train(const v1::InjectRequ
     absl::StatusOr<Crafted> crafted =
         craft(timed.segment(), craft_context(request.from()), absl::StrCat(path, ".segment"));
     if (!crafted.ok()) return crafted.status();
-    train.push_back({std::move(crafted->packet), crafted->family, offset});
+    if (timed.gso_size() > kMaxGso) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ".gso_size: ", timed.gso_size(), " is over the limit of ", kMaxGso));
+    }
+    const PacketMeta meta{.gso_size = static_cast<uint16_t>(timed.gso_size()),
+                          .family = crafted->family};
+    train.push_back({std::move(crafted->packet), meta, offset});
   }
   return train;
 }
@@ -238,9 +243,9 @@ absl::StatusOr<std::unique_ptr<Injection>> Wire::inject(const v1::InjectRequest&
   std::erase_if(players_, [](const std::shared_ptr<Player>& player) { return player->done(); });
   auto player = std::make_shared<Player>(
       scheduler_,
-      [this, from = request.from()](std::span<const uint8_t> packet, packet::IpFamily family,
+      [this, from = request.from()](std::span<const uint8_t> packet, const PacketMeta& meta,
                                     bool unlogged) {
-        return send_injected(from, packet, family, unlogged);
+        return send_injected(from, packet, meta, unlogged);
       },
       [this] { activity(); });
   if (request.has_flood()) {

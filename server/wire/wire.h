@@ -113,7 +113,7 @@ class Wire {
   void hand_on(const HeldPacket& packet);
   void deliver(v1::End to, std::span<const uint8_t> packet, const PacketMeta& meta);
   v1::Fate fate_on_arrival(v1::End from) const;
-  uint64_t send_injected(v1::End from, std::span<const uint8_t> packet, packet::IpFamily family,
+  uint64_t send_injected(v1::End from, std::span<const uint8_t> packet, const PacketMeta& meta,
                          bool unlogged);
   void activity();
 
