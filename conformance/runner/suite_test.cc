@@ -399,7 +399,10 @@ TEST_F(SuiteTest, ScriptsOfOneNameAreToldApartByTheirFolders) {
     EXPECT_TRUE(suite.ok()) << suite.status().message();
     std::vector<std::string> out;
     if (!suite.ok()) return out;
-    for (const v1::CaseInfo& info : *suite->list("")) out.push_back(info.id());
+    const absl::StatusOr<std::vector<v1::CaseInfo>> listed = suite->list("");
+    EXPECT_TRUE(listed.ok());
+    if (!listed.ok()) return out;
+    for (const v1::CaseInfo& info : *listed) out.push_back(info.id());
     return out;
   };
   EXPECT_THAT(ids({near, script("epoll/client.pkt"), script("only.pkt")}),

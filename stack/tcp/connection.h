@@ -400,9 +400,8 @@ class Connection {
   const SeqNum iss_;
   SeqNum snd_una_;
   SeqNum snd_nxt_;
-  SeqNum snd_up_;             // SND.UP: the octet following urgent data
-  bool urgent_mode_ = false;  // snd_up_ lies after snd_una_
-  uint32_t snd_wnd_ = 0;      // octets, scaled
+  SeqNum snd_up_;         // SND.UP: the octet following urgent data
+  uint32_t snd_wnd_ = 0;  // octets, scaled
   SeqNum snd_wl1_;
   SeqNum snd_wl2_;
   uint32_t max_snd_wnd_ = 0;  // largest window the peer ever offered (RFC 5961 §5.2, SWS)
@@ -417,8 +416,7 @@ class Connection {
   bool send_was_full_ = false;  // a SEND found no room: tell when there is some
   SendBuffer send_buffer_;
   uint32_t send_buffer_bytes_;  // how much may be in it just now
-  SeqNum push_end_;             // PSH goes on the segment that ends here or beyond
-  bool push_mark_ = false;
+  SeqNum push_end_;             // PSH goes on the segment that ends here or beyond, if push_mark_
 
   // Receive sequence variables.
   SeqNum irs_;
@@ -481,6 +479,9 @@ class Connection {
   uint32_t signature_failures_ = 0;
   uint32_t keepalive_probes_sent_ = 0;
 
+  // Here they take no room of their own.
+  bool urgent_mode_ = false;  // snd_up_ lies after snd_una_
+  bool push_mark_ = false;
   bool reopen_requested_ = false;
   uint8_t soft_error_type_ = 0;
   uint8_t soft_error_code_ = 0;

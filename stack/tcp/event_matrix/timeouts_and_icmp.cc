@@ -92,6 +92,7 @@ void Matrix::time_wait_rows() {
   };
   RigConfig plain;
   RigConfig now_only;  // the old incarnation without timestamps, the new SYN with
+  now_only.options.timestamps = true;
   const RigConfig stamped = with_timestamps();
   segment("SYN; RFC 6191 conditions met (see RFC6191 rows)",
           [=](const Row&) { reopens(plain, "S 2(0)", true); });
