@@ -23,7 +23,6 @@ void SackRecovery::on_sent(const Sender& sender, SeqNum begin, SeqNum end, bool 
   }
   if (!again) {
     frto_new_ -= std::min(frto_new_, octets);
-    if (phase_ == RecoveryPhase::kDisorder) limited_sent_ += octets;
     return;
   }
   force_one_ = false;
@@ -184,7 +183,8 @@ LossRecovery::Reaction SackRecovery::on_ack(const Sender& sender, const Ack& ack
   Loss loss = detect_loss(sender, rtt);
   loss.left_over = left_over;
   if (begins_recovery(sender, loss)) {
-    enter_recovery(sender, news.newly_sacked, congestion);
+    // What the same ACK acknowledges was outstanding when it came.
+    enter_recovery(sender, std::max(sender.flight(), ack.sample.flight_before), congestion);
     reaction.restart_timer = true;
   }
   if (phase_ == RecoveryPhase::kRecovery) pace(sender, news.delivered, congestion);
@@ -199,7 +199,6 @@ LossRecovery::Reaction SackRecovery::on_ack(const Sender& sender, const Ack& ack
 void SackRecovery::settle() {
   if (in_recovery()) return;
   phase_ = board_.sacked() != 0 ? RecoveryPhase::kDisorder : RecoveryPhase::kOpen;
-  if (phase_ == RecoveryPhase::kOpen) limited_sent_ = 0;
 }
 
 // ------------------------------------------------------------------------------------ loss
@@ -277,14 +276,11 @@ bool SackRecovery::only_mtu_probe_lost(const Sender& sender) const {
   });
 }
 
-void SackRecovery::enter_recovery(const Sender& sender, uint32_t newly_sacked,
+void SackRecovery::enter_recovery(const Sender& sender, uint32_t flight,
                                   CongestionControl& congestion) {
-  // RFC6675-5-3: what limited transmit sent does not count.
-  const uint32_t limited =
-      std::min({limited_sent_, board_.sacked() - newly_sacked, sender.flight()});
-  // RFC5681-3.2-8 bounds ssthresh by FlightSize, which counts what is SACKed but not acknowledged:
-  // right after a recovery that is far more than the window, and a reduction would be none.
-  const uint32_t outstanding = std::min(sender.flight() - limited, congestion.cwnd());
+  // RFC5681-3.2-8, RFC6675-5-3: FlightSize without what limited transmit sent, and without what is
+  // SACKed but not acknowledged: right after a recovery it is far more than the window.
+  const uint32_t outstanding = std::min(flight, congestion.cwnd());
   congestion.enter_recovery(sender.now, outstanding, !sender.reduced_by_echo);
   prr_.start(sender.flight());
   phase_ = RecoveryPhase::kRecovery;
@@ -301,7 +297,6 @@ void SackRecovery::begin_episode(const Sender& sender) {
   undo_out_ = 0;
   high_rxt_ = sender.una;
   rescue_rxt_ = sender.una + std::min(sender.smss, sender.flight());
-  limited_sent_ = 0;
   probe_.reset();
   if (armed_ == Armed::kProbe) armed_ = Armed::kNone;
 }
@@ -454,7 +449,7 @@ LossRecovery::Due SackRecovery::on_deadline(const Sender& sender, CongestionCont
   armed_ = Armed::kNone;
   if (expired == Armed::kProbe) return Due::kProbe;
   const Loss loss = detect_loss(sender, rtt);
-  if (begins_recovery(sender, loss)) enter_recovery(sender, 0, congestion);
+  if (begins_recovery(sender, loss)) enter_recovery(sender, sender.flight(), congestion);
   if (phase_ == RecoveryPhase::kRecovery) pace(sender, 0, congestion);
   return Due::kRetransmission;
 }

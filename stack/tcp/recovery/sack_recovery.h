@@ -82,7 +82,7 @@ class SackRecovery final : public LossRecovery {
   SeqLength mark_lost_by_count(const Sender& sender);
   bool enough_sacked(uint32_t smss) const;
   SeqNum lost_below(uint32_t smss) const;
-  void enter_recovery(const Sender& sender, uint32_t newly_sacked, CongestionControl& congestion);
+  void enter_recovery(const Sender& sender, uint32_t flight, CongestionControl& congestion);
   void pace(const Sender& sender, uint32_t delivered, CongestionControl& congestion);
   void leave_recovery(const Sender& sender, CongestionControl& congestion);
   void undo(const Sender& sender, CongestionControl& congestion);
@@ -96,11 +96,10 @@ class SackRecovery final : public LossRecovery {
   Prr prr_;
   FRto frto_;
 
-  SeqNum recovery_point_;      // SND.NXT when the recovery began; it ends when that is acknowledged
-  uint32_t duplicates_ = 0;    // DupAcks
-  bool force_one_ = false;     // the first segment after a timeout goes whatever the window says
-  uint32_t frto_new_ = 0;      // octets of new data F-RTO may send yet
-  uint32_t limited_sent_ = 0;  // new octets sent while segments were SACKed, not in recovery
+  SeqNum recovery_point_;    // SND.NXT when the recovery began; it ends when that is acknowledged
+  uint32_t duplicates_ = 0;  // DupAcks
+  bool force_one_ = false;   // the first segment after a timeout goes whatever the window says
+  uint32_t frto_new_ = 0;    // octets of new data F-RTO may send yet
 
   // RFC 6675 only.
   SeqNum high_rxt_;
