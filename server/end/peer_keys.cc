@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/end/translate.h"
 
 namespace tcproctor::server {
 namespace {
@@ -37,9 +38,7 @@ absl::StatusOr<tcp::MasterKeyTuple> read_ao(const v1::AoKey& key, int index) {
     return wrong(index, "ao.algorithm: no AoAlgorithm");
   return tcp::MasterKeyTuple{.send_id = static_cast<uint8_t>(key.send_id()),
                              .recv_id = static_cast<uint8_t>(key.recv_id()),
-                             .algorithm = key.algorithm() == v1::AO_ALGORITHM_AES_CMAC
-                                              ? tcp::AoAlgorithm::kAesCmac
-                                              : tcp::AoAlgorithm::kHmacSha1,
+                             .algorithm = from_proto(key.algorithm()),
                              .covers_options = !key.has_covers_options() || key.covers_options(),
                              .key = key.key()};
 }

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "stack/packet/address.h"
+#include "stack/tcp/authentication/keys.h"
 #include "stack/tcp/outcome.h"
 #include "stack/tcp/state.h"
 #include "tcproctor/v1/endpoint.pb.h"
@@ -35,6 +36,12 @@ absl::Status enum_from_proto(Proto proto, bool valid, std::string_view field, Va
   }
   if (static_cast<int>(proto) != 0) out = static_cast<Value>(static_cast<int>(proto) - 1);
   return absl::OkStatus();
+}
+
+// Of what is valid (AoAlgorithm_IsValid).
+inline tcp::AoAlgorithm from_proto(v1::AoAlgorithm algorithm) {
+  return algorithm == v1::AO_ALGORITHM_AES_CMAC ? tcp::AoAlgorithm::kAesCmac
+                                                : tcp::AoAlgorithm::kHmacSha1;
 }
 
 // One glance at both: what a recovery does not govern, slow start or avoidance does.

@@ -142,8 +142,7 @@ bool option_fits(const v1::TcpOption& pattern, const v1::TcpOption& option) {
   if (pattern.has_md5_signature()) return option.option_case() == v1::TcpOption::kMd5Digest;
   if (pattern.has_ao_signature()) return ao_fits(pattern.ao_signature(), option);
   if (pattern.option_case() == v1::TcpOption::kAnyFastOpenCookie) {
-    const size_t size = option.fast_open_cookie().size();
-    return size >= 4 && size <= 16 && size % 2 == 0;  // RFC 7413 §4.1.1
+    return packet::is_cookie_size(option.fast_open_cookie().size());
   }
   if (pattern.option_case() != option.option_case()) return false;
   switch (pattern.option_case()) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/wire/octets.h"
+#include "server/end/translate.h"
 #include "server/wire/tcp_option.h"
 #include "stack/packet/tcp_header.h"
 #include "stack/tcp/authentication/mac.h"
@@ -22,9 +22,7 @@ std::vector<uint8_t> md5_of(const v1::Md5Signature& md5, const tcp::Signed& segm
 }
 
 std::vector<uint8_t> ao_of(const v1::AoSignature& ao, const tcp::Signed& segment) {
-  const tcp::AoAlgorithm algorithm = ao.algorithm() == v1::AO_ALGORITHM_AES_CMAC
-                                         ? tcp::AoAlgorithm::kAesCmac
-                                         : tcp::AoAlgorithm::kHmacSha1;
+  const tcp::AoAlgorithm algorithm = from_proto(ao.algorithm());
   const tcp::TrafficKey key = tcp::derive_traffic_key(
       algorithm, ao.key(), {segment.source, segment.header.source_port},
       {segment.destination, segment.header.destination_port},

@@ -17,8 +17,6 @@ namespace {
 using packet::OptionKind;
 
 constexpr size_t kDigestOctets = 16;
-constexpr size_t kMinCookieOctets = 4;
-constexpr size_t kMaxCookieOctets = 16;
 
 constexpr uint8_t kind_of(OptionKind kind) {
   return static_cast<uint8_t>(kind);
@@ -58,7 +56,8 @@ void check_ao(FieldCheck& check, const v1::AoSignature& ao, bool craft) {
   check.at_most("ao_signature.key_id", ao.key_id(), 255);
   check.at_most("ao_signature.rnext_key_id", ao.rnext_key_id(), 255);
   check.require(v1::AoAlgorithm_IsValid(ao.algorithm()), "ao_signature.algorithm", "is unknown");
-  if (craft || !ao.key().empty()) check_key(check, "ao_signature.key", ao.key(), 255);
+  if (craft || !ao.key().empty())
+    check_key(check, "ao_signature.key", ao.key(), tcp::kMaxMasterKey);
 }
 
 absl::Status check_option(const v1::TcpOption& option, SegmentUse use, absl::string_view path) {
@@ -85,7 +84,7 @@ absl::Status check_option(const v1::TcpOption& option, SegmentUse use, absl::str
       check.at_most("user_timeout.timeout", option.user_timeout().timeout(), 32767);
       break;
     case v1::TcpOption::kFastOpenCookie:
-      if (option.fast_open_cookie().size() > kMaxCookieOctets) {
+      if (option.fast_open_cookie().size() > packet::kMaxCookieBytes) {
         check.fail("fast_open_cookie",
                    absl::StrCat(option.fast_open_cookie().size(), " octets are above 16"));
       }
@@ -100,7 +99,7 @@ absl::Status check_option(const v1::TcpOption& option, SegmentUse use, absl::str
       check_raw_option(check, option.other());
       break;
     case v1::TcpOption::kMd5Signature:
-      check_key(check, "md5_signature.key", option.md5_signature().key(), 80);
+      check_key(check, "md5_signature.key", option.md5_signature().key(), tcp::kMaxMd5Key);
       break;
     case v1::TcpOption::kAoSignature:
       check_ao(check, option.ao_signature(), craft);
@@ -187,7 +186,8 @@ void decode_option(const packet::TcpOption& option, v1::TcpOption& proto) {
     const uint16_t value = packet::load_be16(data.data());
     proto.mutable_user_timeout()->set_minutes((value & 0x8000) != 0);
     proto.mutable_user_timeout()->set_timeout(value & 0x7FFF);
-  } else if (option.kind == kind_of(OptionKind::kFastOpen) && data.size() <= kMaxCookieOctets) {
+  } else if (option.kind == kind_of(OptionKind::kFastOpen) &&
+             data.size() <= packet::kMaxCookieBytes) {
     proto.set_fast_open_cookie(data.data(), data.size());
   } else if (is(OptionKind::kMd5, kDigestOctets)) {
     proto.set_md5_digest(data.data(), data.size());
@@ -310,7 +310,7 @@ void append_option(const v1::TcpOption& option, std::string& octets) {
       append_ao(option.ao_signature(), octets);
       break;
     case v1::TcpOption::kAnyFastOpenCookie:
-      append_bytes(kind, std::string(kMinCookieOctets, '\0'), octets);
+      append_bytes(kind, std::string(packet::kMinCookieBytes, '\0'), octets);
       break;
     case v1::TcpOption::kMd5Digest:
       append_bytes(kind, option.md5_digest(), octets);

@@ -33,8 +33,7 @@ bool read_sack(std::span<const uint8_t> data, TcpOptions& options) {
 bool read_fast_open(std::span<const uint8_t> cookie, TcpOptions& options) {
   // RFC7413-4.1.1-2: empty for a request, else even and 4..16 octets; RFC7413-4.1.1-1: ignore
   // others.
-  const bool lawful =
-      cookie.empty() || (cookie.size() >= 4 && cookie.size() <= 16 && cookie.size() % 2 == 0);
+  const bool lawful = cookie.empty() || is_cookie_size(cookie.size());
   if (lawful) options.fast_open = cookie;
   return lawful;
 }

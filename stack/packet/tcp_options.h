@@ -35,6 +35,13 @@ enum class OptionKind : uint8_t {
   kExperiment2 = 254,
 };
 
+// Octets of a Fast Open cookie: even, and within these (RFC 7413 §4.1.1).
+inline constexpr size_t kMinCookieBytes = 4;
+inline constexpr size_t kMaxCookieBytes = 16;
+constexpr bool is_cookie_size(size_t octets) {
+  return octets >= kMinCookieBytes && octets <= kMaxCookieBytes && octets % 2 == 0;
+}
+
 // Octets [left, right) were received out of order (RFC 2018 §3).
 struct SackBlock {
   uint32_t left = 0;

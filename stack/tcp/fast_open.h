@@ -9,12 +9,13 @@
 
 #include "stack/packet/address.h"
 #include "stack/packet/inline_bytes.h"
+#include "stack/packet/tcp_options.h"
 #include "stack/tcp/siphash.h"
 #include "stack/tcp/time.h"
 
 namespace tcproctor::tcp {
 
-using FastOpenCookie = packet::InlineBytes<16>;  // empty: none
+using FastOpenCookie = packet::InlineBytes<packet::kMaxCookieBytes>;  // empty: none
 
 // Cookies of a server: a keyed hash of the client's address, so that nobody can make one up
 // (RFC7413-4.1.2-1). The key changes with time; a cookie is good for one to two periods.

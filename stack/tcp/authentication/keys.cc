@@ -11,9 +11,6 @@
 namespace tcproctor::tcp {
 namespace {
 
-constexpr size_t kMaxMd5Key = 80;  // what the kernel and BGP speakers take
-constexpr size_t kMaxMasterKey = 255;
-
 absl::Status wrong(const PeerKeys& entry, absl::string_view why) {
   return absl::InvalidArgumentError(
       absl::StrCat("keys for ", entry.peer.to_string(), "/", entry.prefix_length, ": ", why));

@@ -3,6 +3,7 @@
 // tuples of TCP-AO (RFC 5925 §3.1), for each peer or range of peers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +12,10 @@
 #include "stack/packet/address.h"
 
 namespace tcproctor::tcp {
+
+// Octets of a key at most; an empty one is none.
+inline constexpr size_t kMaxMd5Key = 80;  // what the kernel and BGP speakers take
+inline constexpr size_t kMaxMasterKey = 255;
 
 // A pair of key derivation function and MAC (RFC 5926 §3): both are mandatory.
 enum class AoAlgorithm : uint8_t {
