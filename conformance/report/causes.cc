@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "conformance/report/compare.h"
+#include "conformance/runner/verdict.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
@@ -126,8 +127,8 @@ class Grouping {
 
   void note_verdicts(const ClauseOutcome& mine, const ClauseOutcome& other) {
     if (const auto key = excuse(&mine, &other)) {
-      causes_[*key].push_back({left_.id, mine.name, 0, v1::Verdict_Name(mine.verdict).substr(8),
-                               v1::Verdict_Name(other.verdict).substr(8)});
+      causes_[*key].push_back(
+          {left_.id, mine.name, 0, verdict_name(mine.verdict), verdict_name(other.verdict)});
     }
   }
 
@@ -186,6 +187,20 @@ std::string_view cause_kind_name(CauseKind kind) {
   return "choice";
 }
 
+std::string_view cause_heading(CauseKind kind) {
+  switch (kind) {
+    case CauseKind::kDeviation:
+      return "One of them breaks a rule";
+    case CauseKind::kCapability:
+      return "One of them cannot be asked";
+    case CauseKind::kUnjudged:
+      return "Not judged";
+    case CauseKind::kChoice:
+      break;
+  }
+  return "Both are lawful";
+}
+
 absl::StatusOr<std::vector<DifferenceCause>> difference_causes(const RunReport& report,
                                                                const std::string& left,
                                                                const std::string& right) {
@@ -218,14 +233,12 @@ absl::StatusOr<std::vector<DifferenceCause>> difference_causes(const RunReport& 
 
 std::string causes_text(const std::vector<DifferenceCause>& causes, const std::string& left,
                         const std::string& right) {
-  static constexpr std::string_view kHeads[] = {
-      "One of them breaks a rule", "One of them cannot be asked", "Not judged", "Both are lawful"};
   std::string out;
   std::optional<CauseKind> kind;
   for (const DifferenceCause& cause : causes) {
     if (kind != cause.kind) {
       kind = cause.kind;
-      append(out, kHeads[static_cast<size_t>(cause.kind)], "\n");
+      append(out, cause_heading(cause.kind), "\n");
     }
     append(out, "  ", cause.text, ": ", count_text(cause.places.size(), "place"), " in ",
            count_text(cause.cases(), "case"), "\n");

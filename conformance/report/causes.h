@@ -35,6 +35,8 @@ struct DifferenceCause {
 
 // "deviation", …, as reports have them.
 std::string_view cause_kind_name(DifferenceCause::Kind kind);
+// What a reader sees above the causes of a kind.
+std::string_view cause_heading(DifferenceCause::Kind kind);
 
 // By kind, the most frequent first. All that differs within a clause that one of the two does not
 // pass has that verdict's reason. NOT_FOUND: a target without results.

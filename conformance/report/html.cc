@@ -61,32 +61,38 @@ void write_alignments(JsonWriter& json, const RunReport& report) {
   json.close('}');
 }
 
-// What differs between our stack and the kernel, by cause: the places as [case, line, left, right].
+void write_place(JsonWriter& json, const DifferencePlace& place) {
+  json.element();
+  json.open('{');
+  json.text("case", place.test_case);
+  json.text("clause", place.clause);
+  json.number("line", static_cast<uint64_t>(place.line));
+  json.text("left", place.left);
+  json.text("right", place.right);
+  json.close('}');
+}
+
+void write_cause(JsonWriter& json, const DifferenceCause& cause) {
+  json.element();
+  json.open('{');
+  json.text("kind", cause_kind_name(cause.kind));
+  json.text("heading", cause_heading(cause.kind));
+  json.text("text", cause.text);
+  json.key("places");
+  json.open('[');
+  for (const DifferencePlace& place : cause.places) write_place(json, place);
+  json.close(']');
+  json.close('}');
+}
+
+// What differs between our stack and the kernel; nothing where the run has not both.
 void write_causes(JsonWriter& json, const RunReport& report) {
-  const auto causes = difference_causes(report, "stack", "kernel");
+  const auto causes =
+      difference_causes(report, std::string(kTargetStack), std::string(kTargetKernel));
   json.key("causes");
   json.open('[');
   if (causes.ok()) {
-    for (const DifferenceCause& cause : *causes) {
-      json.element();
-      json.open('{');
-      json.text("kind", std::string(cause_kind_name(cause.kind)));
-      json.text("text", cause.text);
-      json.key("places");
-      json.open('[');
-      for (const DifferencePlace& place : cause.places) {
-        json.element();
-        json.open('{');
-        json.text("case", place.test_case);
-        json.text("clause", place.clause);
-        json.number("line", static_cast<uint64_t>(place.line));
-        json.text("left", place.left);
-        json.text("right", place.right);
-        json.close('}');
-      }
-      json.close(']');
-      json.close('}');
-    }
+    for (const DifferenceCause& cause : *causes) write_cause(json, cause);
   }
   json.close(']');
 }

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What differs between our stack and the kernel over the whole run, grouped by cause.
 
-const CAUSE_KINDS = [
-  ["deviation", "One of them breaks a rule"],
-  ["capability", "One of them cannot be asked"],
-  ["unjudged", "Not judged"],
-  ["choice", "Both are lawful"],
-];
-
 // How many places of a cause are shown before somebody asks for all.
 const FIRST_PLACES = 20;
 
@@ -49,8 +42,7 @@ function differencesView(model) {
     el("p", {class: "hint"}, "Everything that one of the two did otherwise in the same case, grouped ",
       "by what differs. Initial sequence numbers, timestamps and cookies are random by nature and are ",
       "not compared; times differ when a step took 50 ms more or less."),
-    CAUSE_KINDS.map(([kind, title]) => {
-      const these = causes.filter((cause) => cause.kind === kind);
-      return these.length > 0 && [el("h2", {}, title), these.map(causeView)];
-    }));
+    causes.map((cause, i) => [
+      cause.kind !== (i > 0 && causes[i - 1].kind) && el("h2", {}, cause.heading), causeView(cause),
+    ]));
 }
