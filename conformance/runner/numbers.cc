@@ -121,7 +121,6 @@ Flow& Flows::define(const std::string& name, const v1::SocketAddress& a, const v
   Flow& flow = flows_[name];
   flow = Flow{};
   flow.name = name;
-  flow.newest_cookie = newest_cookie_;
   flow.side(v1::END_A).address = a;
   flow.side(v1::END_B).address = b;
   flow.side(v1::END_A).scripted = a_scripted;
@@ -190,17 +189,12 @@ void Flows::learn(const v1::LogEntry& entry) {
   const bool own = entry.origin() == v1::ORIGIN_END;
   if (own && !side.isn.has_value() && (tcp.flags() & kSyn) != 0) side.isn = tcp.sequence_number();
   for (const v1::TcpOption& option : tcp.options()) {
-    if (own && !option.fast_open_cookie().empty()) note_cookie(option.fast_open_cookie());
+    if (own && !option.fast_open_cookie().empty()) newest_cookie_ = option.fast_open_cookie();
     if (option.has_timestamps()) side.last_timestamp = option.timestamps().value();
     if (option.has_window_scale() && (tcp.flags() & kSyn) != 0) {
       side.window_shift = option.window_scale().shift();
     }
   }
-}
-
-void Flows::note_cookie(const std::string& cookie) {
-  newest_cookie_ = cookie;
-  for (auto& [name, flow] : flows_) flow.newest_cookie = cookie;
 }
 
 void Flow::take(const v1::LogEntry& entry) {

@@ -46,8 +46,6 @@ struct FlowSide {
 struct Flow {
   std::string name;
   std::array<FlowSide, 2> sides;  // A, B
-  // TCP Fast Open: the newest cookie that a real end gave, on whatever flow.
-  std::string newest_cookie;
 
   FlowSide& side(v1::End end) { return sides[end == v1::END_A ? 0 : 1]; }
   const FlowSide& side(v1::End end) const { return sides[end == v1::END_A ? 0 : 1]; }
@@ -95,10 +93,10 @@ class Flows {
   void forget(Flow& flow, v1::End end, uint64_t log_position);
   // Learns from a segment on the wire: ISN of a real end, timestamps, window scale.
   void learn(const v1::LogEntry& entry);
+  // TCP Fast Open: the newest cookie that a real end gave, on whatever flow; empty: none yet.
+  const std::string& newest_cookie() const { return newest_cookie_; }
 
  private:
-  void note_cookie(const std::string& cookie);
-
   uint64_t seed_;
   std::map<v1::End, uint32_t> fixed_;
   std::map<std::string, Flow> flows_;

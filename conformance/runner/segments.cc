@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/segments.h"
 
-#include <algorithm>
-
 #include "conformance/script/fields.h"
 #include "conformance/script/flags.h"
 #include "conformance/script/names.h"
@@ -170,10 +168,6 @@ class OptionBuilder {
           out.set_any_fast_open_cookie(true);
           break;
         }
-        if (option.last) {
-          out.set_fast_open_cookie(flow_.newest_cookie);
-          break;
-        }
         // A cookie that is too long can be sent, but is none.
         if (option.data.size() <= kMaxCookie) {
           out.set_fast_open_cookie(option.data);
@@ -317,9 +311,6 @@ absl::Status build_tcp(Flow& flow, v1::End from, const TcpPacket& packet, v1::Se
   if (packet.urgent.has_value()) {
     tcp.set_urgent_pointer(static_cast<uint32_t>(packet.urgent->value));
   }
-  if (flow.newest_cookie.empty() && std::ranges::any_of(packet.options.list, &Option::last)) {
-    return absl::FailedPreconditionError("FO last: the examined end has given no cookie yet");
-  }
   OptionBuilder(flow, from, nullptr).build(packet.options, tcp);
   const int64_t place = place_of(flow, from, packet);
   if (packet.payload.has_value()) {
@@ -453,6 +444,30 @@ std::string relative_text(const Flow* flow, v1::End end, uint32_t sequence) {
   return cat(flow->relative(end, sequence));
 }
 
+absl::Status resolve_cookie(const Flows& flows, Option& option) {
+  if (!option.last) return absl::OkStatus();
+  if (flows.newest_cookie().empty()) {
+    return absl::FailedPreconditionError("FO last: the examined end has given no cookie yet");
+  }
+  option.data = flows.newest_cookie();
+  option.last = false;
+  return absl::OkStatus();
+}
+
+absl::Status resolve_timestamp(Flows& flows, v1::End end, TimestampNumber& number) {
+  if (number.flow.empty()) return absl::OkStatus();
+  const Flow* flow = flows.find(number.flow);
+  if (flow == nullptr) {
+    return absl::NotFoundError(cat("last(", number.flow, "): there is no such flow yet"));
+  }
+  const std::optional<uint32_t>& last = flow->side(end).last_timestamp;
+  number.value = timestamp(true, number.value, last);
+  if (number.max.has_value()) number.max = timestamp(true, *number.max, last);
+  number.last = false;
+  number.flow.clear();
+  return absl::OkStatus();
+}
+
 Number literal(uint32_t value) {
   Number number;
   number.value = value;
@@ -557,24 +572,14 @@ absl::StatusOr<v1::SegmentPattern> build_pattern(const Flow& flow, v1::End from,
   return pattern;
 }
 
-absl::StatusOr<Packet> with_timestamps_of(Flows& flows, v1::End from, Packet packet) {
+absl::StatusOr<Packet> resolved(Flows& flows, v1::End from, Packet packet) {
   auto* tcp = std::get_if<TcpPacket>(&packet.body);
   if (tcp == nullptr) return packet;
   for (Option& option : tcp->options.list) {
-    for (const auto& [number, end] :
-         {std::pair{&option.value, from}, std::pair{&option.echo, other(from)}}) {
-      if (number->flow.empty()) continue;
-      const Flow* flow = flows.find(number->flow);
-      if (flow == nullptr) {
-        return absl::NotFoundError(cat("last(", number->flow, "): there is no such flow yet"));
-      }
-      const auto& last = flow->side(end).last_timestamp;
-      const int64_t value = number->value;
-      number->value = timestamp(true, value, last);
-      if (number->max.has_value()) number->max = timestamp(true, *number->max, last);
-      number->last = false;
-      number->flow.clear();
-    }
+    absl::Status status = resolve_cookie(flows, option);
+    status.Update(resolve_timestamp(flows, from, option.value));
+    status.Update(resolve_timestamp(flows, other(from), option.echo));
+    if (!status.ok()) return status;
   }
   return packet;
 }

@@ -16,9 +16,10 @@ namespace tcproctor::conformance {
 absl::StatusOr<v1::Segment> build_segment(Flow& flow, v1::End from, const Packet& packet,
                                           uint64_t quoted);
 
-// The packet with the timestamps of other flows, `last(NAME)`, as the numbers that they are now.
-// NOT_FOUND: there is no such flow.
-absl::StatusOr<Packet> with_timestamps_of(Flows& flows, v1::End from, Packet packet);
+// The packet with what it takes from other flows as it is now: their timestamps (`last(NAME)`), the
+// newest cookie (`FO last`). To be called before the packet is built. NOT_FOUND: there is no such
+// flow; FAILED_PRECONDITION: no cookie yet.
+absl::StatusOr<Packet> resolved(Flows& flows, v1::End from, Packet packet);
 
 // What a segment that `from` sends must look like.
 absl::StatusOr<v1::SegmentPattern> build_pattern(const Flow& flow, v1::End from,

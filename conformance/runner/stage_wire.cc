@@ -31,7 +31,7 @@ Result Stage::inject(const Statement& statement, const InjectStatement& inject) 
   const v1::End towards = end_or_examined(inject.towards);
   const v1::End from = other(towards);
   const auto quoted = last_segment_.find(towards);
-  const absl::StatusOr<Packet> packet = with_timestamps_of(flows_, from, inject.packet);
+  const absl::StatusOr<Packet> packet = resolved(flows_, from, inject.packet);
   if (!packet.ok()) return broken(std::string(packet.status().message()));
   const absl::StatusOr<v1::Segment> segment = build_segment(
       flow_of(statement), from, *packet, quoted == last_segment_.end() ? 0 : quoted->second);
@@ -101,7 +101,7 @@ absl::StatusOr<v1::SegmentPattern> Stage::pattern_of(const Flow& flow, v1::End e
                                                      const std::vector<Packet>& alternatives) {
   v1::SegmentPattern pattern;
   for (const Packet& written : alternatives) {
-    const absl::StatusOr<Packet> packet = with_timestamps_of(flows_, end, written);
+    const absl::StatusOr<Packet> packet = resolved(flows_, end, written);
     if (!packet.ok()) return packet.status();
     absl::StatusOr<v1::SegmentPattern> one = build_pattern(flow, end, *packet);
     if (!one.ok() || alternatives.size() == 1) return one;

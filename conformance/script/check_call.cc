@@ -59,6 +59,7 @@ class CallChecker {
   void connection(const Value& value);
   void positional(size_t index, const Value& value);
   void named(const CallForm& form, const Argument& argument);
+  void marks(const Value& value);
   void result(const CallForm& form, const Value& value);
   void fields(const Value& value);
   void event(const Value& value);
@@ -211,6 +212,18 @@ void CallChecker::fields(const Value& value) {
   }
 }
 
+// What RECEIVE tells behind its octets.
+void CallChecker::marks(const Value& value) {
+  for (const auto& [name, wanted] : value.map) {
+    const bool flag = name == "urgent" || name == "pushed";
+    const bool truth =
+        wanted.kind == Value::Kind::kWord && (wanted.text == "true" || wanted.text == "false");
+    const bool count = wanted.kind == Value::Kind::kNumber && !wanted.number.max.has_value();
+    if (flag ? truth : name == "urgent_remaining" && count) continue;
+    error("behind octets stand urgent, pushed (true or false) and urgent_remaining (a number)");
+  }
+}
+
 void CallChecker::result(const CallForm& form, const Value& value) {
   if (value.kind == Value::Kind::kAny) return;
   const bool outcome = is_refusal(value) ||
@@ -225,6 +238,7 @@ void CallChecker::result(const CallForm& form, const Value& value) {
       break;
     case Result::kData:
       right = outcome || value.kind == Value::Kind::kText || value.kind == Value::Kind::kStream;
+      if (right) marks(value);
       break;
     case Result::kStates:
       right = value.kind == Value::Kind::kWord && parse_state(value.text).has_value();
