@@ -34,7 +34,7 @@ bool Connection::process_ack(Instant now, const Arriving& arriving) {
   // An answer to a zero-window probe is no duplicate. EM-ESTABLISHED-SEG-25: no acknowledgment
   // else.
   news.duplicate = news.repeats && flight() != 0 && snd_wnd_ != 0;
-  const uint32_t flight_before = flight();
+  const uint32_t flight_before = flight_size();
   if (ack.after(snd_una_)) {
     news.acked = ack - snd_una_;
     news.sample = acknowledge_up_to(now, arriving);
@@ -66,7 +66,7 @@ void Connection::fin_acknowledged(Instant now) {
 
 // SND.UNA < SEG.ACK =< SND.NXT: EM-ESTABLISHED-SEG-24.
 CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Arriving& arriving) {
-  const uint32_t flight_before = flight();
+  const uint32_t flight_before = flight_size();
   const uint32_t acked = arriving.ack - snd_una_;
   const bool cwnd_limited = snd_una_.before(cwnd_limited_until_);
   const Duration rtt = take_rtt_sample(now, arriving.segment);

@@ -270,6 +270,7 @@ LossRecovery::Sender Connection::sender(Instant now) const {
   return {.now = now,
           .una = snd_una_,
           .snd_nxt = snd_nxt_,
+          .flight_size = flight_size(),
           .smss = mss,
           .can_send_new = std::min(unsent, usable_window()) >= mss,
           .reduced_by_echo = ecn_.echo_reduced_since(snd_una_),

@@ -357,6 +357,9 @@ class Connection {
   uint32_t usable_window() const;
   void start_congestion_control();
   uint32_t flight() const { return snd_nxt_ - snd_una_; }
+  // FlightSize (RFC 5681 §2) as the network had it when the segments came that are being answered:
+  // of several that come together the first may acknowledge most of it before anything new is sent.
+  uint32_t flight_size() const { return std::max(flight(), flight_after_turn_); }
   SeqNum send_end() const { return send_buffer_.end(); }  // after the last octet queued
   bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_end()); }
   bool fin_is_acknowledged() const { return fin_queued_ && snd_una_.after(send_end()); }
@@ -467,6 +470,7 @@ class Connection {
   std::unique_ptr<LossRecovery> recovery_;  // null until something was sent
   Ecn ecn_;
   SeqNum cwnd_limited_until_;  // ACKs below this are for data that cwnd held back
+  uint32_t flight_after_turn_ = 0;  // when nothing was left that might be sent
   Instant last_send_{};
 
   // Timers.

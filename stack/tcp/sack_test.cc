@@ -158,6 +158,18 @@ TEST_P(SackBoth, ASecondLossReducesTheWindowOfTheFirst) {
   EXPECT_EQ(rig_.status().ssthresh, 5 * kMss / 2);
 }
 
+// A batch of ACKs is answered at once. What its first acknowledges was in the network too when the
+// loss happened: it counts for ssthresh, and PRR makes up for it.
+TEST_P(SackBoth, AcksThatComeTogetherDoNotShrinkFlightSize) {  // RFC5681-3.2-8, RFC6937-3-2
+  ack(8);
+  ack(8, {{9, 10}});
+  ack(8, {{9, 11}});
+  ack(8, {{9, 12}});
+  EXPECT_EQ(phase(), RecoveryPhase::kRecovery);
+  EXPECT_EQ(rig_.status().ssthresh, 5 * kMss);  // of ten segments, not of the last four
+  EXPECT_THAT(rig_.sent(), ElementsAre(data(8), data(12), data(13), data(14), data(15)));
+}
+
 TEST_P(SackBoth, OneAckThatSacksThreeIsEnough) {  // RFC6675-4-2
   ack(2, {{3, 6}});
   EXPECT_THAT(rig_.sent(), Contains(data(2)));

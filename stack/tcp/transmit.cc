@@ -40,7 +40,9 @@ bool Connection::make_segment(Instant now, SegmentOut& out, uint32_t max_payload
   if (mtu_probe == MtuProbe::kSent) return true;
   if (mtu_probe == MtuProbe::kNone && send_new_data(now, out, max_payload)) return true;
   arm_persist(now);
-  return send_pure_ack(now, out);
+  if (send_pure_ack(now, out)) return true;
+  flight_after_turn_ = flight();
+  return false;
 }
 
 // <SEQ=…><CTL=RST>. RFC7323-3.2-6, 5.2-4: with timestamps when they are in use.

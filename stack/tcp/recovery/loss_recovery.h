@@ -31,6 +31,8 @@ class LossRecovery {
     Instant now{};
     SeqNum una;
     SeqNum snd_nxt;
+    // FlightSize (RFC 5681 §2) when that came which is being answered: what it acknowledges counts.
+    uint32_t flight_size = 0;
     uint32_t smss = 0;  // octets of payload
     // A segment of new data is queued and the peer's window takes it.
     bool can_send_new = false;

@@ -59,7 +59,7 @@ LossRecovery::Reaction NewRenoRecovery::on_ack(const Sender& sender, const Ack& 
         mtu_probe_end_ = sender.mtu_probe->end;
       } else {
         // RFC5681-3.2-8: what limited transmit sent beyond the window does not count.
-        congestion.enter_recovery(sender.now, std::min(sender.flight(), congestion.cwnd()),
+        congestion.enter_recovery(sender.now, std::min(sender.flight_size, congestion.cwnd()),
                                   !sender.reduced_by_echo);
       }
       retransmit_one_ = true;
@@ -89,7 +89,7 @@ void NewRenoRecovery::acknowledged(const Sender& sender, const Ack& ack,
       } else if (sender.una.at_or_after(mtu_probe_end_)) {
         // RFC4821-4-1: more than the probe was lost.
         repairs_mtu_probe_ = false;
-        congestion.enter_recovery(sender.now, sender.flight(), !sender.reduced_by_echo);
+        congestion.enter_recovery(sender.now, sender.flight_size, !sender.reduced_by_echo);
       }
       retransmit_one_ = true;
       reaction.restart_timer = newreno_.take_first_partial();

@@ -183,8 +183,7 @@ LossRecovery::Reaction SackRecovery::on_ack(const Sender& sender, const Ack& ack
   Loss loss = detect_loss(sender, rtt);
   loss.left_over = left_over;
   if (begins_recovery(sender, loss)) {
-    // What the same ACK acknowledges was outstanding when it came.
-    enter_recovery(sender, std::max(sender.flight(), ack.sample.flight_before), congestion);
+    enter_recovery(sender, ack.acked, congestion);
     reaction.restart_timer = true;
   }
   if (phase_ == RecoveryPhase::kRecovery) pace(sender, news.delivered, congestion);
@@ -276,13 +275,16 @@ bool SackRecovery::only_mtu_probe_lost(const Sender& sender) const {
   });
 }
 
-void SackRecovery::enter_recovery(const Sender& sender, uint32_t flight,
+// `acked`: octets of the ACK that shows the loss.
+void SackRecovery::enter_recovery(const Sender& sender, uint32_t acked,
                                   CongestionControl& congestion) {
   // RFC5681-3.2-8, RFC6675-5-3: FlightSize without what limited transmit sent, and without what is
   // SACKed but not acknowledged: right after a recovery it is far more than the window.
-  const uint32_t outstanding = std::min(flight, congestion.cwnd());
+  const uint32_t outstanding = std::min(sender.flight_size, congestion.cwnd());
   congestion.enter_recovery(sender.now, outstanding, !sender.reduced_by_echo);
-  prr_.start(sender.flight());
+  // What ACKs that came together with this one acknowledged is not made up for yet.
+  const uint32_t unanswered = sender.flight_size - sender.flight();
+  prr_.start(sender.flight_size, unanswered - std::min(unanswered, acked));
   phase_ = RecoveryPhase::kRecovery;
   begin_episode(sender);
   frto_.stop();
@@ -406,7 +408,7 @@ void SackRecovery::react_to_probe(const Sender& sender, const Ack& ack, const Ne
   const bool dsack = news.dsack.has_value() && news.dsack->end == probe_.end_seq();
   const bool repaired = probe_.on_ack(ack.ack, dsack, ack.repeats && ack.sacks.empty());
   if (!repaired || in_recovery()) return;
-  congestion.enter_recovery(sender.now, ack.sample.flight_before, !sender.reduced_by_echo);
+  congestion.enter_recovery(sender.now, sender.flight_size, !sender.reduced_by_echo);
   congestion.leave_recovery(sender.now, sender.flight());
   congestion.set_cwnd(congestion.ssthresh());
   undo_possible_ = false;
@@ -449,7 +451,7 @@ LossRecovery::Due SackRecovery::on_deadline(const Sender& sender, CongestionCont
   armed_ = Armed::kNone;
   if (expired == Armed::kProbe) return Due::kProbe;
   const Loss loss = detect_loss(sender, rtt);
-  if (begins_recovery(sender, loss)) enter_recovery(sender, sender.flight(), congestion);
+  if (begins_recovery(sender, loss)) enter_recovery(sender, 0, congestion);
   if (phase_ == RecoveryPhase::kRecovery) pace(sender, 0, congestion);
   return Due::kRetransmission;
 }

@@ -82,7 +82,7 @@ class SackRecovery final : public LossRecovery {
   SeqLength mark_lost_by_count(const Sender& sender);
   bool enough_sacked(uint32_t smss) const;
   SeqNum lost_below(uint32_t smss) const;
-  void enter_recovery(const Sender& sender, uint32_t flight, CongestionControl& congestion);
+  void enter_recovery(const Sender& sender, uint32_t acked, CongestionControl& congestion);
   void pace(const Sender& sender, uint32_t delivered, CongestionControl& congestion);
   void leave_recovery(const Sender& sender, CongestionControl& congestion);
   void undo(const Sender& sender, CongestionControl& congestion);
