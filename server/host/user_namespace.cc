@@ -14,6 +14,7 @@
 #include <fstream>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/host/interface.h"
@@ -22,6 +23,11 @@
 
 namespace tcproctor::server {
 namespace {
+
+struct Capabilities {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+};
 
 constexpr std::pair<int, const char*> kNeeded[] = {{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
                                                    {CAP_NET_RAW, "CAP_NET_RAW"},
@@ -69,6 +75,22 @@ absl::Status forbidden(const std::vector<std::string>& missing, int error) {
       "--cap-add SYS_ADMIN"));
 }
 
+absl::Status taken_away(const std::vector<std::string>& missing) {
+  return absl::PermissionDeniedError(
+      absl::StrCat("missing ", absl::StrJoin(missing, ", "),
+                   ", taken away from a process that has CAP_SYS_ADMIN: give it back, in a "
+                   "container with --cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_ADMIN"));
+}
+
+// Capabilities of the executable without its effective bit (setcap …+p) are permitted at first, not
+// effective: such a file can be executed where one of them is forbidden, and we can say which.
+void raise_permitted_capabilities() {
+  Capabilities now;
+  if (::syscall(SYS_capget, &now.header, now.data) != 0) return;
+  for (__user_cap_data_struct& word : now.data) word.effective = word.permitted;
+  ::syscall(SYS_capset, &now.header, now.data);  // what could not be raised is told as missing
+}
+
 size_t thread_count() {
   std::error_code ignored;
   size_t count = 0;
@@ -92,19 +114,22 @@ absl::Status map_own_ids(uid_t uid, gid_t gid) {
 }  // namespace
 
 std::vector<std::string> missing_capabilities() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-  ::syscall(SYS_capget, &header, data);  // cannot fail for ourselves; if it does, all are missing
+  Capabilities now;
+  // Cannot fail for ourselves; if it does, all are missing.
+  ::syscall(SYS_capget, &now.header, now.data);
   std::vector<std::string> missing;
   for (const auto& [number, name] : kNeeded) {
-    if (((data[number / 32].effective >> (number % 32)) & 1) == 0) missing.emplace_back(name);
+    if (((now.data[number / 32].effective >> (number % 32)) & 1) == 0) missing.emplace_back(name);
   }
   return missing;
 }
 
 absl::StatusOr<Privilege> enter_user_namespace_if_needed() {
+  raise_permitted_capabilities();
   const std::vector<std::string> missing = missing_capabilities();
   if (missing.empty()) return Privilege::kFull;
+  // Whoever gives CAP_SYS_ADMIN and withholds another means it: a user namespace would undo that.
+  if (!absl::c_linear_search(missing, "CAP_SYS_ADMIN")) return taken_away(missing);
   if (thread_count() > 1) {
     return absl::FailedPreconditionError(
         "a user namespace can only be entered before there are threads");

@@ -17,13 +17,15 @@ enum class Privilege {
 };
 
 // Call first thing in main, before any thread exists (unshare(CLONE_NEWUSER) needs a process with
-// one thread). Does nothing when the three capabilities are effective. Otherwise enters a new user
+// one thread). Capabilities that are permitted become effective. Does nothing more when these three
+// are. Otherwise enters a new user
 // namespace in which the caller's uid and gid are 0 (setgroups denied); the network namespace stays
 // the caller's, so that the daemon can listen where it was started.
 // PERMISSION_DENIED: not possible here; the message names what is missing (the capabilities, and
 // which setting forbids user namespaces: kernel.unprivileged_userns_clone,
 // user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns, a container's seccomp
-// filter) and the remedy.
+// filter) and the remedy. With CAP_SYS_ADMIN but without another of the three no user namespace is
+// entered: it was taken away on purpose.
 // FAILED_PRECONDITION: called when there are threads already.
 absl::StatusOr<Privilege> enter_user_namespace_if_needed();
 
