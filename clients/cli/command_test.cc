@@ -80,7 +80,7 @@ TEST_F(CommandTest, Overview) {
   for (const char* name :
        {"run",   "list",    "explain", "session create", "session exec", "open",   "accept",
         "send",  "receive", "close",   "release",        "abort",        "status", "options",
-        "watch", "inject",  "capture", "call",           "serve",        "version"}) {
+        "watch", "inject",  "capture", "call",           "serve",        "health", "version"}) {
     EXPECT_THAT(out_, HasSubstr(absl::StrCat("  ", name, " ")));
   }
   EXPECT_EQ(run_bare({}), kExitError);

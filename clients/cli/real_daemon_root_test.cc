@@ -119,5 +119,10 @@ TEST_F(RealDaemon, Misuse) {
   EXPECT_THAT(err_, HasSubstr("lease"));
 }
 
+TEST_F(RealDaemon, Health) {
+  EXPECT_EQ(run({"health"}), "serving");
+  EXPECT_EQ(run({"health", "--address", "unix:/nonexistent/socket"}, kExitError), "");
+}
+
 }  // namespace
 }  // namespace tcproctor::cli
