@@ -153,6 +153,7 @@ class Run : public Verb {
     options_.progress = [&](const conformance::Progress& progress) { line.show(progress); };
     absl::StatusOr<conformance::RunReport> report =
         suite.run(options_, [&](const conformance::CaseOutcome& outcome) {
+          if (outcome.not_run) return;  // the matrix says why, once
           line.clear();
           text << conformance::console_line(outcome, style)
                << conformance::console_failure(outcome, style) << std::flush;

@@ -99,10 +99,11 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   std::map<std::string, std::map<std::string, uint32_t>> totals;  // verdict -> target -> count
   for (const CaseOutcome& result : report.results) {
     used.insert(result.target);
+    ++totals[verdict_name(result.verdict)][result.target];
+    if (result.not_run) continue;
     // Of repetitions the worst.
     const auto [shown, fresh] = rows[result.id].emplace(result.target, result.verdict);
     if (!fresh && is_worse(result.verdict, shown->second)) shown->second = result.verdict;
-    ++totals[verdict_name(result.verdict)][result.target];
   }
   std::vector<std::string> targets;
   for (const std::string& target : all_targets()) {

@@ -119,6 +119,18 @@ TEST(Console, MatrixHasARowPerCaseAndAColumnPerTarget) {
             "7 results in 1.5 s, seed 42, kernel 6.18.44, exit status 1\n");
 }
 
+// What is wrong with a target is said once, not for each case.
+TEST(Console, CasesThatWereNotRunAreOnlyCounted) {
+  RunReport report = full_report();
+  for (CaseOutcome& result : report.results) result.not_run = result.target == "kernel";
+  report.complaints = {"no examination is possible on kernel: it lacks CAP_NET_RAW"};
+  const std::string matrix = console_matrix(report, {});
+  EXPECT_THAT(matrix, HasSubstr("C1                  -             PASS\n"));
+  EXPECT_THAT(matrix, Not(HasSubstr("C2 ")));
+  EXPECT_THAT(matrix, HasSubstr("total FAIL          1             0\n"));
+  EXPECT_THAT(matrix, HasSubstr("! no examination is possible on kernel: it lacks CAP_NET_RAW\n"));
+}
+
 TEST(Console, FailureTellsAllThatIsNeeded) {
   EXPECT_EQ(console_failure(outcome("C2", "kernel", v1::VERDICT_FAIL), {}),
             "FAIL C2 on kernel (Title of <C2> & \"more\")\n"

@@ -83,6 +83,7 @@ struct CaseOutcome {
   uint32_t repetition = 1;  // of the same case on the same target in this run
   v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
   std::string reason;
+  bool not_run = false;  // its target is not fit: a complaint of the run says why, once
   std::vector<ClauseOutcome> clauses;
   std::vector<Attempt> attempts;  // earlier ones, in order
   std::vector<CasePart> parts;

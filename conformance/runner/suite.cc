@@ -60,6 +60,7 @@ CaseOutcome unfit(const WorkItem& item) {
   outcome.repetition = item.repetition;
   outcome.seed = item.seed;
   outcome.verdict = v1::VERDICT_ERROR;
+  outcome.not_run = true;
   ClauseOutcome clause;
   clause.name = "setup";
   clause.verdict = v1::VERDICT_ERROR;
