@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/parse.h"
-#include "clients/cli/pcap_file.h"
 #include "clients/cli/segment_text.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
+#include "conformance/report/pcap_file.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -74,7 +74,7 @@ class Capture : public Verb {
       if (!file) return absl::InvalidArgumentError(absl::StrCat("-w ", *file_, ": cannot write"));
       out = &file;
     }
-    PcapFile pcap(*out);
+    conformance::PcapFile pcap(*out);
     return read(context, *client, request, [&](const v1::LogEntry& entry) { pcap.append(entry); });
   }
 

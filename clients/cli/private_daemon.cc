@@ -63,6 +63,10 @@ absl::StatusOr<std::string> find_program(const std::string& program) {
                    "; name one with --daemon, or a running one with --address"));
 }
 
+std::string by_signal(int status) {
+  return WIFSIGNALED(status) ? absl::StrCat(" by signal ", WTERMSIG(status)) : "";
+}
+
 // Between fork and exec only calls that are safe after a fork of a threaded process.
 [[noreturn]] void exec_daemon(char* const* arguments, int log) {
   // Ctrl-C is for the command, which ends the daemon when it has said what was done.
@@ -128,12 +132,10 @@ absl::Status PrivateDaemon::wait_until_listening(absl::Duration timeout) {
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) == pid_) {
       pid_ = -1;
-      std::ifstream log(log_path());
-      const std::string said{std::istreambuf_iterator<char>(log), {}};
+      const std::string last = said();
       return absl::FailedPreconditionError(
-          absl::StrCat("the daemon ended at once",
-                       WIFSIGNALED(status) ? absl::StrCat(" by signal ", WTERMSIG(status)) : "",
-                       said.empty() ? " and said nothing" : ": ", said));
+          absl::StrCat("the daemon ended at once", by_signal(status),
+                       last.empty() ? " and said nothing" : ": ", last));
     }
     const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const bool listens =
@@ -144,6 +146,22 @@ absl::Status PrivateDaemon::wait_until_listening(absl::Duration timeout) {
   }
   return absl::DeadlineExceededError(
       absl::StrCat("the daemon did not listen within ", absl::FormatDuration(timeout)));
+}
+
+std::string PrivateDaemon::said() const {
+  std::ifstream log(log_path());
+  return {std::istreambuf_iterator<char>(log), {}};
+}
+
+std::string PrivateDaemon::death() {
+  int status = 0;
+  if (pid_ < 0 || waitpid(pid_, &status, WNOHANG) != pid_) return "";
+  pid_ = -1;
+  constexpr size_t kLastWords = 2000;
+  std::string last = said();
+  if (last.size() > kLastWords) last.erase(0, last.size() - kLastWords);
+  return absl::StrCat("the daemon ended in mid-run", by_signal(status),
+                      last.empty() ? " and said nothing" : "; its last words:\n", last, "\n");
 }
 
 PrivateDaemon::~PrivateDaemon() {

@@ -32,6 +32,9 @@ class PrivateDaemon {
   // "unix:…/socket".
   std::string address() const;
   pid_t pid() const { return pid_; }
+  // How it ended by itself or was killed, and the last it said, as lines to print; empty while it
+  // runs.
+  std::string death();
 
  private:
   explicit PrivateDaemon(std::string folder) : folder_(std::move(folder)) {}
@@ -39,6 +42,7 @@ class PrivateDaemon {
   absl::Status wait_until_listening(absl::Duration timeout);
   std::string socket_path() const;
   std::string log_path() const;
+  std::string said() const;
 
   const std::string folder_;
   pid_t pid_ = -1;

@@ -86,9 +86,10 @@ class Run : public Verb {
     if (status.ok()) status = read_baseline();
     if (status.ok()) status = read_verify();
     if (!status.ok()) return status;
-    const absl::StatusOr<conformance::Suite> suite = scripts.empty()
-                                                         ? conformance::Suite::load(cases_)
-                                                         : conformance::Suite::load_files(scripts);
+    constexpr auto kKeep = conformance::OnWrongCase::kKeep;
+    const absl::StatusOr<conformance::Suite> suite =
+        scripts.empty() ? conformance::Suite::load(cases_, kKeep)
+                        : conformance::Suite::load_files(scripts, kKeep);
     if (!suite.ok()) return suite.status();
     const Interrupt interrupt;
     // What it may not be, it is not: lateness is measured anyway.
@@ -102,6 +103,7 @@ class Run : public Verb {
     realtime.reset();
     // The daemon ends sooner when nobody is connected.
     options_.channel.reset();
+    if (daemon) context.err() << daemon->death();
     if (!report.ok()) return report.status();
     return tell(context, *report);
   }

@@ -9,6 +9,7 @@ nothing but Python and Chromium is needed.
 """
 
 import base64
+import gzip
 import json
 import os
 import pathlib
@@ -204,7 +205,7 @@ def richest_case(run):
     """The case with the most segments on two targets."""
     best = (0, None)
     for case, results in cases_of(run).items():
-        sizes = sorted(len(result["segments"]) for result in results.values()
+        sizes = sorted(result["sessions"][0]["captured"] for result in results.values()
                        if len(result["sessions"]) == 1)
         if len(sizes) >= 2:
             best = max(best, (sizes[-2], case))
@@ -227,19 +228,46 @@ def case_and_download(browser, run, folder):
          "segments in the left ladder")
     check(browser.ask("document.querySelector('.command code').textContent")
           .startswith("tcproctor run "), "the command that repeats it")
-    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
     first = next(iter(results))
-    browser.click("a.pcap")
-    file = folder / f"{case}.{first}.pcap"
+    download(browser, results[first], 0, folder)
+
+
+def download(browser, result, session, folder):
+    """Of the case that is shown: the capture of one session of the first target."""
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    name = f"{result['case']}.{result['target']}{f'.{session + 1}' if session else ''}.pcap"
+    browser.click(f"a.pcap[download='{name}']")
+    file = folder / name
     end = time.monotonic() + 20
     while not file.exists() and time.monotonic() < end:
         browser.ask("0")
         time.sleep(0.1)
     check(file.exists(), f"no download; there is {os.listdir(folder)}")
     time.sleep(0.3)
-    packets = read_pcap(file.read_bytes())
-    same(packets, [bytes.fromhex(segment["raw"]) for segment in results[first]["segments"]],
-         "packets in the capture")
+    counts = [one["captured"] for one in result["sessions"]]
+    whole = read_pcap(gzip.decompress(base64.b64decode(result["capture"])))
+    same(len(whole), sum(counts), "packets of all sessions")
+    before = sum(counts[:session])
+    same(read_pcap(file.read_bytes()), whole[before:before + counts[session]],
+         f"packets in the capture of session {session + 1}")
+
+
+def long_case(browser, run, folder):
+    """A case of several sessions, in which a long run of segments is left out."""
+    for result in run["results"]:
+        if len(result["sessions"]) > 1 and result["sessions"][0]["left_out"] > 0:
+            break
+    else:
+        raise AssertionError("the run has no such case")
+    browser.go(f"#case/{result['case']}/{result['target']}")
+    browser.wait("document.querySelectorAll('.ladder .note.left_out').length > 0")
+    check("segments left out" in browser.ask("document.querySelector('.note.left_out').textContent"),
+          "the ladder does not say what it leaves out")
+    count = sum(one["left_out"] for one in result["sessions"])
+    cards = browser.ask("document.querySelector('.cards').textContent")
+    check(f"{count} segments like others are left out" in cards,
+          "the capture does not say what it leaves out")
+    download(browser, result, len(result["sessions"]) - 1, folder)
 
 
 def read_pcap(octets):
@@ -282,12 +310,15 @@ def main():
         browser = Browser(folder)
         try:
             browser.screen(LAPTOP)
+            began = time.monotonic()
             browser.call("Page.navigate", url=report.resolve().as_uri())
             browser.wait("document.body && document.body.dataset.ready === 'yes'")
+            opened = time.monotonic() - began
             matrix_and_filters(browser, run)
             diagram(browser, run)
             differences(browser)
             case_and_download(browser, run, folder)
+            long_case(browser, run, folder)
             every_screen(browser, run, shots)
             same(browser.exceptions, [], "exceptions in the page")
             foreign = [url for url in browser.requests
@@ -295,7 +326,8 @@ def main():
             same(foreign, [], "requests to the network")
         finally:
             browser.close()
-    print(f"browser test: passed, {report.stat().st_size} octets, {len(run['results'])} results")
+    print(f"browser test: passed, {report.stat().st_size} octets, {len(run['results'])} results, "
+          f"shown after {opened:.1f} s")
 
 
 if __name__ == "__main__":

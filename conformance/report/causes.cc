@@ -48,6 +48,8 @@ std::string what(const LadderRow& row) {
       return "a state between two segments";
     case LadderRow::Kind::kStrangers:
       return "segments of no flow";
+    case LadderRow::Kind::kLeftOut:
+      return "a long run of segments";
     default:
       return "a note";
   }
@@ -74,6 +76,9 @@ std::string field_cause(const std::string& field, const LadderRow& left, const L
   if (field == "flags") return cat("flags: ", left.segment.flags, " | ", right.segment.flags);
   if (field == "state_a") return cat("state: ", states_of(left, 0), " | ", states_of(right, 0));
   if (field == "state_b") return cat("state: ", states_of(left, 1), " | ", states_of(right, 1));
+  if (field == "text" && left.kind == LadderRow::Kind::kLeftOut) {
+    return "how many segments follow each other";
+  }
   if (field == "text") return "what a call or a note says";
   if (field == "options") {
     const std::string ours = option_kinds(left.segment.options);

@@ -23,7 +23,6 @@ LadderRow segment(int line, const std::string& flags, uint32_t window) {
   out.line = line;
   out.segment.tcp = true;
   out.segment.flags = flags;
-  out.segment.letters = flags;
   out.segment.window = window;
   return out;
 }

@@ -29,6 +29,7 @@ int likeness(const LadderRow& a, const LadderRow& b) {
            (a.segment.length == b.segment.length ? 1 : 0);
   }
   if (a.kind == Kind::kStates) return a.states == b.states ? 2 : 1;
+  if (a.kind == Kind::kLeftOut || a.kind == Kind::kStrangers) return same_line ? 5 : 1;
   return (a.text == b.text ? 6 : 0) + (same_line && a.kind != Kind::kClause ? 3 : 0);
 }
 

@@ -25,8 +25,7 @@ LadderRow segment(v1::End from, int line, const std::string& flags, const std::s
   row.time = time;
   row.segment.tcp = true;
   row.segment.flags = flags;
-  row.segment.letters = flags.substr(0, 1);
-  row.segment.sequence = row.segment.sequence_end = sequence;
+  row.segment.sequence = sequence;
   return row;
 }
 
@@ -50,6 +49,18 @@ TEST(AlignRows, WhatOneSideSentMoreStandsAlone) {
                                         segment(v1::END_B, 6, "RST", "1")};
   EXPECT_EQ(text(align_rows(left, right)), "00\n11\n2-\n32 flags\n");
   EXPECT_EQ(text(align_rows(right, left)), "00\n11\n-2\n23 flags\n");
+}
+
+TEST(AlignRows, WhatIsLeftOutStandsBesideWhatIsLeftOut) {
+  LadderRow few;
+  few.kind = LadderRow::Kind::kLeftOut;
+  few.end = v1::END_A;
+  few.text = "12 segments left out";
+  LadderRow many = few;
+  many.text = "1200 segments left out";
+  const LadderRow ack = segment(v1::END_B, 0, "ACK", "1");
+  EXPECT_EQ(text(align_rows({ack, few, ack}, {ack, many, ack})), "00\n11 text\n22\n");
+  EXPECT_EQ(text(align_rows({ack, few, ack}, {ack, few, ack})), "00\n11\n22\n");
 }
 
 TEST(AlignRows, EveryFieldIsCompared) {

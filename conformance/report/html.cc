@@ -2,9 +2,6 @@
 // The run as one HTML file. Page, style and program are files of their own below html/, built into
 // the binary; what is written here is the data they show: the JSON of the run, the ids of the
 // catalogue in our words, and the ladders of each two targets row beside row.
-#include <google/protobuf/io/gzip_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
@@ -12,6 +9,7 @@
 #include "conformance/catalog/embedded.h"
 #include "conformance/report/causes.h"
 #include "conformance/report/compare.h"
+#include "conformance/report/gzip.h"
 #include "conformance/report/json_writer.h"
 #include "conformance/report/report.h"
 #include "conformance/script/targets.h"
@@ -126,28 +124,6 @@ std::string data_of(const RunReport& report) {
   return json.finish();
 }
 
-// gzip, then base64: it stands in a script element and is small.
-std::string packed(const std::string& text) {
-  std::string zipped;
-  {
-    google::protobuf::io::StringOutputStream out(&zipped);
-    google::protobuf::io::GzipOutputStream::Options options;
-    options.compression_level = 9;
-    google::protobuf::io::GzipOutputStream gzip(&out, options);
-    void* buffer = nullptr;
-    int size = 0;
-    for (size_t at = 0; at < text.size();) {
-      if (!gzip.Next(&buffer, &size)) break;
-      const size_t taken = std::min(static_cast<size_t>(size), text.size() - at);
-      std::copy_n(text.data() + at, taken, static_cast<char*>(buffer));
-      at += taken;
-      gzip.BackUp(size - static_cast<int>(taken));
-    }
-    gzip.Close();
-  }
-  return absl::Base64Escape(zipped);
-}
-
 // "{{html/report.css}}" stands for that file, "{{data}}" for the data.
 std::string filled(std::string_view page, const std::string& data) {
   std::string out;
@@ -165,7 +141,8 @@ std::string filled(std::string_view page, const std::string& data) {
 }  // namespace
 
 std::string html_report(const RunReport& report) {
-  return filled(embedded_file("report/html/report.html"), packed(data_of(report)));
+  return filled(embedded_file("report/html/report.html"),
+                absl::Base64Escape(gzip(data_of(report))));
 }
 
 }  // namespace tcproctor::conformance

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "absl/strings/escaping.h"
 #include "conformance/report/fsm.h"
 #include "conformance/report/json_writer.h"
 #include "conformance/report/report.h"
@@ -46,30 +47,13 @@ void write_attempt(JsonWriter& json, const Attempt& attempt) {
   json.close('}');
 }
 
-// Of a packet: its headers, and as much of the payload as one looks at. Cases that fill windows
-// would make a report of 100 MB else; --pcap has all.
-constexpr size_t kRawOctets = 128;
-
-void write_segment(JsonWriter& json, const v1::LogEntry& entry, size_t session) {
-  json.element();
-  json.open('{');
-  json.number("session", session);
-  json.number("number", entry.number());
-  json.seconds("time", absl::ToDoubleSeconds(from_proto(entry.time())));
-  json.text("from", end_name(entry.from()));
-  json.text("origin", hyphenated(v1::Origin_Name(entry.origin()), "ORIGIN_"));
-  json.text("fate", hyphenated(v1::Fate_Name(entry.fate()), "FATE_"));
-  json.text("raw", to_hex(entry.raw().substr(0, kRawOctets)));
-  json.close('}');
-}
-
 // Only what there is to tell: most keys of a row are absent.
 void write_row(JsonWriter& json, const LadderRow& row) {
   const auto text = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) json.text(name, value);
   };
   json.element();
-  json.open('{');
+  json.open_line('{');
   json.text("kind", row_kind_name(row.kind));
   text("text", row.text);
   text("flow", row.flow);
@@ -81,14 +65,13 @@ void write_row(JsonWriter& json, const LadderRow& row) {
   if (row.number != 0) {
     const SegmentText& segment = row.segment;
     json.number("number", row.number);
-    json.text("way", way_name(row.way));
+    if (row.way != LadderRow::Way::kArrives) json.text("way", way_name(row.way));
     if (row.forged) json.boolean("forged", true);
-    text("letters", segment.letters);
+    if (row.duplicate) json.boolean("duplicate", true);
     text("flags", segment.flags);
     text("seq", segment.sequence);
-    text("seq_end", segment.sequence_end);
     text("ack", segment.acknowledgment);
-    if (segment.tcp) json.number("length", segment.length);
+    if (segment.length != 0) json.number("length", segment.length);
     if (segment.tcp) json.number("window", segment.window);
     text("options", segment.options);
     text("other", segment.other);
@@ -106,11 +89,11 @@ void write_session(JsonWriter& json, const CasePart& part) {
   json.open('[');
   for (const StateEdge& edge : part.edges) {
     json.element();
-    json.open('{');
+    json.open_line('{');
     json.text("tcp", edge.tcp);
     json.text("from", state_name(edge.from));
     json.text("to", state_name(edge.to));
-    json.boolean("through", edge.through);
+    if (edge.through) json.boolean("through", true);
     json.close('}');
   }
   json.close(']');
@@ -118,7 +101,9 @@ void write_session(JsonWriter& json, const CasePart& part) {
   json.open('[');
   for (const LadderRow& row : part.rows) write_row(json, row);
   json.close(']');
-  json.text("capture", part.pcap_file);
+  json.text("file", part.pcap_file);
+  json.number("captured", part.captured);
+  json.number("left_out", part.left_out);
   json.close('}');
 }
 
@@ -141,22 +126,18 @@ void write_result(JsonWriter& json, const CaseOutcome& result) {
   json.open('[');
   for (const Attempt& attempt : result.attempts) write_attempt(json, attempt);
   json.close(']');
-  json.key("segments");
-  json.open('[');
-  for (size_t part = 0; part < result.parts.size(); ++part) {
-    for (const v1::LogEntry& entry : result.parts[part].segments) {
-      write_segment(json, entry, part + 1);
-    }
-  }
-  json.close(']');
   json.key("sessions");
   json.open('[');
   for (const CasePart& part : result.parts) write_session(json, part);
   json.close(']');
+  std::string capture;
+  absl::Base64Escape(result.capture, &capture);
+  json.text("capture", capture);
   json.seconds("seconds", result.seconds);
   json.number("seed", result.seed);
   json.text("reproduce", result.reproduce);
-  json.text("ladder", ladder_text(result));
+  // Of what passed nobody reads it, and the rows have it.
+  if (result.verdict != v1::VERDICT_PASS) json.text("ladder", ladder_text(result));
   json.close('}');
 }
 

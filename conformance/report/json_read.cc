@@ -7,6 +7,7 @@
 #include <optional>
 #include <sstream>
 
+#include "absl/strings/escaping.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/names.h"
@@ -119,14 +120,6 @@ class Reader {
   std::string* error_;
 };
 
-template <typename T>
-std::optional<T> parsed(bool (*parse)(google::protobuf::ConstStringParam, T*),
-                        std::string_view prefix, const std::string& name) {
-  T value = T();
-  if (!parse(enum_name(prefix, name), &value)) return std::nullopt;
-  return value;
-}
-
 ClauseOutcome read_clause(const Reader& in) {
   ClauseOutcome clause;
   clause.name = in.text("name");
@@ -158,14 +151,13 @@ LadderRow read_row(const Reader& in) {
   row.line = static_cast<int>(in.number("line", false));
   row.number = static_cast<uint64_t>(in.number("number", false));
   if (row.number == 0) return row;
-  row.way = in.named("way", parse_way);
+  if (!in.text("way", false).empty()) row.way = in.named("way", parse_way);
   row.forged = in.boolean("forged", false);
+  row.duplicate = in.boolean("duplicate", false);
   SegmentText& segment = row.segment;
-  segment.letters = in.text("letters", false);
-  segment.tcp = !segment.letters.empty();
   segment.flags = in.text("flags", false);
   segment.sequence = in.text("seq", false);
-  segment.sequence_end = in.text("seq_end", false);
+  segment.tcp = !segment.sequence.empty();
   segment.acknowledgment = in.text("ack", false);
   segment.length = static_cast<uint32_t>(in.number("length", false));
   segment.window = static_cast<uint32_t>(in.number("window", false));
@@ -181,32 +173,13 @@ CasePart read_session(const Reader& in) {
   part.b = in.text("b");
   for (const Reader& edge : in.objects("edges")) {
     part.edges.push_back({edge.text("tcp"), edge.named("from", parse_state),
-                          edge.named("to", parse_state), edge.boolean("through")});
+                          edge.named("to", parse_state), edge.boolean("through", false)});
   }
   for (const Reader& row : in.objects("rows")) part.rows.push_back(read_row(row));
-  part.pcap_file = in.text("capture");
+  part.pcap_file = in.text("file");
+  part.captured = static_cast<uint32_t>(in.number("captured"));
+  part.left_out = static_cast<uint32_t>(in.number("left_out"));
   return part;
-}
-
-v1::LogEntry read_segment(const Reader& in) {
-  v1::LogEntry entry;
-  entry.set_number(static_cast<uint64_t>(in.number("number")));
-  to_proto(in.time("time"), *entry.mutable_time());
-  entry.set_from(in.named("from", parse_end));
-  entry.set_origin(in.named("origin", [](const std::string& name) {
-    return parsed(&v1::Origin_Parse, "ORIGIN_", name);
-  }));
-  entry.set_fate(in.named(
-      "fate", [](const std::string& name) { return parsed(&v1::Fate_Parse, "FATE_", name); }));
-  const std::string raw = in.text("raw");
-  const bool digits =
-      raw.size() % 2 == 0 && raw.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-  if (digits) {
-    entry.set_raw(from_hex(raw));
-  } else {
-    in.fail(cat("segment ", entry.number(), ": raw are no pairs of hexadecimal digits"));
-  }
-  return entry;
 }
 
 CaseOutcome read_result(const Reader& in) {
@@ -227,13 +200,8 @@ CaseOutcome read_result(const Reader& in) {
   for (const Reader& session : in.objects("sessions")) {
     result.parts.push_back(read_session(session));
   }
-  for (const Reader& segment : in.objects("segments")) {
-    const auto part = static_cast<size_t>(segment.number("session"));
-    if (part == 0 || part > result.parts.size()) {
-      in.fail(cat(result.id, ": a segment of session ", part, ", which is not there"));
-      break;
-    }
-    result.parts[part - 1].segments.push_back(read_segment(segment));
+  if (!absl::Base64Unescape(in.text("capture"), &result.capture)) {
+    in.fail(cat(result.id, ": its capture is no base64"));
   }
   result.seconds = in.number("seconds");
   result.seed = static_cast<uint64_t>(in.number("seed"));

@@ -51,10 +51,17 @@ class JsonWriter {
     out_ += bracket;
     first_ = true;
     ++depth_;
+    if (in_line_ > 0) ++in_line_;
+  }
+  // The object or list and all that is in it stand in one line.
+  void open_line(char bracket) {
+    open(bracket);
+    if (in_line_ == 0) in_line_ = 1;
   }
   void close(char bracket) {
     --depth_;
     if (!first_) newline();
+    if (in_line_ > 0) --in_line_;
     out_ += bracket;
     first_ = false;
   }
@@ -65,7 +72,7 @@ class JsonWriter {
   }
   void key(std::string_view name) {
     element();
-    append(out_, string_value(name), compact_ ? ":" : ": ");
+    append(out_, string_value(name), compact_ || in_line_ > 0 ? ":" : ": ");
   }
   void text(std::string_view name, std::string_view value) {
     key(name);
@@ -96,7 +103,7 @@ class JsonWriter {
 
  private:
   void newline() {
-    if (compact_) return;
+    if (compact_ || in_line_ > 0) return;
     out_ += '\n';
     out_.append(static_cast<size_t>(depth_) * 2, ' ');
   }
@@ -104,6 +111,7 @@ class JsonWriter {
   const bool compact_;
   std::string out_;
   int depth_ = 0;
+  int in_line_ = 0;  // how deep below the bracket that began the line
   bool first_ = true;
 };
 

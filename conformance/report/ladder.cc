@@ -14,8 +14,8 @@ namespace tcproctor::conformance {
 namespace {
 
 // In the order of the enumerations.
-constexpr std::array<std::string_view, 8> kKindNames = {"clause", "note",   "time",    "strangers",
-                                                        "call",   "states", "segment", "arrival"};
+constexpr std::array<std::string_view, 9> kKindNames = {
+    "clause", "note", "time", "strangers", "call", "states", "segment", "arrival", "left_out"};
 constexpr std::array<std::string_view, 3> kWayNames = {"arrives", "stays", "lost"};
 
 template <typename Enum, size_t n>
@@ -140,6 +140,7 @@ void Ladder::segment(const LadderItem& item) {
   made.segment = item.segment;
   made.number = item.number;
   made.forged = item.forged;
+  made.duplicate = item.origin == v1::ORIGIN_DUPLICATE;
   made.way = stays ? Way::kStays : lost ? Way::kLost : Way::kArrives;
   // What was seen of an end when the segment reached the wire belongs to the rows before this one
   // as well as to the sender's cell of this one.
@@ -273,6 +274,7 @@ std::string whole_line(const LadderRow& row) {
     case Kind::kTime:
       return cat("     -- ", row.text, " pass");
     case Kind::kStrangers:
+    case Kind::kLeftOut:
       return cat("     … ", row.text);
     default:
       return "";

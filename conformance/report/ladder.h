@@ -63,6 +63,7 @@ struct LadderRow {
     kStates,     // what was observed, without a segment
     kSegment,    // `end` sent `segment`
     kArrival,    // a segment that was held arrives, or is lost after all
+    kLeftOut,    // text: so many segments of `end` like those around it (condense.h)
   };
   enum class Way {
     kArrives,
@@ -78,6 +79,7 @@ struct LadderRow {
   uint64_t number = 0;                // kSegment, kArrival: of the segment in the capture
   Way way = Way::kArrives;            // kSegment, kArrival
   bool forged = false;                // injected in the name of an end that has a TCP
+  bool duplicate = false;             // made by the wire
   absl::Duration time;                // session time
   int line = 0;                       // of the script, that made it or that it answers; 0 = none
 };

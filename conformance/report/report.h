@@ -26,7 +26,7 @@ std::string console_failure(const CaseOutcome& outcome, const ConsoleStyle& styl
 std::string console_matrix(const RunReport& report, const ConsoleStyle& style);
 
 // Documented in SCHEMA.md, and back. INVALID_ARGUMENT: "NAME: .results[3].verdict: …".
-inline constexpr std::string_view kRunSchema = "tcproctor.run/2";
+inline constexpr std::string_view kRunSchema = "tcproctor.run/3";
 std::string json_report(const RunReport& report);
 absl::StatusOr<RunReport> read_json_report(const std::string& json, const std::string& name);
 absl::StatusOr<RunReport> read_report_file(const std::string& file);

@@ -10,10 +10,8 @@ namespace tcproctor::conformance {
 
 struct SegmentText {
   bool tcp = false;
-  std::string letters;         // flags as a script has them, "S."
-  std::string flags;           // and as ladders have them, "SYN,ACK"
+  std::string flags;           // as ladders have them, "SYN,ACK"; empty: none
   std::string sequence;        // relative to the ISN; "@1234" where that is not known
-  std::string sequence_end;    // sequence + length
   std::string acknowledgment;  // empty without ACK
   uint32_t length = 0;         // octets of payload
   uint32_t window = 0;         // as on the wire, unscaled

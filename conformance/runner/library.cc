@@ -16,6 +16,7 @@
 #include "conformance/script/check.h"
 #include "conformance/script/names.h"
 #include "conformance/script/parser.h"
+#include "conformance/script/targets.h"
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
@@ -68,10 +69,18 @@ std::vector<Source> built_in_sources() {
   return sources;
 }
 
+// What is wrong, by file.
+using Errors = std::map<std::string, std::string>;
+
+void add_error(Errors& errors, const std::string& file, absl::string_view message) {
+  std::string& told = errors[file];
+  append(told, told.empty() ? "" : "\n", std::string(message));
+}
+
 // Ids that the case covers or requires must exist.
-void check_ids(const Case& test_case, const Catalog& catalog, std::string& errors) {
+void check_ids(const Case& test_case, const Catalog& catalog, Errors& errors) {
   const auto add = [&](std::string_view what, const std::string& id) {
-    append(errors, errors.empty() ? "" : "\n", test_case.file, ":1:1: ", what, " \"", id, "\"");
+    add_error(errors, test_case.file, cat(test_case.file, ":1:1: ", what, " \"", id, "\""));
   };
   for (const std::string& id : covered_ids(test_case)) {
     if (!catalog.knows(id)) add("covers an id that no catalogue has:", id);
@@ -87,19 +96,17 @@ void check_ids(const Case& test_case, const Catalog& catalog, std::string& error
   }
 }
 
-void add_error(std::string& errors, absl::string_view message) {
-  append(errors, errors.empty() ? "" : "\n", std::string(message));
-}
-
-void add_case(Case added, std::map<std::string, std::string>& ids, std::string& errors,
+void add_case(Case added, std::map<std::string, std::string>& ids, Errors& errors,
               Library& library) {
   const absl::Status status = check(added);
-  if (!status.ok()) return add_error(errors, status.message());
+  if (!status.ok()) return add_error(errors, added.file, status.message());
   check_ids(added, library.catalog, errors);
+  if (errors.count(added.file) != 0) return;
   const auto [known, fresh] = ids.emplace(added.head.id, added.file);
   if (!fresh) {
-    add_error(errors, cat(added.file, ":1:1: the id ", added.head.id, " is that of ", known->second,
-                          " already"));
+    add_error(
+        errors, added.file,
+        cat(added.file, ":1:1: the id ", added.head.id, " is that of ", known->second, " already"));
   } else if (added.head.id == kSanityId) {
     library.sanity = std::move(added);
   } else {
@@ -145,8 +152,22 @@ void name_scripts(std::vector<Case>& cases) {
   }
 }
 
-absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
-  std::string errors;
+// A case of which nothing is known but its file.
+Case wrong_case(const Source& source, const std::map<std::string, std::string>& ids) {
+  Case wrong;
+  wrong.file = source.file;
+  wrong.source = source.text;
+  wrong.head.id = std::filesystem::path(source.file).stem().string();
+  if (ids.count(wrong.head.id) != 0 || wrong.head.id == kSanityId) wrong.head.id = source.file;
+  wrong.head.title = "a case that is wrong";
+  wrong.head.targets = all_targets();
+  wrong.clauses.emplace_back().name = "setup";
+  return wrong;
+}
+
+absl::Status read_cases(const std::vector<Source>& sources, OnWrongCase on_wrong,
+                        Library& library) {
+  Errors errors;
   std::map<std::string, std::string> ids;  // id -> file
   std::vector<Case> cases;
   const absl::StatusOr<Procedures> procedures = built_in_procedures();
@@ -154,14 +175,25 @@ absl::Status read_cases(const std::vector<Source>& sources, Library& library) {
   for (const Source& source : sources) {
     absl::StatusOr<std::vector<Case>> parsed = parse_all(source.text, source.file, *procedures);
     if (!parsed.ok()) {
-      add_error(errors, parsed.status().message());
+      add_error(errors, source.file, parsed.status().message());
       continue;
     }
     std::move(parsed->begin(), parsed->end(), std::back_inserter(cases));
   }
   name_scripts(cases);
   for (Case& one : cases) add_case(std::move(one), ids, errors, library);
-  if (!errors.empty()) return absl::InvalidArgumentError(errors);
+  if (!errors.empty() && (on_wrong == OnWrongCase::kRefuse || library.cases.empty())) {
+    return absl::InvalidArgumentError(
+        join(errors, "\n", [](std::string& out, const auto& error) { out += error.second; }));
+  }
+  for (const Source& source : sources) {
+    const auto found = errors.find(source.file);
+    if (found == errors.end()) continue;
+    Case wrong = wrong_case(source, ids);
+    ids.emplace(wrong.head.id, source.file);
+    library.wrong[wrong.head.id] = found->second;
+    library.cases.push_back(std::move(wrong));
+  }
   std::sort(library.cases.begin(), library.cases.end(),
             [](const Case& a, const Case& b) { return a.head.id < b.head.id; });
   return absl::OkStatus();
@@ -189,6 +221,7 @@ absl::Status read_ledger(const std::string& cases_dir, Library& library) {
     if (!read.ok()) return read.status();
     file = own.string();
     text = *read;
+    library.own_ledger = true;
   }
   absl::StatusOr<Ledger> ledger = Ledger::parse(text, file);
   if (!ledger.ok()) return ledger.status();
@@ -197,13 +230,14 @@ absl::Status read_ledger(const std::string& cases_dir, Library& library) {
 }
 
 absl::StatusOr<Library> load_sources(const std::vector<Source>& sources,
-                                     const std::string& cases_dir, bool built_in) {
+                                     const std::string& cases_dir, OnWrongCase on_wrong,
+                                     bool built_in) {
   Library library;
-  library.built_in = built_in;
+  library.own_ledger = built_in;
   absl::StatusOr<Catalog> catalog = load_catalog();
   if (!catalog.ok()) return catalog.status();
   library.catalog = *std::move(catalog);
-  absl::Status status = read_cases(sources, library);
+  absl::Status status = read_cases(sources, on_wrong, library);
   if (status.ok()) status = use_built_in_sanity(library);
   if (status.ok()) status = read_ledger(cases_dir, library);
   if (!status.ok()) return status;
@@ -212,21 +246,22 @@ absl::StatusOr<Library> load_sources(const std::vector<Source>& sources,
 
 }  // namespace
 
-absl::StatusOr<Library> load_library(const std::string& cases_dir) {
-  if (cases_dir.empty()) return load_sources(built_in_sources(), "", true);
+absl::StatusOr<Library> load_library(const std::string& cases_dir, OnWrongCase on_wrong) {
+  if (cases_dir.empty()) return load_sources(built_in_sources(), "", OnWrongCase::kRefuse, true);
   const absl::StatusOr<std::vector<Source>> sources = folder_sources(cases_dir);
   if (!sources.ok()) return sources.status();
-  return load_sources(*sources, cases_dir, false);
+  return load_sources(*sources, cases_dir, on_wrong, false);
 }
 
-absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files) {
+absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
+                                        OnWrongCase on_wrong) {
   std::vector<Source> sources;
   for (const std::string& file : files) {
     absl::StatusOr<std::string> text = read_file(file);
     if (!text.ok()) return text.status();
     sources.push_back({file, *std::move(text)});
   }
-  return load_sources(sources, "", false);
+  return load_sources(sources, "", on_wrong, false);
 }
 
 absl::StatusOr<std::vector<Case>> read_script(const std::string& file) {

@@ -2,6 +2,7 @@
 // The cases, read, checked and sorted by id.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "conformance/catalog/catalog.h"
 #include "conformance/runner/ledger.h"
+#include "conformance/runner/on_wrong_case.h"
 #include "conformance/script/ast.h"
 #include "tcproctor/v1/suite.pb.h"
 
@@ -22,13 +24,19 @@ struct Library {
   std::vector<Case> cases;
   Case sanity;
   Ledger ledger;
-  bool built_in = true;  // stale entries of the ledger are looked for only then
+  // The ledger was written for these cases: one of its entries that names none of them is stale.
+  bool own_ledger = true;
+  // By id, why a case cannot be run (OnWrongCase::kKeep). It is among the cases, with nothing in it
+  // but its file's name for an id.
+  std::map<std::string, std::string> wrong;
 };
 
-// As Suite::load(). An empty folder = the files built into the binary.
-absl::StatusOr<Library> load_library(const std::string& cases_dir);
+// As Suite::load(). An empty folder = the files built into the binary, of which none is wrong.
+absl::StatusOr<Library> load_library(const std::string& cases_dir,
+                                     OnWrongCase on_wrong = OnWrongCase::kRefuse);
 // Of these files only.
-absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files);
+absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
+                                        OnWrongCase on_wrong = OnWrongCase::kRefuse);
 
 // The cases selected by globs ("S00*,-S001-keepalive"). INVALID_ARGUMENT: a glob, or the whole
 // filter, that selects nothing.

@@ -57,11 +57,14 @@ struct StateEdge {
 
 // One session of a case: a case has more than one when clauses start fresh.
 struct CasePart {
-  std::vector<v1::LogEntry> segments;
-  std::string a, b;              // what the ends are: kernel, stack, scripted
-  std::vector<LadderRow> rows;   // of the ladder
-  std::vector<StateEdge> edges;  // of real ends, in order
-  std::string pcap_file;         // empty unless captures were asked for
+  std::vector<v1::LogEntry> segments;  // in a RunReport: none, the result has its `capture`
+  std::string a, b;                    // what the ends are: kernel, stack, scripted
+  std::vector<LadderRow> rows;         // of the ladder
+  std::vector<StateEdge> edges;        // of real ends, in order
+  std::string pcap_file;               // empty unless captures were asked for
+  // In a RunReport: how many segments of this session are in `capture`, and how many are neither
+  // there nor in `rows` because they are like those around them.
+  uint32_t captured = 0, left_out = 0;
 };
 
 // A verdict that does not count, because the harness was late: the clauses of that session were run
@@ -87,6 +90,9 @@ struct CaseOutcome {
   std::vector<ClauseOutcome> clauses;
   std::vector<Attempt> attempts;  // earlier ones, in order
   std::vector<CasePart> parts;
+  // In a RunReport: the segments of all sessions, one after the other, as a pcap in session time,
+  // packed by gzip; empty if there are none (report/condense.h).
+  std::string capture;
   std::set<std::string> mutants_passed;  // of the examined end, when they were asked for
   double seconds = 0;
   uint64_t seed = 0;

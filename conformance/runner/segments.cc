@@ -653,11 +653,9 @@ SegmentText segment_text(const Flow* flow, const v1::LogEntry& entry) {
   if (!segment.has_tcp()) return out;
   const v1::TcpHeader& tcp = segment.tcp();
   out.tcp = true;
-  out.letters = flag_letters(tcp.flags());
   out.flags = flag_names(tcp.flags());
   out.length = static_cast<uint32_t>(segment.payload().size());
   out.sequence = relative_text(flow, entry.from(), tcp.sequence_number());
-  out.sequence_end = relative_text(flow, entry.from(), tcp.sequence_number() + out.length);
   if ((tcp.flags() & kAck) != 0) {
     out.acknowledgment = relative_text(flow, other(entry.from()), tcp.acknowledgment_number());
   }

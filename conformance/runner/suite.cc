@@ -10,7 +10,9 @@
 
 #include <grpcpp/client_context.h>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "conformance/report/condense.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/case_run.h"
 #include "conformance/runner/library.h"
@@ -29,10 +31,12 @@ constexpr uint32_t kDefaultJobs = 4;
 constexpr absl::Duration kWatchdog = absl::Minutes(2);
 constexpr absl::Duration kSlowWatchdog = absl::Minutes(20);
 
-absl::StatusOr<v1::ServerInfo> server_info(const std::shared_ptr<grpc::Channel>& channel) {
+// `wait`: for one that is just starting.
+absl::StatusOr<v1::ServerInfo> server_info(const std::shared_ptr<grpc::Channel>& channel,
+                                           bool wait) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-  context.set_wait_for_ready(true);
+  context.set_wait_for_ready(wait);
   v1::ServerInfo info;
   const grpc::Status status =
       v1::Sessions::NewStub(channel)->GetServerInfo(&context, v1::GetServerInfoRequest(), &info);
@@ -43,14 +47,26 @@ absl::StatusOr<v1::ServerInfo> server_info(const std::shared_ptr<grpc::Channel>&
   return info;
 }
 
+// Whether it is there. A connection that broke is made anew by the next call but one.
+absl::Status ask_for_life(const std::shared_ptr<grpc::Channel>& channel) {
+  constexpr int kTries = 3;
+  absl::Status status;
+  for (int i = 0; i < kTries; ++i) {
+    if (i > 0) absl::SleepFor(absl::Seconds(1));
+    status = server_info(channel, /*wait=*/false).status();
+    if (status.ok() || absl::IsDeadlineExceeded(status)) break;
+  }
+  return status;
+}
+
 uint64_t draw_seed() {
   std::random_device device;
   // Short enough to be typed.
   return 1 + device() % 1'000'000'000;
 }
 
-// A result for a case that was not run, because its target is not fit for an examination.
-CaseOutcome unfit(const WorkItem& item) {
+// A result for a case that was not run.
+CaseOutcome not_run(const WorkItem& item, const std::string& reason) {
   CaseOutcome outcome;
   outcome.id = item.test_case->head.id;
   outcome.title = item.test_case->head.title;
@@ -64,7 +80,7 @@ CaseOutcome unfit(const WorkItem& item) {
   ClauseOutcome clause;
   clause.name = "setup";
   clause.verdict = v1::VERDICT_ERROR;
-  clause.reason = "not run: the target is not fit for an examination";
+  clause.reason = cat("not run: ", reason);
   outcome.reason = clause.reason;
   outcome.clauses.push_back(std::move(clause));
   return outcome;
@@ -90,7 +106,10 @@ class Run {
   bool examine_harness(const std::string& target, const char* when);
   // Runs the cases; returns how many results there are.
   size_t examine();
-  CaseOutcome examine(const WorkItem& item) const;
+  CaseOutcome examine(const WorkItem& item);
+  // After an ERROR: whether the daemon is still there. What is begun after it went is not run.
+  void look_for_the_daemon(CaseOutcome& outcome);
+  std::string gone() const;
   void take(CaseOutcome outcome);
   void tell_progress(size_t done) const;
   bool turns_red(const CaseOutcome& outcome) const;
@@ -109,6 +128,8 @@ class Run {
   std::set<std::string> unfit_;     // targets on which the sanity case could not be judged
   std::set<std::pair<std::string, v1::Verdict>> told_;  // what it came to instead of PASS
   std::atomic<bool> failed_ = false;                    // and nothing more is to be begun
+  mutable absl::Mutex gone_mutex_;
+  std::string gone_ ABSL_GUARDED_BY(gone_mutex_);  // since when there is no daemon: why
   RunFacts facts_;
   RunReport report_;
 };
@@ -133,7 +154,7 @@ absl::Status Run::prepare() {
   }
   ledger_ = options_.strict ? library_.ledger.strict() : library_.ledger;
   facts_.known = options_.known;
-  const absl::StatusOr<v1::ServerInfo> info = server_info(options_.channel);
+  const absl::StatusOr<v1::ServerInfo> info = server_info(options_.channel, /*wait=*/true);
   if (!info.ok()) return info.status();
   report_.version = info->version();
   report_.kernel_release = info->kernel_release();
@@ -185,9 +206,38 @@ bool Run::examine_harness(const std::string& target, const char* when) {
   return false;
 }
 
-CaseOutcome Run::examine(const WorkItem& item) const {
-  if (unfit_.count(item.target) != 0) return unfit(item);
-  return run_case(*item.test_case, case_options(item));
+std::string Run::gone() const {
+  absl::MutexLock lock(&gone_mutex_);
+  return gone_;
+}
+
+void Run::look_for_the_daemon(CaseOutcome& outcome) {
+  std::string why = gone();
+  if (why.empty()) {
+    const absl::Status status = ask_for_life(options_.channel);
+    if (status.ok()) return;
+    why = cat(
+        absl::IsDeadlineExceeded(status) ? "the daemon hangs: " : "the daemon died in mid-run: ",
+        std::string(status.message()));
+    absl::MutexLock lock(&gone_mutex_);
+    gone_ = why;
+  }
+  for (ClauseOutcome& clause : outcome.clauses) {
+    if (clause.verdict == v1::VERDICT_ERROR) clause.reason = cat(why, "\n", clause.reason);
+  }
+  judge_case(outcome);
+}
+
+CaseOutcome Run::examine(const WorkItem& item) {
+  const auto wrong = library_.wrong.find(item.test_case->head.id);
+  if (wrong != library_.wrong.end()) return not_run(item, wrong->second);
+  if (unfit_.count(item.target) != 0) {
+    return not_run(item, "the target is not fit for an examination");
+  }
+  if (const std::string why = gone(); !why.empty()) return not_run(item, why);
+  CaseOutcome outcome = run_case(*item.test_case, case_options(item));
+  if (outcome.verdict == v1::VERDICT_ERROR) look_for_the_daemon(outcome);
+  return outcome;
 }
 
 bool Run::turns_red(const CaseOutcome& outcome) const {
@@ -244,11 +294,14 @@ absl::StatusOr<RunReport> Run::run() {
     if (!examine_environment(target) || !examine_harness(target, "first")) unfit_.insert(target);
   }
   explain_what_is_missing(examine());
+  if (!gone().empty()) facts_.complaints.push_back(gone());
   for (const std::string& target : targets_) {
-    if (report_.interrupted || unfit_.count(target) != 0) continue;
+    if (report_.interrupted || unfit_.count(target) != 0 || !gone().empty()) continue;
     (void)examine_harness(target, "last");
   }
-  if (library_.built_in) facts_.stale = library_.ledger.stale_entries(library_.cases);
+  // What a wrong case would have had, the ledger may name.
+  if (library_.own_ledger && library_.wrong.empty())
+    facts_.stale = library_.ledger.stale_entries(library_.cases);
   judge_run(facts_, report_);
   report_.seconds = absl::ToDoubleSeconds(absl::Now() - start_);
   return std::move(report_);
@@ -265,16 +318,17 @@ Suite::~Suite() = default;
 Suite::Suite(Suite&&) noexcept = default;
 Suite& Suite::operator=(Suite&&) noexcept = default;
 
-absl::StatusOr<Suite> Suite::load(const std::string& cases_dir) {
-  absl::StatusOr<Library> library = load_library(cases_dir);
+absl::StatusOr<Suite> Suite::load(const std::string& cases_dir, OnWrongCase on_wrong) {
+  absl::StatusOr<Library> library = load_library(cases_dir, on_wrong);
   if (!library.ok()) return library.status();
   auto impl = std::make_unique<Impl>();
   impl->library = *std::move(library);
   return Suite(std::move(impl));
 }
 
-absl::StatusOr<Suite> Suite::load_files(const std::vector<std::string>& files) {
-  absl::StatusOr<Library> library = load_library_of(files);
+absl::StatusOr<Suite> Suite::load_files(const std::vector<std::string>& files,
+                                        OnWrongCase on_wrong) {
+  absl::StatusOr<Library> library = load_library_of(files, on_wrong);
   if (!library.ok()) return library.status();
   auto impl = std::make_unique<Impl>();
   impl->library = *std::move(library);
@@ -298,7 +352,9 @@ absl::StatusOr<v1::CaseInfo> Suite::info(const std::string& case_id) const {
 
 absl::StatusOr<RunReport> Suite::run(const RunOptions& options,
                                      const std::function<void(const CaseOutcome&)>& sink) const {
-  return Run(impl_->library, options, sink).run();
+  absl::StatusOr<RunReport> report = Run(impl_->library, options, sink).run();
+  if (report.ok()) condense(*report);
+  return report;
 }
 
 absl::StatusOr<CaseOutcome> Suite::explain(const RunOptions& options, const std::string& case_id,
@@ -309,7 +365,7 @@ absl::StatusOr<CaseOutcome> Suite::explain(const RunOptions& options, const std:
   one.filter = case_id;
   one.targets = {target};
   one.slow = true;
-  absl::StatusOr<RunReport> report = run(one, nullptr);
+  absl::StatusOr<RunReport> report = Run(impl_->library, one, nullptr).run();
   if (!report.ok()) return report.status();
   for (CaseOutcome& outcome : report->results) {
     if (outcome.id == case_id) return std::move(outcome);

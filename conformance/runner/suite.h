@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "conformance/runner/foreign_checks.h"
+#include "conformance/runner/on_wrong_case.h"
 #include "conformance/runner/result.h"
 #include "tcproctor/v1/suite.pb.h"
 
@@ -78,10 +79,12 @@ class Suite {
   // The cases, the catalogue and the ledger. An empty folder name = those built into the binary;
   // else every *.pkt below the folder (and its deviations.csv if it has one).
   // INVALID_ARGUMENT: a case is wrong; the message holds file:line:column, the line and a caret for
-  // every error found.
-  static absl::StatusOr<Suite> load(const std::string& cases_dir = "");
+  // every error found. With kKeep such a case is an ERROR with that message when it is run.
+  static absl::StatusOr<Suite> load(const std::string& cases_dir = "",
+                                    OnWrongCase on_wrong = OnWrongCase::kRefuse);
   // The cases and scripts in these files instead.
-  static absl::StatusOr<Suite> load_files(const std::vector<std::string>& files);
+  static absl::StatusOr<Suite> load_files(const std::vector<std::string>& files,
+                                          OnWrongCase on_wrong = OnWrongCase::kRefuse);
 
   // The cases that the filter selects, sorted by id. INVALID_ARGUMENT: a glob that selects nothing.
   absl::StatusOr<std::vector<v1::CaseInfo>> list(std::string_view filter) const;

@@ -148,6 +148,16 @@ TEST_F(SuiteTest, ALateSanityCaseIsOneResultAndTheRestIsExamined) {
   EXPECT_EQ(report.results.at(1).verdict, v1::VERDICT_PASS);
 }
 
+TEST_F(SuiteTest, AnEntryOfItsOwnLedgerThatNamesNothingIsOne) {
+  write("a", "wait 1ms\n");
+  write_ledger("b,*,*,,,SKIP,,it has none,notes\n");
+  const RunReport report = run({});
+  EXPECT_EQ(report.exit_status, 1);
+  EXPECT_THAT(report.complaints, ElementsAre(HasSubstr("stale entry: no case is named b")));
+  std::filesystem::remove(folder_ + "/deviations.csv");
+  EXPECT_EQ(run({}).exit_status, 0) << "the ledger of the cases built in is not of these";
+}
+
 TEST_F(SuiteTest, ASkipThatNobodyNamesIsThree) {
   write("a", "wait 1ms\n", "//: requires: syn_cookies\n");
   EXPECT_EQ(run({}).exit_status, 3);
@@ -335,7 +345,66 @@ TEST_F(BrokenCaseTest, ADaemonThatDiesInMidRun) {
   ASSERT_THAT(report->results, SizeIs(2));
   EXPECT_EQ(report->results[0].verdict, v1::VERDICT_PASS);
   ASSERT_FALSE(report->complaints.empty()) << "the last sanity case cannot be run";
-  EXPECT_THAT(report->complaints[0], HasSubstr("no examination is possible"));
+  EXPECT_THAT(report->complaints[0], ::testing::AnyOf(HasSubstr("no examination is possible"),
+                                                      HasSubstr("the daemon died in mid-run")));
+}
+
+TEST_F(SuiteTest, WhatIsLeftWhenTheDaemonDiesIsNotRun) {
+  for (int i = 10; i < 40; ++i) write(std::to_string(i), "wait 1ms\nwait 1ms\n");
+  std::atomic<int> begun = 0;
+  std::atomic<bool> dying = false;
+  FakeCandidate candidate;
+  candidate.hangs = [&](const FakeSession& session, const v1::Command&) {
+    // The third case never ends, so that the daemon dies in its middle.
+    return session.created.label().starts_with("12 ") && (dying = true);
+  };
+  FakeDaemon daemon(candidate);
+  const absl::StatusOr<Suite> suite = Suite::load(folder_);
+  ASSERT_TRUE(suite.ok());
+  RunOptions options;
+  options.channel = daemon.channel();
+  options.targets = {"stack-virtual"};
+  options.jobs = 1;
+  options.progress = [&](const Progress&) {
+    if (dying && ++begun == 1) daemon.die();
+  };
+  const absl::StatusOr<RunReport> report = suite->run(options, nullptr);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->exit_status, 3);
+  EXPECT_FALSE(report->interrupted);
+  ASSERT_THAT(report->results, SizeIs(30));
+  for (size_t i = 0; i < 30; ++i) {
+    const CaseOutcome& result = report->results[i];
+    EXPECT_EQ(result.verdict, i < 2 ? v1::VERDICT_PASS : v1::VERDICT_ERROR) << result.id;
+    if (i < 2) continue;
+    EXPECT_THAT(result.reason, HasSubstr("the daemon died in mid-run: ")) << result.id;
+    EXPECT_EQ(i > 2, result.reason.find("not run: ") != std::string::npos) << result.reason;
+  }
+  EXPECT_THAT(report->complaints, ElementsAre(HasSubstr("the daemon died in mid-run: ")));
+}
+
+TEST_F(SuiteTest, AWrongCaseMayBeAnErrorAmongTheOthers) {
+  write("a", "wait 1ms\n");
+  write("b", "wat\n");
+  write("c", "wait 1ms\n", "//: covers: NO-SUCH-ID\n");
+  FakeDaemon daemon({});
+  const absl::StatusOr<Suite> suite = Suite::load(folder_, OnWrongCase::kKeep);
+  ASSERT_TRUE(suite.ok()) << suite.status().message();
+  RunOptions options;
+  options.channel = daemon.channel();
+  options.targets = {"stack-virtual"};
+  absl::StatusOr<RunReport> report = suite->run(options, nullptr);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->exit_status, 3);
+  ASSERT_THAT(report->results, SizeIs(3));
+  EXPECT_EQ(report->results[0].verdict, v1::VERDICT_PASS);
+  EXPECT_THAT(report->results[1].reason, HasSubstr("b.pkt:4:1: expected a statement"));
+  EXPECT_THAT(report->results[2].reason, HasSubstr("covers an id that no catalogue has"));
+  EXPECT_THAT(report->cases.at("b").text, HasSubstr("wat"));
+  options.filter = "a";
+  report = suite->run(options, nullptr);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->exit_status, 0) << "what is not selected does not matter";
 }
 
 TEST_F(SuiteTest, MisuseIsRefused) {

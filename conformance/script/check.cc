@@ -7,6 +7,7 @@
 #include "conformance/script/check_call.h"
 #include "conformance/script/diagnostic.h"
 #include "conformance/script/names.h"
+#include "conformance/script/printer.h"
 #include "conformance/script/reflect.h"
 #include "conformance/script/text.h"
 #include "tcproctor/v1/sessions.pb.h"
@@ -22,14 +23,17 @@ class Checker {
 
   void operator()(const InjectStatement& s);
   void operator()(const ExpectStatement& s);
-  void operator()(const SilenceStatement& s) { watched(s.from, "silence"); }
+  void operator()(const SilenceStatement& s) {
+    watched(s.from, "silence");
+    earliest_ += s.duration;
+  }
   void operator()(const HoldStatement& s);
   void operator()(const ClaimStatement& s);
   void operator()(const FlowStatement& s) { flows_.insert(s.name); }
   void operator()(const FreshFlowStatement& s) { flow(s.name); }
   void operator()(const ForgetStatement&) {}
   void operator()(const IsnStatement& s);
-  void operator()(const WaitStatement&) {}
+  void operator()(const WaitStatement& s) { earliest_ += s.duration; }
   void operator()(const NoteStatement&) {}
   void operator()(const SentStatement&) {
     if (!injected_) error("nothing was injected before \"sent\"");
@@ -77,6 +81,8 @@ class Checker {
   // Known in the current part of the case; a fresh clause begins a new one.
   std::set<std::string> names_, flows_, tasks_;
   bool injected_ = false;
+  // Of the session, before which the clause cannot be at its next statement.
+  absl::Duration earliest_ = absl::ZeroDuration();
 };
 
 absl::Status Checker::run() {
@@ -95,6 +101,7 @@ absl::Status Checker::run() {
                  cat("the case itself does not run on the target \"", target, "\""));
       }
     }
+    earliest_ = absl::ZeroDuration();  // those before may be left out
     for (const Statement& one : clause.statements) statement(one);
   }
   return diagnostics_status(case_.file, case_.source, diagnostics_);
@@ -143,6 +150,14 @@ void Checker::timing(const Statement& statement) {
   if (statement.time.ends.has_value() && !calls) {
     error("only a call has a time at which it ends");
   }
+  const TimeSpec& time = statement.time;
+  if (time.kind == TimeSpec::Kind::kRelative) earliest_ += time.at;
+  if (time.kind != TimeSpec::Kind::kAbsolute) return;
+  if (time.latest.value_or(time.at) < earliest_) {
+    error(cat("an impossible time: the event before this is at ", print_duration(earliest_),
+              " or later"));
+  }
+  earliest_ = std::max(earliest_, time.at);
 }
 
 void Checker::flow(const std::string& name) {

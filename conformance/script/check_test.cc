@@ -39,6 +39,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"L = OPEN(passive)\nclause \"b\" fresh\nACCEPT(L)", "no connection was named \"L\""},
         Wrong{"(f2) < S 0:0(0)", "unknown flow \"f2\""},
         Wrong{"pending a", "no call was started as \"a\""},
+        Wrong{"1.0 < S 0:0(0)\n0.5 < S 0:0(0)",
+              "5:1: an impossible time: the event before this is at 1s or later"},
+        Wrong{"1.0 < S 0:0(0)\nwait 1s\n+1 < S 0:0(0)\n1~2.9 > R", "an impossible time"},
         Wrong{"A = OPEN(passive)", "A and B are the ends"},
         Wrong{"A > S 0:0(0)", "end A is scripted: what it sends is what the case injects"},
         Wrong{"A < S 0:0(0)", "end A is scripted: it receives nothing"},
@@ -101,6 +104,12 @@ TEST(Check, ShowsThePlace) {
             "t.pkt:5:1: end B is real: its state is observed (STATE), never claimed\n"
             "  B is [LISTEN]\n"
             "  ^");
+}
+
+TEST(Check, TimesAreThoseOfOneClause) {
+  EXPECT_EQ(checked("0.5 < S 0:0(0)\n0.5 < S 0:0(0)\n0.4~0.6 > R\n2 < S 0:0(0)\n"
+                    "clause \"b\"\n1 < S 0:0(0)"),
+            "right");
 }
 
 TEST(Check, TakesWhatIsRight) {

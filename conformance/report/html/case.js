@@ -50,8 +50,7 @@ function resultCard(result) {
     el("h3", {}, nameOf(result), " ", badge(result.verdict),
       el("small", {}, `${result.seconds.toFixed(2)} s`)),
     el("p", {class: "command"}, el("code", {}, result.reproduce), copyButton(result.reproduce)),
-    el("p", {}, result.sessions.map((_, i) => pcapLink(result, i, result.sessions.length > 1
-      ? `capture of session ${i + 1} (pcap)` : "capture (pcap)"))),
+    pcapLinks(result),
     result.attempts.length > 0 && el("details", {},
       el("summary", {}, `repeated: the harness was late (${result.attempts.length})`),
       result.attempts.map((attempt) => el("p", {}, badge(attempt.verdict),

@@ -12,7 +12,8 @@ const field = (name, differs, ...content) =>
 function segmentCell(row, differs) {
   const to = row.end === "A" ? "to-right" : "to-left";
   const tcp = row.seq !== undefined;
-  return el("div", {class: ["segment", to, row.kind, row.way, row.forged && "forged"]
+  const way = row.way || "arrives";
+  return el("div", {class: ["segment", to, row.kind, way, row.forged && "forged"]
     .filter(Boolean).join(" ")},
   el("div", {class: "words"},
     row.flow && el("span", {class: "flow"}, row.flow),
@@ -20,15 +21,16 @@ function segmentCell(row, differs) {
       field("flags", differs, row.flags || "no flags"),
       field("seq", differs, `seq ${row.seq}`),
       row.ack !== undefined && field("ack", differs, `ack ${row.ack}`),
-      field("length", differs, row.length > 0 ? `len ${row.length}` : ""),
+      field("length", differs, row.length ? `len ${row.length}` : ""),
       field("window", differs, `win ${row.window}`),
     ] : field("text", differs, row.other),
     row.flaw && field("flaw", differs, row.flaw),
     row.kind === "arrival" && el("span", {class: "fate"},
-      row.way === "lost" ? "dropped" : "released"),
-    row.kind === "segment" && row.way !== "arrives" && el("span", {class: "fate"},
-      row.way === "lost" ? "lost" : "held"),
-    row.forged && el("span", {class: "fate"}, "injected")),
+      way === "lost" ? "dropped" : "released"),
+    row.kind === "segment" && way !== "arrives" && el("span", {class: "fate"},
+      way === "lost" ? "lost" : "held"),
+    row.forged && el("span", {class: "fate"}, "injected"),
+    row.duplicate && el("span", {class: "fate"}, "duplicate")),
   row.options && el("div", {class: "words"},
     field("options", differs, row.options.replace(/^<|>$/g, ""))),
   el("div", {class: "arrow"}));
@@ -43,7 +45,7 @@ function middleCell(row, differs) {
   }
   if (row.kind === "states") return el("div", {class: "states"}, row.flow || "");
   const text = row.kind === "time" ? row.text + " pass" : row.text;
-  return el("div", {class: "note"}, text);
+  return el("div", {class: "note " + row.kind}, text);
 }
 
 function stateCell(state, name, differs) {
@@ -58,7 +60,7 @@ function rowCell(row, differs, side, failed) {
   return el("div", {class: `rung ${side}${failed ? " failed" : ""}`,
     "data-number": row.number},
   el("div", {class: "time" + (differs.includes("time") ? " differs" : "")},
-    row.kind === "states" ? "" : seconds(row.time),
+    row.kind === "states" || row.kind === "strangers" ? "" : seconds(row.time),
     row.number !== undefined && el("small", {}, "#" + row.number)),
   stateCell(row.state_a, "a", differs),
   middleCell(row, differs),

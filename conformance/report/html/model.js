@@ -9,14 +9,17 @@ const TARGETS = ["kernel", "stack", "stack-virtual"];
 
 const worst = (verdicts) => VERDICTS.find((verdict) => verdicts.includes(verdict));
 
-async function unpack(text) {
+// base64 of what gzip made of octets -> those octets
+async function gunzip(text) {
   if (typeof DecompressionStream === "undefined") {
     throw new Error("this browser is too old: it has no DecompressionStream");
   }
   const octets = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
   const stream = new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+  return new Response(stream).arrayBuffer();
 }
+
+const unpack = async (text) => JSON.parse(new TextDecoder().decode(await gunzip(text)));
 
 class Model {
   constructor(run) {

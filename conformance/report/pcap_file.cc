@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clients/cli/pcap_file.h"
+#include "conformance/report/pcap_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
-namespace tcproctor::cli {
+namespace tcproctor::conformance {
 namespace {
 
 constexpr uint32_t kMagicNanoseconds = 0xa1b23c4d;
@@ -20,14 +21,14 @@ PcapFile::PcapFile(std::ostream& out) : out_(out) {
   out_.flush();
 }
 
-void PcapFile::append(const v1::LogEntry& entry) {
+void PcapFile::append(const v1::LogEntry& entry, size_t octets) {
   const bool wall = entry.has_wall_time();
+  const size_t captured = std::min(octets, entry.raw().size());
   put32(static_cast<uint32_t>(wall ? entry.wall_time().seconds() : entry.time().seconds()));
   put32(static_cast<uint32_t>(wall ? entry.wall_time().nanos() : entry.time().nanos()));
-  const auto size = static_cast<uint32_t>(entry.raw().size());
-  put32(size);
-  put32(size);
-  out_.write(entry.raw().data(), static_cast<std::streamsize>(entry.raw().size()));
+  put32(static_cast<uint32_t>(captured));
+  put32(static_cast<uint32_t>(entry.raw().size()));
+  out_.write(entry.raw().data(), static_cast<std::streamsize>(captured));
   out_.flush();
 }
 
@@ -38,4 +39,4 @@ void PcapFile::put32(uint32_t value) {
   out_.write(octets.data(), octets.size());
 }
 
-}  // namespace tcproctor::cli
+}  // namespace tcproctor::conformance
