@@ -132,7 +132,7 @@ TEST(TargetDifferences, AreToldWithTheLineOfTheScript) {
             "    stack: PASS\n"
             "    kernel: FAIL: it was mute\n"
             "  flags (line 2: > S. 0:0(0) ack 1 <...>)\n"
-            "    stack: B: S 0:0(0) win 0\n"
+            "    stack: B: S. 0:0(0) win 0\n"
             "    kernel: B: R 0:0(0) win 0\n");
   EXPECT_THAT(std::string(target_differences(report, "stack", "vax").status().message()),
               HasSubstr("no results of the target \"vax\""));
