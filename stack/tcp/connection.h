@@ -415,8 +415,9 @@ class Connection {
   bool probe_pending_ = false;  // zero-window probe or override: send at least one octet
   bool keepalive_pending_ = false;
   bool tail_loss_probe_pending_ = false;
-  bool probed_ = false;         // the octet at SND.UNA went out as a probe into a zero window
-  bool send_was_full_ = false;  // a SEND found no room: tell when there is some
+  bool probed_ = false;             // the octet at SND.UNA went out as a probe into a zero window
+  bool send_was_full_ = false;      // a SEND found no room: tell when there is some
+  uint32_t flight_after_turn_ = 0;  // when nothing was left that might be sent
   SendBuffer send_buffer_;
   uint32_t send_buffer_bytes_;  // how much may be in it just now
   SeqNum push_end_;             // PSH goes on the segment that ends here or beyond, if push_mark_
@@ -470,7 +471,6 @@ class Connection {
   std::unique_ptr<LossRecovery> recovery_;  // null until something was sent
   Ecn ecn_;
   SeqNum cwnd_limited_until_;  // ACKs below this are for data that cwnd held back
-  uint32_t flight_after_turn_ = 0;  // when nothing was left that might be sent
   Instant last_send_{};
 
   // Timers.
