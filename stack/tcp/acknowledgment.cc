@@ -28,6 +28,12 @@ bool Connection::process_ack(Instant now, const Arriving& arriving) {
     drop(now, "RFC 5961 §5: ACK too old");
     return false;
   }
+  // Only now: a segment that only guesses must not set a TS.Recent that makes PAWS refuse the
+  // peer's (RFC5961-5.2-1).
+  if (timestamps_.in_use) {
+    timestamps_.update(now, SeqNum(arriving.segment.header.sequence_number),
+                       arriving.segment.options.timestamps->value);
+  }
   if (snd_wnd_ == 0 && timer_runs(kUser)) restart_user_timer(now);  // RFC9293-MUST-37
   LossRecovery::Ack news{
       .ack = ack, .repeats = repeats_last_ack(arriving), .timestamp_offset = timestamps_.offset};

@@ -262,9 +262,6 @@ bool Connection::check_sequence_number(Instant now, Arriving& arriving) {
     unacceptable(now, arriving, "RFC 9293 §3.10.7.4 first: outside the window");
     return false;
   }
-  if (timestamps_.in_use) {
-    timestamps_.update(now, arriving.seq, segment.options.timestamps->value);
-  }
   if (!arriving.text.empty()) note_duplicate(arriving.seq, rcv_nxt_);  // RFC2883-4.2-1
   trim_to_window(arriving);
   return true;

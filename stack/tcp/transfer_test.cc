@@ -565,6 +565,26 @@ TEST(Transfer, TimestampsAreEchoed) {  // RFC7323-4.3-1..4.3-4
   EXPECT_EQ(echoed(), 2004u);  // the one that filled it
 }
 
+// A segment that is refused for its ACK or its SYN leaves nothing behind: else whoever guesses SEQ
+// alone could make PAWS refuse all that the peer sends from then on.
+TEST(Transfer, TimestampsOfRefusedSegmentsAreForgotten) {  // RFC5961-5.2-2
+  RigConfig config;
+  config.options.timestamps = true;
+  config.peer_timestamps = true;
+  for (const char* forged :
+       {"F. 1(0) ack 9999 ts 200000 0", "P. 1(9) ack 9999 ts 200000 0",
+        "P. 1(9) ack 4000000000 ts 200000 0", "S. 1(0) ack 1 ts 200000 0", "P 1(9) ts 200000 0"}) {
+    Rig rig(config);
+    rig.reach(State::kEstablished);
+    rig.recv(forged);
+    (void)rig.sent();
+    rig.recv("P. 1(10) ack 1 ts 2001 0");
+    EXPECT_THAT(rig.sent(), ElementsAre(". 1(0) ack 11")) << forged;
+    ASSERT_TRUE(rig.last_options().timestamps.has_value());
+    EXPECT_EQ(rig.last_options().timestamps->echo_reply, 2001u) << forged;
+  }
+}
+
 TEST(Transfer, MissingTimestampIsDropped) {  // RFC7323-3.2-7, 3.2-8
   RigConfig config;
   config.options.timestamps = true;
