@@ -83,13 +83,16 @@ struct FakeCandidate {
   std::function<void(FakeSession&, const v1::Segment&)> on_segment;
   // Any other command; nothing = the answer below.
   std::function<std::optional<v1::Report>(FakeSession&, const v1::Command&)> on_command;
+  // The answer to a command that on_command has said to be registered; nothing: not yet. Asked
+  // again and again while time goes on.
+  std::function<std::optional<v1::Report>(FakeSession&, const v1::Command&)> on_waiting;
   v1::Clock clock = v1::CLOCK_VIRTUAL;  // of the sessions
   // Session time that passes before the command is carried out: a late runner. May be empty.
   std::function<absl::Duration(FakeSession&, const v1::Command&)> delay;
   // The stream breaks at the command of that number, or where this says so. May be empty.
   uint64_t breaks_at = 0;
   std::function<bool(const FakeSession&, const v1::Command&)> breaks;
-  // Commands that are never answered. May be empty.
+  // Commands that are never answered, nor registered. May be empty.
   std::function<bool(const FakeSession&, const v1::Command&)> hangs;
   // What GetEnvironment answers; nothing: this daemon has no such call.
   std::optional<v1::Environment> environment;
@@ -161,7 +164,7 @@ class FakeDaemon final : public v1::Drive::Service {
                      grpc::ServerReaderWriter<v1::Report, v1::Command>* stream) override {
     v1::Command command;
     FakeSession* session = nullptr;
-    std::map<uint64_t, v1::Command> waiting;
+    Operations waiting;
     while (stream->Read(&command)) {
       const std::lock_guard lock(mutex_);  // the runner has a stream for each target
       commands_.push_back(command);
@@ -173,7 +176,10 @@ class FakeDaemon final : public v1::Drive::Service {
         session = made_.back().get();
         session->created = command.create();
       }
-      if (candidate_.hangs && candidate_.hangs(*session, command)) continue;
+      if (candidate_.hangs && candidate_.hangs(*session, command)) {
+        waiting[command.operation()] = {command, session->now};
+        continue;
+      }
       if (candidate_.breaks && candidate_.breaks(*session, command)) {
         return {grpc::StatusCode::UNAVAILABLE, "the fake daemon went away"};
       }
@@ -213,6 +219,11 @@ class FakeDaemon final : public v1::Drive::Service {
     }
   };
   using Stream = grpc::ServerReaderWriter<v1::Report, v1::Command>;
+  struct Waiting {
+    v1::Command command;
+    absl::Duration since;
+  };
+  using Operations = std::map<uint64_t, Waiting>;
 
   static v1::Report report_of(const FakeSession& session, uint64_t operation) {
     v1::Report report;
@@ -221,8 +232,8 @@ class FakeDaemon final : public v1::Drive::Service {
     return report;
   }
 
-  void carry_out(FakeSession& session, const v1::Command& command,
-                 std::map<uint64_t, v1::Command>& waiting, Stream& stream) {
+  void carry_out(FakeSession& session, const v1::Command& command, Operations& waiting,
+                 Stream& stream) {
     if (candidate_.delay) session.now += candidate_.delay(session, command);
     for (const absl::Duration stall : std::exchange(session.stalls, {})) {
       v1::Report told = report_of(session, 0);
@@ -235,6 +246,7 @@ class FakeDaemon final : public v1::Drive::Service {
       if (own.has_value()) {
         own->set_operation(command.operation());
         to_proto(session.now, *own->mutable_now());
+        if (own->registered()) waiting[command.operation()] = {command, session.now};
         stream.Write(*own);
         return;
       }
@@ -243,7 +255,7 @@ class FakeDaemon final : public v1::Drive::Service {
     if (answer(session, command, report)) {
       stream.Write(report);
     } else {
-      waiting[command.operation()] = command;
+      waiting[command.operation()] = {command, session.now};
       v1::Report registered = report_of(session, command.operation());
       registered.set_registered(true);
       stream.Write(registered);
@@ -378,39 +390,49 @@ class FakeDaemon final : public v1::Drive::Service {
     return over;
   }
 
-  static absl::Duration timeout_of(const v1::Command& command) {
-    return from_proto(command.has_expect() ? command.expect().timeout()
-                                           : command.wait_state().timeout());
+  // True if the answer to what waits is there at last.
+  bool answer_late(FakeSession& session, const Waiting& waiting, v1::Report& report) const {
+    const v1::Command& command = waiting.command;
+    const absl::Duration waited = session.now - waiting.since;
+    if (command.has_expect()) {
+      return expect(session, command.expect(), report,
+                    waited >= from_proto(command.expect().timeout()));
+    }
+    if (command.has_wait_state()) {
+      return wait_state(session, command.wait_state(), report,
+                        waited >= from_proto(command.wait_state().timeout()));
+    }
+    if (!candidate_.on_waiting) return false;
+    std::optional<v1::Report> own = candidate_.on_waiting(session, command);
+    if (own.has_value()) report.MergeFrom(*own);
+    return own.has_value();
   }
 
-  // Time goes on in steps of a millisecond until the operation has its answer or the time is over.
-  void run_until(FakeSession& session, const v1::Command& command,
-                 std::map<uint64_t, v1::Command>& waiting, Stream& stream) {
+  void answer_waiting(FakeSession& session, Operations& waiting, Stream& stream) const {
+    std::erase_if(waiting, [&](const auto& one) {
+      v1::Report report = report_of(session, one.first);
+      const bool answered = answer_late(session, one.second, report);
+      if (answered) stream.Write(report);
+      return answered;
+    });
+  }
+
+  // Time goes on in steps of a millisecond until the operation has its answer or the time is over;
+  // not at all for one that has been answered.
+  void run_until(FakeSession& session, const v1::Command& command, Operations& waiting,
+                 Stream& stream) const {
     const v1::RunUntilRequest& request = command.run_until();
     absl::Duration end = session.now + from_proto(request.duration());
     if (request.has_time()) end = from_proto(request.time());
     const uint64_t awaited = request.operations().empty() ? 0 : request.operations(0);
-    const absl::Duration start = session.now;
-    bool completed = false;
-    while (!completed) {
-      const auto found = waiting.find(awaited);
-      if (found != waiting.end()) {
-        v1::Report report = report_of(session, awaited);
-        const bool over = session.now - start >= timeout_of(found->second);
-        completed = found->second.has_expect()
-                        ? expect(session, found->second.expect(), report, over)
-                        : wait_state(session, found->second.wait_state(), report, over);
-        if (completed) {
-          stream.Write(report);
-          waiting.erase(found);
-          break;
-        }
-      }
-      if (session.now >= end) break;
+    const auto completed = [&] { return awaited != 0 && !waiting.contains(awaited); };
+    answer_waiting(session, waiting, stream);
+    while (!completed() && session.now < end) {
       session.now = std::min(end, session.now + absl::Milliseconds(1));
+      answer_waiting(session, waiting, stream);
     }
     v1::Report report = report_of(session, command.operation());
-    report.mutable_run_until()->set_completed(completed ? awaited : 0);
+    report.mutable_run_until()->set_completed(completed() ? awaited : 0);
     stream.Write(report);
   }
 

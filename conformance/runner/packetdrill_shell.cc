@@ -138,7 +138,7 @@ bool counters(const std::string& line, Actions& actions) {
   return true;
 }
 
-bool file(const std::vector<std::string>& words, Actions& actions) {
+bool file(const std::vector<std::string>& words, bool, Actions& actions) {
   ShellFile made;
   uint32_t block = 512, count = 0;
   for (const std::string& word : words) {
@@ -156,11 +156,13 @@ bool file(const std::vector<std::string>& words, Actions& actions) {
 }
 
 // tc qdisc add|replace dev tun0 root KIND [limit N]; tc qdisc del|delete dev tun0 root
-bool queue(const std::vector<std::string>& words, Actions& actions) {
+bool queue(const std::vector<std::string>& words, bool, Actions& actions) {
   if (words.size() < 6 || words[1] != "qdisc" || words[3] != "dev" || !is_device(words[4]) ||
       words[5] != "root") {
     return false;
   }
+  // The device has no queue that could pace.
+  if (words.size() == 7 && words[2] == "add" && words[6] == "pfifo") return true;
   const bool removes = words[2] == "del" || words[2] == "delete";
   if (!removes && words[2] != "add" && words[2] != "replace") return false;
   ShellQueue made;
@@ -189,8 +191,75 @@ bool parameter(const std::string& line, bool forgiving, Actions& actions) {
   return true;
 }
 
+bool defaults(const std::vector<std::string>& words, bool, Actions& actions) {
+  for (const auto& [setting, value] : kDefaults) {
+    actions.emplace_back(ShellSetting{cat("net.ipv4.", setting), std::string(value), true});
+  }
+  // The Linux kernel's own collection keeps it beside its scripts.
+  if (words[0].find("common/") == std::string::npos) {
+    actions.emplace_back(ShellSetting{"net.ipv4.tcp_fastopen", "0x3", true});
+  }
+  return true;
+}
+
+// ethtool -K tun0 tso off gso off
+bool offloads(const std::vector<std::string>& words, bool, Actions& actions) {
+  if (words.size() < 3 || words[1] != "-K" || !is_device(words[2])) return false;
+  for (size_t i = 4; i < words.size(); i += 2) {
+    if (words[i] != "off") return false;
+  }
+  actions.emplace_back(ShellNoOffloads{});
+  return true;
+}
+
+// ip tcp_metrics flush all; ip link set dev tun0 mtu N
+bool address_tool(const std::vector<std::string>& words, bool, Actions& actions) {
+  if (words == std::vector<std::string>{"ip", "tcp_metrics", "flush", "all"}) {
+    actions.emplace_back(ShellForget{});
+    return true;
+  }
+  ShellMtu mtu;
+  if (words.size() != 7 || words[1] != "link" || words[2] != "set" || !is_device(words[4]) ||
+      words[5] != "mtu" || !parse_number(words[6], mtu.mtu)) {
+    return false;
+  }
+  actions.emplace_back(mtu);
+  return true;
+}
+
+// What goes with the session, or has nothing to wait for.
+bool nothing(const std::vector<std::string>&, bool, Actions&) {
+  return true;
+}
+
+bool removal(const std::vector<std::string>& words, bool, Actions&) {
+  return words.size() == 3 && words[1] == "-f";
+}
+
+// By the name of the program. False: it is not one of those that are known.
+struct Program {
+  std::string_view name;
+  bool (*recognise)(const std::vector<std::string>& words, bool forgiving, Actions& actions);
+};
+constexpr Program kPrograms[] = {
+    {"defaults.sh", defaults},
+    {"sysctl", settings},
+    {"set_sysctls.py", settings},
+    {"dd", file},
+    {"rm", removal},
+    {"ethtool", offloads},
+    {"tc", queue},
+    {"ip", address_tool},
+    {"sync", nothing},
+    {"true", nothing},
+};
+
+// Longer than any command that is known; it bounds what the regular expressions see.
+constexpr size_t kLongestCommand = 4096;
+
 // One command without ; && and pipes but its own.
 bool simple(std::string line, bool forgiving, Actions& actions) {
+  if (line.size() > kLongestCommand) return false;
   if (parameter(std::string(trim(line)), forgiving, actions)) return true;
   static const std::regex* const kRedirection = new std::regex(R"re( *([0-9]|&)?> *(&1|[^ ]+))re");
   line = std::string(trim(std::regex_replace(line, *kRedirection, "")));
@@ -204,42 +273,9 @@ bool simple(std::string line, bool forgiving, Actions& actions) {
   }
   const std::vector<std::string> words = words_of(line);
   const std::string name = base_name(words[0]);
-  if (name == "defaults.sh") {
-    for (const auto& [setting, value] : kDefaults) {
-      actions.emplace_back(ShellSetting{cat("net.ipv4.", setting), std::string(value), true});
-    }
-    // The Linux kernel's own collection keeps it beside its scripts.
-    if (words[0].find("common/") == std::string::npos) {
-      actions.emplace_back(ShellSetting{"net.ipv4.tcp_fastopen", "0x3", true});
-    }
-    return true;
-  }
-  if (name == "sysctl" || name == "set_sysctls.py") return settings(words, forgiving, actions);
-  // The namespace is fresh and goes with the session.
-  if (name.starts_with("sysctl_restore_")) return true;
-  if (name == "sync" || name == "true") return true;
-  if (name == "dd") return file(words, actions);
-  if (name == "rm" && words.size() == 3 && words[1] == "-f") return true;
-  if (name == "ethtool" && words.size() > 2 && words[1] == "-K" && is_device(words[2])) {
-    for (size_t i = 4; i < words.size(); i += 2) {
-      if (words[i] != "off") return false;
-    }
-    actions.emplace_back(ShellNoOffloads{});
-    return true;
-  }
-  // The device has no queue that could pace.
-  if (line == "tc qdisc add dev tun0 root pfifo") return true;
-  if (name == "tc") return queue(words, actions);
-  if (line == "ip tcp_metrics flush all") {
-    actions.emplace_back(ShellForget{});
-    return true;
-  }
-  if (name == "ip" && words.size() == 7 && words[1] == "link" && words[2] == "set" &&
-      is_device(words[4]) && words[5] == "mtu") {
-    ShellMtu mtu;
-    if (!parse_number(words[6], mtu.mtu)) return false;
-    actions.emplace_back(mtu);
-    return true;
+  if (name.starts_with("sysctl_restore_")) return true;  // the namespace goes with the session
+  for (const Program& program : kPrograms) {
+    if (program.name == name) return program.recognise(words, forgiving, actions);
   }
   return false;
 }

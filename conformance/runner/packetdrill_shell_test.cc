@@ -99,6 +99,8 @@ TEST(PacketdrillShell, WhatIsNotInTheTableIsSaidSo) {
   EXPECT_EQ(told("sysctl -q net.ipv4.a=1; reboot"), "net.ipv4.a=1; unknown reboot");
   EXPECT_EQ(told("dd if=/dev/sda of=/tmp/f bs=1 count=1"),
             "unknown dd if=/dev/sda of=/tmp/f bs=1 count=1");
+  const std::string endless(1'000'000, 'a');
+  EXPECT_EQ(told(cat("sync > ", endless)), cat("unknown sync > ", endless));
 }
 
 }  // namespace

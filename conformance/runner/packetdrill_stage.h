@@ -123,19 +123,33 @@ class PacketdrillStage final : public Performer {
   bool is_of_another(const Socket& socket, const v1::LogEntry& entry) const;
   Result inject(const Packet& packet);
   Result expect(const Statement& statement, const Packet& packet);
+  Result collect(Socket& socket, const Packet& packet, absl::Duration deadline,
+                 std::vector<v1::LogEntry>& parts);
+  bool passes_over(const v1::LogEntry& entry);
+  static void note_awaited_syn(Socket& socket, const TcpPacket& packet);
+  static std::string describe(const Socket& socket, const std::vector<v1::LogEntry>& parts);
   absl::StatusOr<Packet> to_wire(Socket& socket, const Packet& packet);
   void add_to_train(v1::Segment segment, v1::InjectRequest& request) const;
   absl::StatusOr<std::optional<v1::LogEntry>> next_segment(Socket& socket, absl::Duration deadline);
   Result silence();
   Result check_time(const Moment& moment, const v1::LogEntry& entry);
+  Problem mismatch(const Packet& packet, Socket& socket, const std::vector<v1::LogEntry>& parts,
+                   std::vector<std::string> differences);
+
+  // packetdrill_compare.cc: what came, against what was to come
   std::vector<std::string> differences(Socket& socket, const Packet& packet,
                                        const std::vector<v1::LogEntry>& parts);
+  void compare_parts(const Socket& socket, const std::vector<v1::LogEntry>& parts,
+                     std::vector<std::string>& differences) const;
+  void compare_header(const Socket& socket, const TcpPacket& packet,
+                      const std::vector<v1::LogEntry>& parts, size_t length,
+                      std::vector<std::string>& differences) const;
+  void compare_payload(const Socket& socket, bool syn, const std::vector<v1::LogEntry>& parts,
+                       const std::string& octets, std::vector<std::string>& differences) const;
   void compare_options(Socket& socket, const TcpPacket& packet, const v1::TcpHeader& came,
                        std::vector<std::string>& differences);
   void compare_ip(Socket& socket, const Packet& packet, const v1::Segment& came,
                   std::vector<std::string>& differences);
-  Result mismatch(const Packet& packet, Socket& socket, const std::vector<v1::LogEntry>& parts,
-                  std::vector<std::string> differences);
 
   // packetdrill_calls.cc: making them, and what they change
   Result call(const Statement& statement, const SystemCall& call);
@@ -186,6 +200,8 @@ class PacketdrillStage final : public Performer {
   std::vector<LadderItem> ladder_;
   uint64_t log_position_ = 0;
   uint64_t cursor_ = 0;  // segments up to this number were looked at
+  // ACKs that may come besides: of a packet that was cut into pieces each may be acknowledged.
+  uint32_t spare_acks_ = 0;
   uint32_t next_port_ = 0;
   bool started_ = false;
   absl::Duration start_ = absl::ZeroDuration();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arguments and results of the system calls of packetdrill's dialect, as values.
+// Of packetdrill's dialect: arguments and results of system calls as values, and what is asked of
+// packets again and again.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,8 @@
 #include <string_view>
 
 #include "conformance/script/ast.h"
+#include "conformance/script/flags.h"
+#include "tcproctor/v1/wire.pb.h"
 
 namespace tcproctor::conformance {
 
@@ -25,5 +28,15 @@ int64_t from_little_endian(std::string_view octets);
 
 // What the backslashes in a text mean: \n \t \r \0 \xHH, else the character itself.
 std::string unescaped(const std::string& text);
+
+inline constexpr uint32_t kUrg = 0x20;
+inline constexpr uint32_t kCwr = 0x80;
+
+inline bool is_syn(const TcpPacket& packet) {
+  return (packet.flags & kSyn) != 0;
+}
+inline uint32_t payload_length(const v1::LogEntry& entry) {
+  return static_cast<uint32_t>(entry.segment().payload().size());
+}
 
 }  // namespace tcproctor::conformance

@@ -80,6 +80,7 @@ absl::StatusOr<Case> ScriptParser::parse() {
   case_.head.id = stem(case_.file);
   case_.head.title = case_.file;
   case_.head.targets = all_targets();
+  case_.head.needs = {"sockets"};
   case_.clauses.emplace_back();
   clause().name = "script";
   clause().position = {1, 1};

@@ -44,6 +44,7 @@ TEST(Packetdrill, AFileWithoutAHeadIsOfTheDialect) {
   const Case parsed = must_parse(std::string(kFirst));
   EXPECT_EQ(parsed.dialect, Dialect::kPacketdrill);
   EXPECT_EQ(parsed.head.id, "t");
+  EXPECT_THAT(parsed.head.needs, ::testing::ElementsAre("sockets"));
   EXPECT_TRUE(check(parsed).ok());
 }
 
@@ -243,6 +244,20 @@ INSTANTIATE_TEST_SUITE_P(
         Told{"x = 4\nx += 2 # a comment\nprint(x)\nassert x == 6, \\\n x", ""},
         Told{"assert x == 1", "assert x == 1: nothing here tells x"},
         Told{"assert 1 / 0", "assert 1 / 0: a division by zero"}));
+
+// Neither brackets nor a chain make a tree deeper than the stack bears.
+TEST(PacketdrillErrors, CodeThatIsTooDeep) {
+  const auto code = [](const std::string& expression) {
+    return error_of(cat(kFirst, "+0 %{ assert ", expression, " }%\n"));
+  };
+  std::string chain = "1", brackets = "1", negations;
+  for (int i = 0; i < 100'000; ++i) chain += "+1";
+  for (int i = 0; i < 100; ++i) brackets = cat("(", brackets, ")");
+  for (int i = 0; i < 100; ++i) negations += "not ";
+  EXPECT_THAT(code(chain), HasSubstr("this statement has too many operators"));
+  EXPECT_THAT(code(brackets), HasSubstr("this code is nested too deeply"));
+  EXPECT_THAT(code(negations + "1"), HasSubstr("this code is nested too deeply"));
+}
 
 TEST(CodeMemory, LastsOverBlocks) {
   std::map<std::string, CodeValue> memory;
