@@ -244,6 +244,9 @@ TEST_F(RunTest, WrongCasesAreErrorsAndTheOthersRun) {
   EXPECT_THAT(reason("setting"), HasSubstr("no_such_field"));
   EXPECT_THAT(reason("time"), HasSubstr("time.pkt:5:1: an impossible time"));
   EXPECT_THAT(reason("script"), HasSubstr("script.pkt:2:2: a time must not be negative"));
+  // Whoever reads no report is told as well.
+  EXPECT_THAT(said_, HasSubstr("syntax.pkt:4:"));
+  EXPECT_THAT(said_, HasSubstr("time.pkt:5:1: an impossible time"));
 }
 
 TEST_F(RunTest, IfAllAreWrongNothingRuns) {

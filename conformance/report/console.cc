@@ -100,7 +100,7 @@ std::string console_matrix(const RunReport& report, const ConsoleStyle& style) {
   for (const CaseOutcome& result : report.results) {
     used.insert(result.target);
     ++totals[verdict_name(result.verdict)][result.target];
-    if (result.not_run) continue;
+    if (result.told_by_complaint) continue;
     // Of repetitions the worst.
     const auto [shown, fresh] = rows[result.id].emplace(result.target, result.verdict);
     if (!fresh && is_worse(result.verdict, shown->second)) shown->second = result.verdict;

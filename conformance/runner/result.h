@@ -86,7 +86,8 @@ struct CaseOutcome {
   uint32_t repetition = 1;  // of the same case on the same target in this run
   v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
   std::string reason;
-  bool not_run = false;  // its target is not fit: a complaint of the run says why, once
+  // It was not run, for a cause that it shares with others: a complaint of the run says it once.
+  bool told_by_complaint = false;
   std::vector<ClauseOutcome> clauses;
   std::vector<Attempt> attempts;  // earlier ones, in order
   std::vector<CasePart> parts;

@@ -76,7 +76,6 @@ CaseOutcome not_run(const WorkItem& item, const std::string& reason) {
   outcome.repetition = item.repetition;
   outcome.seed = item.seed;
   outcome.verdict = v1::VERDICT_ERROR;
-  outcome.not_run = true;
   ClauseOutcome clause;
   clause.name = "setup";
   clause.verdict = v1::VERDICT_ERROR;
@@ -231,10 +230,13 @@ void Run::look_for_the_daemon(CaseOutcome& outcome) {
 CaseOutcome Run::examine(const WorkItem& item) {
   const auto wrong = library_.wrong.find(item.test_case->head.id);
   if (wrong != library_.wrong.end()) return not_run(item, wrong->second);
-  if (unfit_.count(item.target) != 0) {
-    return not_run(item, "the target is not fit for an examination");
+  const std::string why =
+      unfit_.count(item.target) != 0 ? "the target is not fit for an examination" : gone();
+  if (!why.empty()) {
+    CaseOutcome outcome = not_run(item, why);
+    outcome.told_by_complaint = true;
+    return outcome;
   }
-  if (const std::string why = gone(); !why.empty()) return not_run(item, why);
   CaseOutcome outcome = run_case(*item.test_case, case_options(item));
   if (outcome.verdict == v1::VERDICT_ERROR) look_for_the_daemon(outcome);
   return outcome;

@@ -101,7 +101,7 @@ TEST_F(SuiteTest, ATargetThatCannotBeExaminedHasErrors) {
   ASSERT_THAT(report.results, SizeIs(1));
   EXPECT_EQ(report.results[0].verdict, v1::VERDICT_ERROR);
   EXPECT_THAT(report.results[0].reason, HasSubstr("not fit for an examination"));
-  EXPECT_TRUE(report.results[0].not_run);
+  EXPECT_TRUE(report.results[0].told_by_complaint);
   ASSERT_THAT(report.complaints, SizeIs(1));
   EXPECT_THAT(report.complaints[0], HasSubstr("the sanity case, run first, says"));
 }
