@@ -11,6 +11,10 @@
 namespace tcproctor::conformance {
 namespace {
 
+bool is_accept(const v1::Command& command) {
+  return command.has_socket_call() && command.socket_call().has_accept();
+}
+
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -135,19 +139,10 @@ TEST(PacketdrillCalls, ABlockingCallThatGoesOnIsAViolation) {
 
 TEST(PacketdrillCalls, ACallThatNeverReturnsIsAViolation) {
   FakeTcp tcp;
-  FakeCandidate candidate = tcp.candidate();
-  // Registered, and never answered.
-  candidate.on_waiting = nullptr;
-  candidate.on_command = [inner = candidate.on_command](
-                             FakeSession& session,
-                             const v1::Command& command) -> std::optional<v1::Report> {
-    if (!command.has_socket_call() || !command.socket_call().has_accept()) {
-      return inner(session, command);
-    }
-    v1::Report report;
-    report.set_registered(true);
-    return report;
-  };
+  v1::Report registered;
+  registered.set_registered(true);
+  FakeCandidate candidate = answering(tcp.candidate(), is_accept, registered);
+  candidate.on_waiting = nullptr;  // and never answered
   const Ran ran = run_script(kAccepted, std::move(candidate));
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_FAIL);
   EXPECT_THAT(ran.outcome.reason, HasSubstr("accept() does not return"));
@@ -205,19 +200,9 @@ TEST(PacketdrillCalls, ATargetWithoutSocketCallsIsASkip) {
 
 TEST(PacketdrillCalls, ACallThatTheTargetHasNotIsASkip) {
   FakeTcp tcp;
-  FakeCandidate candidate = tcp.candidate();
-  candidate.on_command = [inner = candidate.on_command](
-                             FakeSession& session,
-                             const v1::Command& command) -> std::optional<v1::Report> {
-    if (!command.has_socket_call() || !command.socket_call().has_accept()) {
-      return inner(session, command);
-    }
-    v1::Report report;
-    report.set_error_code(grpc::StatusCode::UNIMPLEMENTED);
-    report.set_error_message("no accept() here");
-    return report;
-  };
-  const Ran ran = run_script(kAccepted, std::move(candidate));
+  const Ran ran = run_script(
+      kAccepted, answering(tcp.candidate(), is_accept,
+                           refusal(grpc::StatusCode::UNIMPLEMENTED, "no accept() here")));
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_SKIP);
   EXPECT_THAT(ran.outcome.reason, HasSubstr("no accept() here"));
 }

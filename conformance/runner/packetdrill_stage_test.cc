@@ -352,17 +352,11 @@ TEST(PacketdrillStage, ADaemonThatHangsIsAnError) {
 
 TEST(PacketdrillStage, AWireThatLosesIsAnError) {
   FakeTcp tcp;
-  FakeCandidate candidate = tcp.candidate();
-  candidate.on_command = [inner = candidate.on_command](
-                             FakeSession& session,
-                             const v1::Command& command) -> std::optional<v1::Report> {
-    if (!command.has_expect()) return inner(session, command);
-    v1::Report report;
-    report.set_error_code(grpc::StatusCode::DATA_LOSS);
-    report.set_error_message("the capture lost 3 frames");
-    return report;
-  };
-  const Ran ran = run_script(kAccepted, std::move(candidate));
+  const Ran ran =
+      run_script(kAccepted, answering(
+                                tcp.candidate(),
+                                [](const v1::Command& command) { return command.has_expect(); },
+                                refusal(grpc::StatusCode::DATA_LOSS, "the capture lost 3 frames")));
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_ERROR);
   EXPECT_THAT(ran.outcome.reason, HasSubstr("the capture lost 3 frames"));
   EXPECT_THAT(ran.clause(0).failure.location, "t.pkt:6:1");

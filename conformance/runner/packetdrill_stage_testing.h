@@ -125,6 +125,25 @@ class FakeTcp {
   std::string unread_;
 };
 
+// The candidate, but that commands which `is_asked` picks get this answer.
+inline FakeCandidate answering(FakeCandidate candidate,
+                               std::function<bool(const v1::Command&)> is_asked,
+                               const v1::Report& answer) {
+  candidate.on_command = [inner = candidate.on_command, is_asked = std::move(is_asked), answer](
+                             FakeSession& session,
+                             const v1::Command& command) -> std::optional<v1::Report> {
+    return is_asked(command) ? answer : inner(session, command);
+  };
+  return candidate;
+}
+
+inline v1::Report refusal(grpc::StatusCode code, const std::string& message) {
+  v1::Report report;
+  report.set_error_code(code);
+  report.set_error_message(message);
+  return report;
+}
+
 inline v1::SocketCallResponse failed(int error, const std::string& name) {
   v1::SocketCallResponse response;
   response.set_result(-1);
