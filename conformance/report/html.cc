@@ -76,10 +76,7 @@ void write_cause(JsonWriter& json, const DifferenceCause& cause) {
   json.text("kind", cause_kind_name(cause.kind));
   json.text("heading", cause_heading(cause.kind));
   json.text("text", cause.text);
-  json.key("places");
-  json.open('[');
-  for (const DifferencePlace& place : cause.places) write_place(json, place);
-  json.close(']');
+  json.list("places", cause.places, write_place);
   json.close('}');
 }
 
@@ -87,12 +84,7 @@ void write_cause(JsonWriter& json, const DifferenceCause& cause) {
 void write_causes(JsonWriter& json, const RunReport& report) {
   const auto causes =
       difference_causes(report, std::string(kTargetStack), std::string(kTargetKernel));
-  json.key("causes");
-  json.open('[');
-  if (causes.ok()) {
-    for (const DifferenceCause& cause : *causes) write_cause(json, cause);
-  }
-  json.close(']');
+  json.list("causes", causes.ok() ? *causes : std::vector<DifferenceCause>(), write_cause);
 }
 
 void write_catalogue(JsonWriter& json) {

@@ -80,27 +80,23 @@ void write_row(JsonWriter& json, const LadderRow& row) {
   json.close('}');
 }
 
+void write_step(JsonWriter& json, const StateEdge& edge) {
+  json.element();
+  json.open_line('{');
+  json.text("tcp", edge.tcp);
+  json.text("from", state_name(edge.from));
+  json.text("to", state_name(edge.to));
+  if (edge.through) json.boolean("through", true);
+  json.close('}');
+}
+
 void write_session(JsonWriter& json, const CasePart& part) {
   json.element();
   json.open('{');
   json.text("a", part.a);
   json.text("b", part.b);
-  json.key("edges");
-  json.open('[');
-  for (const StateEdge& edge : part.edges) {
-    json.element();
-    json.open_line('{');
-    json.text("tcp", edge.tcp);
-    json.text("from", state_name(edge.from));
-    json.text("to", state_name(edge.to));
-    if (edge.through) json.boolean("through", true);
-    json.close('}');
-  }
-  json.close(']');
-  json.key("rows");
-  json.open('[');
-  for (const LadderRow& row : part.rows) write_row(json, row);
-  json.close(']');
+  json.list("edges", part.edges, write_step);
+  json.list("rows", part.rows, write_row);
   json.text("file", part.pcap_file);
   json.number("captured", part.captured);
   json.number("left_out", part.left_out);
@@ -118,18 +114,9 @@ void write_result(JsonWriter& json, const CaseOutcome& result) {
   json.number("repetition", result.repetition);
   json.text("verdict", verdict_name(result.verdict));
   json.text("reason", result.reason);
-  json.key("clauses");
-  json.open('[');
-  for (const ClauseOutcome& clause : result.clauses) write_clause(json, clause);
-  json.close(']');
-  json.key("attempts");
-  json.open('[');
-  for (const Attempt& attempt : result.attempts) write_attempt(json, attempt);
-  json.close(']');
-  json.key("sessions");
-  json.open('[');
-  for (const CasePart& part : result.parts) write_session(json, part);
-  json.close(']');
+  json.list("clauses", result.clauses, write_clause);
+  json.list("attempts", result.attempts, write_attempt);
+  json.list("sessions", result.parts, write_session);
   std::string capture;
   absl::Base64Escape(result.capture, &capture);
   json.text("capture", capture);
@@ -138,6 +125,17 @@ void write_result(JsonWriter& json, const CaseOutcome& result) {
   json.text("reproduce", result.reproduce);
   // Of what passed nobody reads it, and the rows have it.
   if (result.verdict != v1::VERDICT_PASS) json.text("ladder", ladder_text(result));
+  json.close('}');
+}
+
+void write_source(JsonWriter& json, const std::pair<const std::string, CaseSource>& of_case) {
+  const auto& [id, source] = of_case;
+  json.element();
+  json.open('{');
+  json.text("id", id);
+  json.text("file", source.file);
+  json.text("rule", source.rule);
+  json.text("text", source.text);
   json.close('}');
 }
 
@@ -187,26 +185,9 @@ void write_run(JsonWriter& json, const RunReport& report) {
   json.number("known", report.known);
   json.texts("complaints", report.complaints);
   json.close('}');
-  json.key("fsm");
-  json.open('[');
-  for (const EdgeCoverage& edge : fsm_coverage(report)) write_edge(json, edge);
-  json.close(']');
-  json.key("cases");
-  json.open('[');
-  for (const auto& [id, source] : report.cases) {
-    json.element();
-    json.open('{');
-    json.text("id", id);
-    json.text("file", source.file);
-    json.text("rule", source.rule);
-    json.text("text", source.text);
-    json.close('}');
-  }
-  json.close(']');
-  json.key("results");
-  json.open('[');
-  for (const CaseOutcome& result : report.results) write_result(json, result);
-  json.close(']');
+  json.list("fsm", fsm_coverage(report), write_edge);
+  json.list("cases", report.cases, write_source);
+  json.list("results", report.results, write_result);
 }
 
 std::string json_report(const RunReport& report) {

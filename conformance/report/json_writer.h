@@ -74,6 +74,14 @@ class JsonWriter {
     element();
     append(out_, string_value(name), compact_ || in_line_ > 0 ? ":" : ": ");
   }
+  // The list `name`; `write(*this, item)` writes each of its elements.
+  template <class Items, class Write>
+  void list(std::string_view name, const Items& items, const Write& write) {
+    key(name);
+    open('[');
+    for (const auto& item : items) write(*this, item);
+    close(']');
+  }
   void text(std::string_view name, std::string_view value) {
     key(name);
     out_ += string_value(value);
