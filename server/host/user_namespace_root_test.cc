@@ -92,6 +92,41 @@ TEST_F(UserNamespaceTest, RootNeedsNone) {
       ::testing::ExitedWithCode(0), "");
 }
 
+// Of what is permitted only the capabilities in `kept` stay so; none is effective.
+bool keep_permitted(std::initializer_list<int> kept) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  for (const int capability : kept) data[capability / 32].permitted |= 1U << (capability % 32);
+  return ::syscall(SYS_capset, &header, data) == 0;
+}
+
+// As those of an executable (setcap …+p) are.
+TEST_F(UserNamespaceTest, WhatIsPermittedBecomesEffective) {
+  EXPECT_EXIT(
+      {
+        const bool kept = keep_permitted({CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN}) &&
+                          missing_capabilities().size() == 3;
+        const absl::StatusOr<Privilege> privilege = enter_user_namespace_if_needed();
+        ::_exit(kept && privilege.ok() && *privilege == Privilege::kFull ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+// No user namespace brings it back.
+TEST_F(UserNamespaceTest, WhatWasTakenAwayIsNamed) {
+  EXPECT_EXIT(
+      {
+        const bool kept = keep_permitted({CAP_NET_ADMIN, CAP_SYS_ADMIN});
+        const absl::Status status = enter_user_namespace_if_needed().status();
+        std::fprintf(stderr, "%s\n", status.ToString().c_str());
+        ::_exit(kept && status.code() == absl::StatusCode::kPermissionDenied &&
+                        user_namespace_path().empty()
+                    ? 0
+                    : 1);
+      },
+      ::testing::ExitedWithCode(0), "missing CAP_NET_RAW, taken away");
+}
+
 // Inside a first user namespace further ones are forbidden, and the capabilities are given up.
 int forbidden_and_explained() {
   if (!enter_user_namespace_if_needed().ok()) return 1;
