@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // health
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "clients/cli/generic_call.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"

@@ -417,7 +417,7 @@ class Connection {
   bool tail_loss_probe_pending_ = false;
   bool probed_ = false;             // the octet at SND.UNA went out as a probe into a zero window
   bool send_was_full_ = false;      // a SEND found no room: tell when there is some
-  uint32_t flight_after_turn_ = 0;  // when nothing was left that might be sent
+  uint32_t flight_after_turn_ = 0;  // flight() when nothing was left that might be sent
   SendBuffer send_buffer_;
   uint32_t send_buffer_bytes_;  // how much may be in it just now
   SeqNum push_end_;             // PSH goes on the segment that ends here or beyond, if push_mark_
