@@ -90,6 +90,10 @@ absl::Status Drive::read_one() {
     registered_.insert(report.operation());
     return absl::OkStatus();
   }
+  if (ahead_.erase(report.operation()) != 0) {
+    registered_.erase(report.operation());
+    return report_status(report);
+  }
   if (forgotten_.erase(report.operation()) == 0) {
     results_[report.operation()] = std::move(report);
   }
@@ -140,6 +144,11 @@ absl::Status Drive::run(v1::RunUntilRequest request) {
 }
 
 absl::StatusOr<bool> Drive::run_until_finished(uint64_t operation, absl::Duration limit) {
+  // Of each operation comes its result, or that it waits.
+  while (results_.count(operation) == 0 && registered_.count(operation) == 0) {
+    const absl::Status status = read_one();
+    if (!status.ok()) return status;
+  }
   if (results_.count(operation) != 0) return true;
   v1::RunUntilRequest request;
   request.add_operations(operation);
@@ -174,7 +183,13 @@ absl::Status Drive::run_to(absl::Duration time) {
   if (time <= now_) return absl::OkStatus();
   v1::RunUntilRequest request;
   to_proto(time, *request.mutable_time());
-  return run(std::move(request));
+  if (!virtual_clock()) return run(std::move(request));
+  // It ends at that time and nowhere else: the next command follows without waiting for it.
+  v1::Command command;
+  *command.mutable_run_until() = std::move(request);
+  ahead_.insert(send(std::move(command)));
+  now_ = time;
+  return broken_;
 }
 
 }  // namespace tcproctor::conformance

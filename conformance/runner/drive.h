@@ -57,6 +57,7 @@ class Drive {
   absl::Status cancel(uint64_t operation);
 
   absl::Status run_for(absl::Duration duration);
+  // On a virtual clock it may return before that time; what is called next comes after it.
   absl::Status run_to(absl::Duration time);
 
   // Session time at which the first command after mark() reached the session; nothing before that.
@@ -97,6 +98,7 @@ class Drive {
   std::set<uint64_t> registered_;
   std::map<uint64_t, v1::Report> results_;
   std::set<uint64_t> forgotten_;
+  std::set<uint64_t> ahead_;  // their results are not waited for; a failure ends what comes next
   std::deque<v1::ConnectionEvent> events_;
   std::vector<v1::ConnectionEvent> state_changes_;
   uint64_t marked_ = 0;  // the operation that began() is about

@@ -24,6 +24,8 @@ namespace {
 
 // The file of procedures that every case may call.
 constexpr std::string_view kPrelude = "cases/prelude.pkt";
+// The case that examines the harness.
+constexpr std::string_view kSanity = "cases/sanity/sanity.pkt";
 
 struct Source {
   std::string file;
@@ -201,14 +203,10 @@ absl::Status read_cases(const std::vector<Source>& sources, OnWrongCase on_wrong
 
 absl::Status use_built_in_sanity(Library& library) {
   if (!library.sanity.head.id.empty()) return absl::OkStatus();
-  for (const Source& source : built_in_sources()) {
-    absl::StatusOr<Case> parsed = parse(source.text, source.file);
-    if (parsed.ok() && parsed->head.id == kSanityId) {
-      library.sanity = *std::move(parsed);
-      return absl::OkStatus();
-    }
-  }
-  return absl::InternalError("the sanity case is not built in");
+  absl::StatusOr<Case> parsed = parse(embedded_file(kSanity), cat("conformance/", kSanity));
+  if (!parsed.ok()) return parsed.status();
+  library.sanity = *std::move(parsed);
+  return absl::OkStatus();
 }
 
 absl::Status read_ledger(const std::string& cases_dir, Library& library) {

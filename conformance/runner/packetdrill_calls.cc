@@ -67,6 +67,8 @@ Result PacketdrillStage::call(const Statement& statement, const SystemCall& call
   if (settled.has_value()) return settled;
   absl::StatusOr<Prepared> prepared = build(call);
   if (!prepared.ok()) return refused(prepared.status());
+  Result logged = read_log();
+  if (logged.has_value()) return logged;
   LadderItem item;
   item.kind = LadderItem::Kind::kCall;
   item.end = v1::END_B;

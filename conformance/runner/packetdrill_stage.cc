@@ -147,12 +147,6 @@ void PacketdrillStage::open_clause(const std::string& name) {
   ladder_.push_back(std::move(item));
 }
 
-void PacketdrillStage::note(std::string text) {
-  LadderItem item;
-  item.text = std::move(text);
-  ladder_.push_back(std::move(item));
-}
-
 absl::StatusOr<v1::SocketCallResponse> PacketdrillStage::socket_call(
     v1::SocketCallRequest request) {
   v1::Command command;
@@ -206,8 +200,8 @@ Result PacketdrillStage::run(const Statement& statement) {
     return result.has_value() ? result : Result(broken(drive_->broken().ToString()));
   }
   take_stalls();
-  Result logged = read_log();
-  return result.has_value() ? result : logged;
+  if (result.has_value()) (void)read_log();  // the clause ends here: its ladder is to be whole
+  return result;
 }
 
 Result PacketdrillStage::dispatch(const Statement& statement) {
@@ -274,7 +268,9 @@ Result PacketdrillStage::close_clause() {
   Result result = settle(true);
   if (!result.has_value() && options_.foreign.silence) result = silence();
   take_stalls();
-  return result;
+  if (!drive_->broken().ok()) return result;
+  Result logged = read_log();
+  return result.has_value() ? result : logged;
 }
 
 // --- shell commands ---

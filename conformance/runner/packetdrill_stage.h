@@ -100,6 +100,7 @@ class PacketdrillStage final : public Performer {
   Result dispatch(const Statement& statement);
   Moment moment_of(const Statement& statement);
   Result reach(absl::Duration time);
+  // Takes over what went over the wire since; in the ladder it stands before what is added next.
   Result read_log();
   void take_stalls();
   // Scripts are bound to what Linux chose where the RFCs leave a choice.
@@ -115,7 +116,6 @@ class PacketdrillStage final : public Performer {
   Result counter(const ShellCounter& counter);
   absl::StatusOr<std::map<std::string, int64_t>> counters();
   Result code(const Statement& statement, const CodeStatement& code);
-  void note(std::string text);
 
   // packetdrill_wire.cc
   Socket& add_socket(Socket::State state);
