@@ -9,7 +9,10 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <spdlog/spdlog.h>
+
 #include "absl/strings/str_cat.h"
+#include "server/host/packet_filter.h"
 #include "server/host/sysctl.h"
 #include "server/host/user_namespace.h"
 #include "server/service/drive_service.h"
@@ -47,9 +50,29 @@ absl::Status check_options(const DaemonOptions& options) {
   return absl::OkStatus();
 }
 
+// What a daemon that was killed has left, on a kernel that does not do it itself.
+void tidy_up() {
+  const absl::StatusOr<std::vector<std::string>> removed = remove_orphaned_filters();
+  if (!removed.ok()) return spdlog::debug("{}", std::string(removed.status().message()));
+  for (const std::string& table : *removed) {
+    spdlog::info("removed nf_tables table {} of a daemon that is no more", table);
+  }
+}
+
+v1::InterfaceInfo describe(const Place& place) {
+  v1::InterfaceInfo info;
+  info.set_name(place.interface);
+  info.set_mac(place.mac.to_string());
+  info.set_mtu(place.mtu);
+  for (const auto& own : place.own_addresses) info.add_addresses(to_text(own));
+  for (const auto& address : place.addresses) info.add_end_addresses(to_text(address));
+  for (const auto& gateway : place.gateways) info.add_gateways(gateway.to_string());
+  return info;
+}
+
 }  // namespace
 
-v1::ServerInfo server_info() {
+v1::ServerInfo server_info(const Place& place) {
   v1::ServerInfo info;
   info.set_version(TCPROCTOR_VERSION);
   info.set_api("tcproctor.v1");
@@ -67,6 +90,13 @@ v1::ServerInfo server_info() {
   add("end.kernel", namespaces);
   add("link.veth", namespaces);
   add("link.tun", namespaces.ok() ? check_tun() : namespaces);
+  Place now = place;
+  const absl::Status usable =
+      place.interface.empty()
+          ? absl::FailedPreconditionError("no interface was given (--interface)")
+          : look_at(now);
+  add("link.interface", usable);
+  if (usable.ok()) *info.mutable_interface() = describe(now);
   return info;
 }
 
@@ -91,12 +121,13 @@ struct Daemon::Parts {
 };
 
 absl::Status Daemon::Parts::make(const DaemonOptions& options) {
+  if (!options.place.interface.empty()) tidy_up();
   absl::StatusOr<std::unique_ptr<run::LoopPool>> made = run::LoopPool::create(options.loops);
   if (!made.ok()) return made.status();
   pool = *std::move(made);
   worker = std::make_unique<Worker>(kWorkers);
-  registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions);
-  sessions = std::make_unique<SessionsService>(*registry, server_info());
+  registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions, options.place);
+  sessions = std::make_unique<SessionsService>(*registry, server_info(options.place));
   endpoint = std::make_unique<EndpointService>(*registry);
   sockets = std::make_unique<SocketsService>(*registry);
   wire = std::make_unique<WireService>(*registry);

@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "absl/status/statusor.h"
+#include "server/host/place.h"
 #include "server/listen_address.h"
 #include "server/session/registry.h"
 
@@ -21,6 +22,7 @@ struct DaemonOptions {
   bool insecure_listen = false;
   size_t max_sessions = Registry::kDefaultMaxSessions;  // 1..10000
   size_t loops = 0;                                     // 0 = one per core
+  Place place;                                          // where sessions may meet other machines
 };
 
 class Daemon {
@@ -48,6 +50,6 @@ class Daemon {
 };
 
 // What this daemon is and what sessions are possible on this machine.
-v1::ServerInfo server_info();
+v1::ServerInfo server_info(const Place& place = {});
 
 }  // namespace tcproctor::server

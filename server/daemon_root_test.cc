@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "server/host/offload.h"
+#include "server/host/packet_filter_testing.h"
 #include "server/host/two_kernels_testing.h"
 #include "server/service/service_testing.h"
 
@@ -79,14 +80,15 @@ class Process {
   pid_t pid_ = -1;
 };
 
-class DaemonProcessTest : public testing::RootTest {
+template <typename Base>
+class WithDaemons : public Base {
  protected:
-  DaemonProcessTest() {
+  WithDaemons() {
     std::string name = ::testing::TempDir() + "tcproctord-XXXXXX";
     folder_ = mkdtemp(name.data());
     listen_ = "unix:" + folder_ + "/d.sock";
   }
-  ~DaemonProcessTest() override { std::filesystem::remove_all(folder_); }
+  ~WithDaemons() override { std::filesystem::remove_all(folder_); }
 
   Stubs stubs() const {
     grpc::ChannelArguments arguments;
@@ -97,6 +99,7 @@ class DaemonProcessTest : public testing::RootTest {
   std::string folder_;
   std::string listen_;
 };
+using DaemonProcessTest = WithDaemons<testing::RootTest>;
 
 TEST_F(DaemonProcessTest, SaysWhereItListensAndEndsOrderly) {
   Process daemon(folder_, {"--listen=" + listen_ + ",127.0.0.1:0"});
@@ -247,6 +250,64 @@ TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
   Process next(folder_, {"--listen=" + listen_});
   EXPECT_THAT(next.ready_line(), HasSubstr(listen_)) << next.output();
   EXPECT_EQ(stubs().list_sessions().sessions_size(), 0);
+}
+
+// Daemons in b, where wire0 is their interface of the machine.
+class DaemonOnAnInterfaceTest : public WithDaemons<testing::TwoKernels> {
+ protected:
+  std::unique_ptr<Process> start() {
+    std::unique_ptr<Process> daemon;
+    EXPECT_TRUE(b_->run_in([&] {
+                    daemon = std::make_unique<Process>(
+                        folder_,
+                        std::vector<std::string>{"--listen=" + listen_, "--interface=wire0"});
+                    return absl::OkStatus();
+                  }).ok());
+    EXPECT_THAT(daemon->ready_line(), HasSubstr(listen_)) << daemon->output();
+    return daemon;
+  }
+  // Whether b's kernel answers a SYN to a port where nobody listens.
+  bool is_refused(uint16_t port) {
+    KernelSocket socket = make(*a_);
+    EXPECT_EQ(socket.connect(testing::at("192.0.2.2", port)).outcome, tcp::Outcome::kWouldBlock);
+    pollfd request{socket.fd(), POLLOUT, 0};
+    return ::poll(&request, 1, 300) == 1;
+  }
+  std::vector<std::string> tables() const { return testing::filter_tables_in(*b_); }
+};
+
+TEST_F(DaemonOnAnInterfaceTest, AKillGivesSharedPortsBack) {
+  std::unique_ptr<Process> daemon = start();
+  {
+    Stubs client = stubs();
+    v1::CreateSessionRequest request;
+    request.mutable_a()->mutable_stack();
+    request.mutable_b()->mutable_remote();
+    request.mutable_wire()->set_link(v1::LINK_KIND_INTERFACE);
+    v1::PortRange& ports = *request.mutable_wire()->mutable_interface()->mutable_shared_ports();
+    ports.set_first(7000);
+    ports.set_last(7009);
+    client.create(request);
+  }
+  EXPECT_EQ(tables().size(), 1u);
+  EXPECT_TRUE(is_refused(7010));
+  EXPECT_TRUE(WIFSIGNALED(daemon->end(SIGKILL)));
+  EXPECT_TRUE(testing::eventually([&] { return tables().empty(); }));
+  EXPECT_TRUE(is_refused(7000));
+}
+
+// On a kernel that does not do it itself.
+TEST_F(DaemonOnAnInterfaceTest, TheNextStartRemovesTheFilterOfAKilledDaemon) {
+  const QuietPorts ports = {
+      .addresses = {testing::ip("192.0.2.2")}, .first_port = 7000, .last_port = 7009, .mark = 1};
+  testing::FilteringProcess other(*b_, false, ports);
+  other.kill_it();
+  ASSERT_EQ(tables().size(), 1u);
+  EXPECT_FALSE(is_refused(7000));
+  const std::unique_ptr<Process> daemon = start();
+  EXPECT_TRUE(tables().empty());
+  EXPECT_TRUE(is_refused(7000));
+  EXPECT_THAT(daemon->output(), HasSubstr("removed nf_tables table tcproctor-"));
 }
 
 // --- without root ---

@@ -32,6 +32,15 @@ ABSL_FLAG(
     "send crafted packets within the sessions' namespaces.");
 ABSL_FLAG(uint32_t, max_sessions, tcproctor::server::Registry::kDefaultMaxSessions,
           "Sessions at a time, 1..10000.");
+ABSL_FLAG(std::string, interface, "",
+          "An interface of this machine (of the daemon's network namespace) on which sessions may "
+          "meet other machines: LINK_KIND_INTERFACE. Default: none, sessions stay on the machine.");
+ABSL_FLAG(
+    std::vector<std::string>, interface_addresses, {},
+    "ADDRESS/PREFIX, comma separated, free on the link of --interface: taken by sessions' ends "
+    "that are no kernel of this machine's and name none.");
+ABSL_FLAG(std::vector<std::string>, interface_gateways, {},
+          "The next hop of such ends towards other networks, at most one of each family.");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off.");
 ABSL_FLAG(
     int32_t, ready_fd, -1,
@@ -58,6 +67,11 @@ absl::StatusOr<DaemonOptions> options_from_flags(uid_t uid) {
   if (options.listen.empty()) options.listen.push_back(default_listen_address(uid));
   options.insecure_listen = absl::GetFlag(FLAGS_insecure_listen);
   options.max_sessions = absl::GetFlag(FLAGS_max_sessions);
+  absl::StatusOr<Place> place =
+      place_from(absl::GetFlag(FLAGS_interface), absl::GetFlag(FLAGS_interface_addresses),
+                 absl::GetFlag(FLAGS_interface_gateways));
+  if (!place.ok()) return place.status();
+  options.place = *std::move(place);
   return options;
 }
 

@@ -43,8 +43,12 @@ absl::Status Context::open_json() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<client::Client> Context::connect_to(const std::string& address) const {
+  return client::Client::connect(address);
+}
+
 absl::StatusOr<client::Client> Context::connect() const {
-  if (!address_.empty()) return client::Client::connect(address_);
+  if (!address_.empty()) return connect_to(address_);
   absl::StatusOr<client::Client> client = client::Client::connect(client::default_address());
   if (client.ok()) return client;
   return absl::Status(client.status().code(),

@@ -45,6 +45,8 @@ class Context {
 
   // A client for --address, or for the default address.
   absl::StatusOr<client::Client> connect() const;
+  // A client for another daemon, as --address would give it.
+  absl::StatusOr<client::Client> connect_to(const std::string& address) const;
 
   // Writes a response as JSON, if JSON was asked for: indented when it is the only one, one line
   // each when there are many.

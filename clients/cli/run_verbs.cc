@@ -46,7 +46,10 @@ class Run : public Verb {
                   "  tcproctor run --level must --baseline yesterday.json\n\n"
                   "Files given as operands run instead of the cases built in: cases of one's own "
                   "and scripts\nof packetdrill's dialect.\n\n"
-                  "  tcproctor run --target kernel scripts/*.pkt\n",
+                  "  tcproctor run --target kernel scripts/*.pkt\n\n"
+                  "The TCP on one machine and the wire's scripted peer on another, with a daemon "
+                  "each\n(tcproctord --interface); targets are kernel and stack.\n\n"
+                  "  tcproctor run --endpoint 192.0.2.10:7443 --wire 198.51.100.20:7443\n",
               .max_operands = std::numeric_limits<size_t>::max()}) {}
 
   void define(FlagSet& flags) override {
@@ -74,12 +77,18 @@ class Run : public Verb {
               "scheduled before others, the private daemon too, where that is allowed; default "
               "yes");
     flags.add("cases", &cases_, "DIR", "the cases of this folder instead of those built in");
+    flags.add("endpoint", &endpoint_, "ADDRESS", "the daemon where the examined TCP is");
+    flags.add("wire", &wire_, "ADDRESS", "the daemon that plays the other side");
     flags.add("daemon", &daemon_, "PATH", "tcproctord to start; default: beside this program");
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& scripts) override {
     if (!scripts.empty() && !cases_.empty())
       return absl::InvalidArgumentError("--cases and scripts both say what to run");
+    if (endpoint_.empty() != wire_.empty())
+      return absl::InvalidArgumentError("--endpoint and --wire go together");
+    if (!endpoint_.empty() && !context.address().empty())
+      return absl::InvalidArgumentError("--address names one daemon, --endpoint and --wire two");
     // The options and cases are read before anything is started: an error in one needs no daemon.
     absl::Status status = files_.check(context);
     if (status.ok()) status = read_shard();
@@ -95,20 +104,32 @@ class Run : public Verb {
     // What it may not be, it is not: lateness is measured anyway.
     std::optional<RealTime> realtime(realtime_);
     std::unique_ptr<PrivateDaemon> daemon;
-    const absl::StatusOr<client::Client> client = connect_or_start(context, daemon_, daemon);
-    if (!client.ok()) return client.status();
-    options_.channel = client->channel();
+    status = connect(context, daemon);
+    if (!status.ok()) return status;
     options_.cancelled = [] { return Interrupt::noted(); };
     const absl::StatusOr<conformance::RunReport> report = examine(context, *suite);
     realtime.reset();
     // The daemon ends sooner when nobody is connected.
     options_.channel.reset();
+    options_.endpoint.reset();
     if (daemon) context.err() << daemon->death();
     if (!report.ok()) return report.status();
     return tell(context, *report);
   }
 
  private:
+  absl::Status connect(Context& context, std::unique_ptr<PrivateDaemon>& daemon) {
+    const absl::StatusOr<client::Client> client =
+        wire_.empty() ? connect_or_start(context, daemon_, daemon) : context.connect_to(wire_);
+    if (!client.ok()) return client.status();
+    options_.channel = client->channel();
+    if (endpoint_.empty()) return absl::OkStatus();
+    const absl::StatusOr<client::Client> endpoint = context.connect_to(endpoint_);
+    if (!endpoint.ok()) return endpoint.status();
+    options_.endpoint = endpoint->channel();
+    return absl::OkStatus();
+  }
+
   absl::Status read_shard() {
     if (shard_.empty()) return absl::OkStatus();
     const std::vector<std::string> parts = absl::StrSplit(shard_, '/');
@@ -184,7 +205,7 @@ class Run : public Verb {
   conformance::RunOptions options_;
   ReportFiles files_;
   bool realtime_ = true;
-  std::string shard_, baseline_, verify_, cases_, daemon_;
+  std::string shard_, baseline_, verify_, cases_, daemon_, endpoint_, wire_;
 };
 
 }  // namespace

@@ -2,8 +2,10 @@
 // session create|list|get|renew|reset|delete
 #include <optional>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "clients/cli/parse.h"
 #include "clients/cli/verb.h"
@@ -56,9 +58,11 @@ absl::Status set_end(const std::string& flag, const std::optional<std::string>& 
       end->mutable_kernel();
     else if (*kind == "scripted")
       end->mutable_scripted();
+    else if (*kind == "remote")
+      end->mutable_remote();
     else
       return absl::InvalidArgumentError(
-          absl::StrCat("--", flag, "=", *kind, ": want stack, kernel or scripted"));
+          absl::StrCat("--", flag, "=", *kind, ": want stack, kernel, scripted or remote"));
   }
   if (!addresses.empty()) end->mutable_addresses()->Assign(addresses.begin(), addresses.end());
   return absl::OkStatus();
@@ -79,17 +83,25 @@ class SessionCreate : public Verb {
                  "  tcproctor session create --request '{\"a\":{\"stack\":{\"msl\":\"1s\"}}}' "
                  "--b kernel\n"
                  "  tcproctor session create --request '{\"b\":{\"kernel\":{\"sysctls\":\n"
-                 "      {\"net.ipv4.tcp_fin_timeout\":\"5\"}}}}' --a stack\n"}) {}
+                 "      {\"net.ipv4.tcp_fin_timeout\":\"5\"}}}}' --a stack\n\n"
+                 "On the network, where the daemon was given an interface of the machine:\n\n"
+                 "  tcproctor session create --a stack --b remote\n"
+                 "  tcproctor session create --a stack --b remote --shared-ports 7000-7099\n"
+                 "  tcproctor session create --a scripted --b remote --b-address 192.0.2.7\n"}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("a", &a_, "KIND", "end A: stack, kernel or scripted; default stack");
+    flags.add("a", &a_, "KIND", "end A: stack, kernel, scripted or remote; default stack");
     flags.add("b", &b_, "KIND", "end B; default kernel (stack on a memory link)");
     flags.add("a-address", &a_addresses_, "ADDR/PREFIX,...",
               "addresses of A; default 192.0.2.1/24, …");
     flags.add("b-address", &b_addresses_, "ADDR/PREFIX,...",
               "addresses of B; default 192.0.2.2/24, …");
-    flags.add("link", &link_, "LINK",
-              "veth, tun or memory; default veth, memory with a virtual clock");
+    flags.add(
+        "link", &link_, "LINK",
+        "veth, tun, memory or interface; default veth, memory with a virtual clock, interface "
+        "with a remote end");
+    flags.add("shared-ports", &shared_ports_, "FIRST-LAST",
+              "a stack end has these TCP ports of the machine's own addresses");
     flags.add("clock", &clock_, "CLOCK", "real or virtual; default real");
     flags.add("mtu", &mtu_, "OCTETS", "68..65535; default 1500");
     flags.add("direct", &direct_, "",
@@ -145,9 +157,11 @@ class SessionCreate : public Verb {
       wire->set_link(v1::LINK_KIND_TUN);
     else if (link_ == "memory")
       wire->set_link(v1::LINK_KIND_MEMORY);
+    else if (link_ == "interface" || (!link_ && (a_ == "remote" || b_ == "remote")))
+      wire->set_link(v1::LINK_KIND_INTERFACE);
     else if (link_)
       return absl::InvalidArgumentError(
-          absl::StrCat("--link=", *link_, ": want veth, tun or memory"));
+          absl::StrCat("--link=", *link_, ": want veth, tun, memory or interface"));
     if (clock_ == "real")
       request.set_clock(v1::CLOCK_REAL);
     else if (clock_ == "virtual")
@@ -155,13 +169,26 @@ class SessionCreate : public Verb {
     else if (clock_)
       return absl::InvalidArgumentError(
           absl::StrCat("--clock=", *clock_, ": want real or virtual"));
+    if (shared_ports_) {
+      v1::PortRange* const ports = wire->mutable_interface()->mutable_shared_ports();
+      uint32_t first = 0;
+      uint32_t last = 0;
+      const std::vector<std::string> parts = absl::StrSplit(*shared_ports_, '-');
+      if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &first) ||
+          !absl::SimpleAtoi(parts[1], &last)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--shared-ports ", *shared_ports_, ": want FIRST-LAST"));
+      }
+      ports->set_first(first);
+      ports->set_last(last);
+    }
     if (mtu_) wire->set_mtu(*mtu_);
     if (direct_) wire->set_direct(*direct_);
     if (offloads_) wire->set_offloads(*offloads_);
     return absl::OkStatus();
   }
 
-  std::optional<std::string> a_, b_, link_, clock_, label_, request_;
+  std::optional<std::string> a_, b_, link_, clock_, label_, request_, shared_ports_;
   std::vector<std::string> a_addresses_, b_addresses_;
   std::optional<uint32_t> mtu_;
   std::optional<bool> direct_, offloads_;

@@ -44,7 +44,7 @@ class CaseRun {
 
  private:
   // How what came before bears on a clause that is not fresh.
-  enum class Past { kSound, kFailed, kDeviated, kCancelled };
+  enum class Past { kSound, kFailed, kDeviated, kLeftOut, kCancelled };
 
   // A clause and how far the lateness of the harness may be the reason of its verdict.
   struct Judged {
@@ -67,6 +67,8 @@ class CaseRun {
   bool begin_stage(ClauseOutcome& outcome);
   void end_stage();
   std::string lacking(const Clause& clause) const;
+  bool left_to_one_machine(const Clause& clause, ClauseOutcome& outcome);
+  static void leave_to_one_machine(const std::string& why, ClauseOutcome& outcome);
   void record(const Problem& problem, const Statement* statement, Judged& judged);
   void save_pcap(CasePart& part);
   void note_mutants();
@@ -89,6 +91,7 @@ absl::StatusOr<std::unique_ptr<Performer>> CaseRun::begin_performer(
 bool CaseRun::begin_stage(ClauseOutcome& outcome) {
   StageOptions stage;
   stage.channel = options_.channel;
+  stage.apart = options_.apart;
   stage.target = options_.target;
   // The id of a script depends on what else is run.
   const bool foreign = case_.dialect == Dialect::kPacketdrill;
@@ -166,6 +169,29 @@ std::string CaseRun::lacking(const Clause& clause) const {
   return "";
 }
 
+// True: the clause cannot be carried out with Endpoint and Wire apart, which they are.
+bool CaseRun::left_to_one_machine(const Clause& clause, ClauseOutcome& outcome) {
+  if (!options_.apart) return false;
+  std::string why =
+      case_.dialect == Dialect::kPacketdrill
+          ? "a script in packetdrill's dialect brings its addresses, MTU and kernel settings"
+          : local_only(case_.head, options_.target, options_.apart);
+  if (why.empty()) {
+    why = local_only(clause);
+    if (why.empty()) return false;
+    // What it would have done to the connection is missing from then on.
+    past_ = Past::kLeftOut;
+  }
+  leave_to_one_machine(why, outcome);
+  return true;
+}
+
+void CaseRun::leave_to_one_machine(const std::string& why, ClauseOutcome& outcome) {
+  outcome.verdict = v1::VERDICT_SKIP;
+  outcome.skip_is_named = true;
+  outcome.reason = cat("only where Endpoint and Wire are on one machine: ", why);
+}
+
 void CaseRun::record(const Problem& problem, const Statement* statement, Judged& judged) {
   ClauseOutcome& outcome = judged.outcome;
   outcome.verdict = problem.verdict;
@@ -193,6 +219,7 @@ void CaseRun::judge_clause(const Clause& clause, Judged& judged) {
     outcome.reason = "slow: runs under --slow";
     return;
   }
+  if (left_to_one_machine(clause, outcome)) return;
   if (!stage_ && !begin_stage(outcome)) return;
   const std::string capability = lacking(clause);
   if (!capability.empty()) {
@@ -255,6 +282,8 @@ CaseRun::Judged CaseRun::run_clause(const Clause& clause) {
     }
     if (cancelled()) past_ = Past::kCancelled;
     if (past_ != Past::kSound) past_clause_ = clause.name;
+  } else if (past_ == Past::kLeftOut) {
+    leave_to_one_machine(cat("it goes on from \"", past_clause_, "\""), outcome);
   } else if (past_ == Past::kDeviated) {
     // The ledger that names the deviation names this as well.
     outcome.verdict = v1::VERDICT_SKIP;

@@ -10,6 +10,7 @@
 #include <grpcpp/channel.h>
 
 #include "absl/time/time.h"
+#include "conformance/runner/apart.h"
 #include "conformance/runner/foreign_checks.h"
 #include "conformance/runner/ledger.h"
 #include "conformance/runner/result.h"
@@ -19,6 +20,7 @@ namespace tcproctor::conformance {
 
 struct CaseRunOptions {
   std::shared_ptr<grpc::Channel> channel;
+  Apart apart;
   std::string target;
   uint32_t repetition = 1;
   uint64_t seed = 0;  // of the run

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One Drive stream: commands in order, results, and the passing of session time. The same on both
 // clocks: whatever waits is driven by RunUntil, which moves a virtual clock and waits on a real
-// one.
+// one. Where Endpoint and Wire are on different machines, two streams that look like one.
 #pragma once
 
 #include <chrono>
@@ -23,6 +23,12 @@
 
 namespace tcproctor::conformance {
 
+// A session to be made, and the daemon that makes it.
+struct DriveHalf {
+  std::shared_ptr<grpc::Channel> channel;
+  v1::CreateSessionRequest request;
+};
+
 // Not thread-safe: one case on one thread.
 class Drive {
  public:
@@ -31,11 +37,21 @@ class Drive {
   static absl::StatusOr<std::unique_ptr<Drive>> create(
       const std::shared_ptr<grpc::Channel>& channel, const v1::CreateSessionRequest& request,
       absl::Duration watchdog);
+  // Two sessions: in the endpoint's one end is a TCP, in the wire's that end is remote. Commands go
+  // to the one whose they are. Times are those of the wire's session; see clock_error().
+  static absl::StatusOr<std::unique_ptr<Drive>> create_apart(const DriveHalf& endpoint,
+                                                             const DriveHalf& wire,
+                                                             absl::Duration watchdog);
   ~Drive();
   Drive(const Drive&) = delete;
   Drive& operator=(const Drive&) = delete;
 
+  // The wire's, with the TCP as the endpoint's daemon describes it.
   const v1::Session& session() const { return session_; }
+  // Where the TCP is; the same where there is one daemon.
+  const v1::Session& endpoint_session() const { return endpoint_ ? endpoint_->session : session_; }
+  // By how much a time told by the endpoint's daemon may be off; zero where there is one daemon.
+  absl::Duration clock_error() const { return clock_error_; }
   bool virtual_clock() const { return session_.clock() == v1::CLOCK_VIRTUAL; }
   // Session time of the newest report.
   absl::Duration now() const { return now_; }
@@ -82,19 +98,39 @@ class Drive {
   const absl::Status& broken() const { return broken_; }
 
  private:
+  // One stream with its session.
+  struct Line {
+    std::unique_ptr<v1::Drive::Stub> stub;
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReaderWriter<v1::Command, v1::Report>> stream;
+    v1::Session session;
+    absl::Duration ahead = absl::ZeroDuration();  // what to add to its times
+    absl::Time injected = absl::InfinitePast();   // when something was last sent towards the TCP
+  };
+
   Drive() = default;
-  absl::Status read_one();
+  absl::Status open(const DriveHalf& half, std::unique_ptr<Line>& line);
+  static void close(Line& line);
+  absl::Status compare_clocks();
+  absl::StatusOr<absl::Duration> ask_time(Line& line);
+  Line& line_for(const v1::Command& command);
+  Line& line_of(uint64_t operation);
+  uint64_t send_on(Line& line, v1::Command command);
+  absl::StatusOr<v1::Report> await(Line& line, uint64_t operation);
+  void translate(const Line& line, v1::Report& report) const;
+  absl::Status read_one(Line& line);
   absl::StatusOr<v1::Report> take(uint64_t operation);
   absl::Status run(v1::RunUntilRequest request);
-  const absl::Status& fail_stream();
+  const absl::Status& fail_stream(Line& line);
 
-  std::unique_ptr<v1::Drive::Stub> stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::Command, v1::Report>> stream_;
+  std::unique_ptr<Line> wire_;      // the only one, unless there is
+  std::unique_ptr<Line> endpoint_;  // one for the calls to the TCP
   absl::Duration watchdog_;
   v1::Session session_;
+  absl::Duration clock_error_ = absl::ZeroDuration();
   absl::Duration now_ = absl::ZeroDuration();
   uint64_t next_operation_ = 1;
+  std::set<uint64_t> to_endpoint_;  // operations that went there and are not over
   std::set<uint64_t> registered_;
   std::map<uint64_t, v1::Report> results_;
   std::set<uint64_t> forgotten_;

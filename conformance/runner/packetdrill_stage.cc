@@ -94,11 +94,9 @@ std::optional<uint64_t> field_of(const std::string& octets, const SocketField& f
 absl::StatusOr<std::unique_ptr<Performer>> PacketdrillStage::begin(const Case& script,
                                                                    const StageOptions& options) {
   Head head = head_of(script);
-  const absl::StatusOr<v1::CreateSessionRequest> request =
-      session_request(head, options.target, options.seed);
-  if (!request.ok()) return request.status();
   absl::StatusOr<std::unique_ptr<Drive>> drive =
-      Drive::create(options.channel, *request, options.watchdog);
+      begin_session(head, options.target, options.seed, options.mutant, options.channel,
+                    options.apart, options.watchdog);
   if (!drive.ok()) return drive.status();
   return std::unique_ptr<Performer>(
       new PacketdrillStage(script, std::move(head), options, *std::move(drive)));

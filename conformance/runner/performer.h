@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "conformance/report/ladder.h"
+#include "conformance/runner/apart.h"
 #include "conformance/runner/foreign_checks.h"
 #include "conformance/runner/lateness.h"
 #include "conformance/runner/problem.h"
@@ -22,6 +23,7 @@ namespace tcproctor::conformance {
 
 struct StageOptions {
   std::shared_ptr<grpc::Channel> channel;
+  Apart apart;
   std::string target;
   uint64_t seed = 0;   // of this case
   std::string mutant;  // planted in the examined end; empty: none

@@ -101,7 +101,7 @@ void judge_end(const v1::EndEnvironment& end, Preflight& preflight) {
   for (const auto& [name, value] : end.given()) {
     const auto found = end.settings().find(name);
     const std::string now = found == end.settings().end() ? "not there" : plain(found->second);
-    if (now != plain(value)) fault(cat(name, " was set to ", plain(value), " and is ", now));
+    if (now != plain(value)) fault(cat(name, " must be ", plain(value), " and is ", now));
   }
   preflight.facts[cat(prefix, "offloads")] =
       end.offloads_on().empty() ? "off" : join(end.offloads_on(), ", ");
@@ -125,11 +125,10 @@ void judge(const v1::Environment& environment, Preflight& preflight) {
 }
 
 absl::Status look(const std::shared_ptr<grpc::Channel>& channel, const Head& head,
-                  const std::string& target, uint64_t seed, Preflight& preflight) {
-  const absl::StatusOr<v1::CreateSessionRequest> request = session_request(head, target, seed);
-  if (!request.ok()) return request.status();
+                  const std::string& target, uint64_t seed, const Apart& apart,
+                  Preflight& preflight) {
   const absl::StatusOr<std::unique_ptr<Drive>> drive =
-      Drive::create(channel, *request, kPreflightWatchdog);
+      begin_session(head, target, seed, "", channel, apart, kPreflightWatchdog);
   if (!drive.ok()) return drive.status();
   const v1::End examined = examined_end(head);
   absl::Status status = send_burst(**drive, other(examined));
@@ -148,15 +147,23 @@ absl::Status look(const std::shared_ptr<grpc::Channel>& channel, const Head& hea
         absl::StrFormat("20 ms took %.1f ms", absl::ToDoubleMilliseconds(absl::Now() - before));
   }
   judge(*environment, preflight);
+  if (!apart) return absl::OkStatus();
+  // What was just said is the wire's machine.
+  preflight.facts["the wire's machine"] = preflight.facts["kernel"];
+  preflight.facts["clocks"] = cat("compared to ", print_duration((*drive)->clock_error()));
+  const absl::StatusOr<v1::Environment> there =
+      ask(apart.endpoint_channel, (*drive)->endpoint_session().id());
+  if (!there.ok()) return there.status();
+  judge(*there, preflight);
   return absl::OkStatus();
 }
 
 }  // namespace
 
 Preflight run_preflight(const std::shared_ptr<grpc::Channel>& channel, const Head& head,
-                        const std::string& target, uint64_t seed) {
+                        const std::string& target, uint64_t seed, const Apart& apart) {
   Preflight preflight;
-  const absl::Status status = look(channel, head, target, seed, preflight);
+  const absl::Status status = look(channel, head, target, seed, apart, preflight);
   if (!status.ok()) preflight.fault = status.ToString();
   return preflight;
 }

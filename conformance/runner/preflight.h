@@ -9,6 +9,7 @@
 
 #include <grpcpp/channel.h>
 
+#include "conformance/runner/apart.h"
 #include "conformance/script/ast.h"
 
 namespace tcproctor::conformance {
@@ -22,6 +23,6 @@ struct Preflight {
 // Makes a session as a case with that head has it, lets a burst of segments cross its wire, and
 // asks the daemon what the session found on the machine. A virtual clock has less to find.
 Preflight run_preflight(const std::shared_ptr<grpc::Channel>& channel, const Head& head,
-                        const std::string& target, uint64_t seed);
+                        const std::string& target, uint64_t seed, const Apart& apart = {});
 
 }  // namespace tcproctor::conformance

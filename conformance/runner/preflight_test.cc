@@ -53,7 +53,7 @@ TEST(Preflight, WhatIsWrongIsNamed) {
   EXPECT_EQ(preflight_of(environment).fault, "");
   (*environment.mutable_ends(0)->mutable_settings())["net.ipv4.tcp_rmem"] = "1 2 3";
   EXPECT_EQ(preflight_of(environment).fault,
-            "end B: net.ipv4.tcp_rmem was set to 4096 131072 6291456 and is 1 2 3");
+            "end B: net.ipv4.tcp_rmem must be 4096 131072 6291456 and is 1 2 3");
   environment = sound();
   environment.set_lost(3);
   EXPECT_EQ(preflight_of(environment).fault, "the capture lost 3 frames");

@@ -56,6 +56,11 @@ absl::Status check_options(const RunOptions& options) {
     return absl::InvalidArgumentError(cat("shard ", options.shard, " of ", options.shards,
                                           ": the first is 1, the last the number of shards"));
   }
+  if (options.endpoint && std::count(options.targets.begin(), options.targets.end(),
+                                     std::string(kTargetVirtual)) != 0) {
+    return absl::InvalidArgumentError(
+        cat("the target \"", kTargetVirtual, "\" lives in the memory of one machine"));
+  }
   absl::Status status = check_targets(options.targets);
   if (status.ok()) status = check_word("level", options.level, kLevels);
   if (status.ok()) status = check_word("order", options.order, kOrders);
@@ -83,7 +88,9 @@ absl::StatusOr<std::vector<WorkItem>> select_work(const Library& library, const 
   if (!cases.ok()) return cases.status();
   const size_t weakest = options.level.empty() ? kLevels.size() : level_rank(options.level);
   std::vector<WorkItem> all;
-  for (const std::string& target : options.targets.empty() ? all_targets() : options.targets) {
+  std::vector<std::string> targets = options.targets.empty() ? all_targets() : options.targets;
+  if (options.endpoint) std::erase(targets, kTargetVirtual);
+  for (const std::string& target : targets) {
     for (const Case* test_case : *cases) {
       if (level_rank(test_case->head.level) > weakest) continue;
       if (runs_on(*test_case, target)) all.push_back({test_case, target, 1, seed});

@@ -43,18 +43,9 @@ bool acts(const Statement& statement) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Stage>> Stage::begin(const Head& head, const StageOptions& options) {
-  absl::StatusOr<v1::CreateSessionRequest> request =
-      session_request(head, options.target, options.seed);
-  if (!request.ok()) return request.status();
-  if (!options.mutant.empty()) {
-    v1::EndSpec& end =
-        mutated_end(head) == v1::END_A ? *request->mutable_a() : *request->mutable_b();
-    if (!end.has_stack())
-      return absl::InvalidArgumentError("a mutant wants our stack as the target");
-    end.mutable_stack()->set_mutant(options.mutant);
-  }
   absl::StatusOr<std::unique_ptr<Drive>> drive =
-      Drive::create(options.channel, *request, options.watchdog);
+      begin_session(head, options.target, options.seed, options.mutant, options.channel,
+                    options.apart, options.watchdog);
   if (!drive.ok()) return drive.status();
   return std::unique_ptr<Stage>(new Stage(head, options, *std::move(drive)));
 }
@@ -97,7 +88,8 @@ v1::End Stage::end_or_examined(v1::End end) const {
 }
 
 absl::Duration Stage::tolerance() const {
-  return drive_->virtual_clock() ? kVirtualTolerance : head_.tolerance;
+  if (drive_->virtual_clock()) return kVirtualTolerance;
+  return head_.tolerance + drive_->clock_error();
 }
 
 v1::ConnectionRef Stage::reference(const Connection& connection) const {

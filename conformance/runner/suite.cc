@@ -123,6 +123,7 @@ class Run {
   std::vector<WorkItem> work_;
   std::vector<std::string> targets_;  // those of the work, in its order
   Ledger ledger_;
+  Apart apart_;
   bool tells_environment_ = false;  // the daemon has GetEnvironment
   std::set<std::string> unfit_;     // targets on which the sanity case could not be judged
   std::set<std::pair<std::string, v1::Verdict>> told_;  // what it came to instead of PASS
@@ -157,6 +158,15 @@ absl::Status Run::prepare() {
   if (!info.ok()) return info.status();
   report_.version = info->version();
   report_.kernel_release = info->kernel_release();
+  if (options_.endpoint) {
+    const absl::StatusOr<v1::ServerInfo> endpoint = server_info(options_.endpoint);
+    if (!endpoint.ok()) return endpoint.status();
+    absl::StatusOr<Apart> apart = meet(options_.endpoint, *endpoint, *info);
+    if (!apart.ok()) return apart.status();
+    apart_ = *std::move(apart);
+    // What the ledger speaks of is the examined kernel.
+    report_.kernel_release = endpoint->kernel_release();
+  }
   const auto& can = info->capabilities();
   tells_environment_ = std::find(can.begin(), can.end(), "environment") != can.end();
   return absl::OkStatus();
@@ -165,6 +175,7 @@ absl::Status Run::prepare() {
 CaseRunOptions Run::case_options(const WorkItem& item) const {
   CaseRunOptions options;
   options.channel = options_.channel;
+  options.apart = apart_;
   options.target = item.target;
   options.repetition = item.repetition;
   options.seed = item.seed;
@@ -181,7 +192,8 @@ CaseRunOptions Run::case_options(const WorkItem& item) const {
 
 bool Run::examine_environment(const std::string& target) {
   if (!tells_environment_) return true;
-  Preflight preflight = run_preflight(options_.channel, library_.sanity.head, target, report_.seed);
+  Preflight preflight =
+      run_preflight(options_.channel, library_.sanity.head, target, report_.seed, apart_);
   report_.environment[target] = std::move(preflight.facts);
   if (preflight.fault.empty()) return true;
   facts_.complaints.push_back(
@@ -277,7 +289,9 @@ size_t Run::examine() {
   hooks.cancelled = [this] { return failed_ || cancelled(); };
   hooks.sink = [this](CaseOutcome outcome) { take(std::move(outcome)); };
   hooks.progress = [this](size_t done) { tell_progress(done); };
-  return run_in_order(items, options_.jobs == 0 ? kDefaultJobs : options_.jobs, hooks);
+  // On a network an address is one session's.
+  const uint32_t chosen = options_.jobs == 0 ? kDefaultJobs : options_.jobs;
+  return run_in_order(items, apart_ ? 1 : chosen, hooks);
 }
 
 // What was not run proves nothing, and the report says so.

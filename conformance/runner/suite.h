@@ -32,6 +32,9 @@ struct Progress {
 struct RunOptions {
   // The daemon: Sessions, Drive and Wire are used. Required.
   std::shared_ptr<grpc::Channel> channel;
+  // Another daemon, where the examined TCP is: `channel` is then the wire's. Null: one for both.
+  // There is no stack-virtual then, and one session at a time.
+  std::shared_ptr<grpc::Channel> endpoint;
   // Globs over case ids (`*`, `?`), comma separated; "-" before one excludes. Empty = all.
   std::string filter;
   // Of kernel, stack, stack-virtual. Empty = all three.

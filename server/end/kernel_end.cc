@@ -75,6 +75,30 @@ absl::StatusOr<std::unique_ptr<KernelEnd>> KernelEnd::create(std::shared_ptr<Net
 
 KernelEnd::~KernelEnd() {
   loop_.unwatch(epoll_.get());
+  if (config_.of_the_machine) sweep();
+}
+
+// A namespace of the session's own takes everything along. Here TIME-WAIT and what was released
+// would go on, and meet whoever uses the same sockets next.
+void KernelEnd::sweep() {
+  absl::StatusOr<std::vector<DiagnosedSocket>> sockets = diag_->dump();
+  if (!sockets.ok()) return;
+  std::erase_if(*sockets, [this](const DiagnosedSocket& socket) {
+    return socket.state == tcp::State::kListen || !concerns(socket);
+  });
+  for (auto& [id, connection] : connections_) connection.socket.reset();  // sends RST
+  // NOT_FOUND: it went with its socket.
+  for (const DiagnosedSocket& socket : *sockets) (void)diag_->destroy(socket);
+}
+
+bool KernelEnd::concerns(const DiagnosedSocket& socket) const {
+  if (!config_.of_the_machine || listener_of(socket.local) != 0) return true;
+  const packet::FourTuple pair{socket.local, socket.remote};
+  return std::ranges::any_of(connections_, [&pair](const auto& entry) {
+    const Connection& connection = entry.second;
+    const bool over = !connection.socket && connection.seen_state == tcp::State::kClosed;
+    return !connection.listener && !over && connection.pair == pair;
+  });
 }
 
 void KernelEnd::drain_epoll() {

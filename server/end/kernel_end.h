@@ -30,6 +30,9 @@ struct KernelEndConfig {
   std::string interface;
   std::string mac;
   std::string user_namespace_path;
+  // The namespace is the machine's: other connections live there, which are none of this end's, and
+  // nothing of this end's may stay there.
+  bool of_the_machine = false;
   // A listener's half-open connections raise an alarm from this many on.
   uint32_t half_open_alarm = 256;
   // From so many connections on, the oldest that are over are forgotten.
@@ -110,6 +113,9 @@ class KernelEnd : public End {
   tcp::State follow_state(Connection& connection);
   void note_change(Connection& connection, tcp::State to);
   uint64_t listener_of(const packet::SocketAddress& local) const;
+  // Whether a socket of the namespace is one of this end's.
+  bool concerns(const DiagnosedSocket& socket) const;
+  void sweep();
   std::optional<DiagnosedSocket> diagnose(const Connection& connection);
   void note_error(Connection& connection);
   v1::HalfOpen half_open(const Connection& listener);

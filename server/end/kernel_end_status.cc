@@ -238,7 +238,7 @@ std::vector<v1::ConnectionStatus> KernelEnd::list() {
   // Connections nobody has named yet (half open, TIME-WAIT) get their id here.
   if (absl::StatusOr<std::vector<DiagnosedSocket>> sockets = diag_->dump(); sockets.ok()) {
     for (const DiagnosedSocket& socket : *sockets) {
-      if (socket.state == tcp::State::kListen) continue;
+      if (socket.state == tcp::State::kListen || !concerns(socket)) continue;
       find(to_proto(packet::FourTuple{socket.local, socket.remote}), 0);
     }
   }
@@ -256,7 +256,7 @@ std::optional<uint64_t> KernelEnd::find(const v1::FourTuple& wanted, uint32_t in
   if (!pair.ok()) return std::nullopt;
   std::optional<DiagnosedSocket> live;
   if (absl::StatusOr<std::optional<DiagnosedSocket>> found = diag_->find(pair->local, pair->remote);
-      found.ok()) {
+      found.ok() && *found && concerns(**found)) {
     live = *found;
   }
   Connection* newest = nullptr;

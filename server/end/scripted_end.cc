@@ -7,18 +7,26 @@
 
 namespace tcproctor::server {
 
-ScriptedEnd::ScriptedEnd(v1::End side, std::vector<packet::IpAddress> addresses,
+ScriptedEnd::ScriptedEnd(v1::End side, v1::EndKind kind, std::vector<packet::IpAddress> addresses,
                          std::vector<std::string> address_texts)
-    : side_(side), addresses_(std::move(addresses)), address_texts_(std::move(address_texts)) {}
+    : side_(side),
+      kind_(kind),
+      addresses_(std::move(addresses)),
+      address_texts_(std::move(address_texts)) {}
 
 v1::EndInfo ScriptedEnd::info() const {
   v1::EndInfo info;
-  info.set_kind(v1::END_KIND_SCRIPTED);
+  info.set_kind(kind_);
   for (const std::string& text : address_texts_) info.add_addresses(text);
   return info;
 }
 
 absl::Status ScriptedEnd::no_tcp() const {
+  if (kind_ == v1::END_KIND_REMOTE) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("end ", side_ == v1::END_A ? "A" : "B",
+                     " is on another machine; only the daemon there can make calls to it"));
+  }
   return absl::FailedPreconditionError(
       absl::StrCat("end ", side_ == v1::END_A ? "A" : "B",
                    " is scripted and has no TCP; only the Wire service speaks in its name"));

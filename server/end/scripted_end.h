@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An end without TCP: nothing but the segments a script crafts in its name.
+// An end without a TCP here: nothing but the segments a script crafts in its name, or one that
+// lives on another machine.
 #pragma once
 
 #include <string>
@@ -11,7 +12,8 @@ namespace tcproctor::server {
 
 class ScriptedEnd : public End {
  public:
-  ScriptedEnd(v1::End side, std::vector<packet::IpAddress> addresses,
+  // `kind`: END_KIND_SCRIPTED or END_KIND_REMOTE.
+  ScriptedEnd(v1::End side, v1::EndKind kind, std::vector<packet::IpAddress> addresses,
               std::vector<std::string> address_texts);
 
   v1::EndInfo info() const override;
@@ -40,6 +42,7 @@ class ScriptedEnd : public End {
   absl::Status no_tcp() const;
 
   const v1::End side_;
+  const v1::EndKind kind_;
   const std::vector<packet::IpAddress> addresses_;
   const std::vector<std::string> address_texts_;
 };

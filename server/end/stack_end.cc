@@ -101,6 +101,13 @@ absl::StatusOr<v1::OpenResponse> StackEnd::open(const v1::OpenRequest& request) 
   if (request.from_listener() != 0) return open_from_listener(request);
   absl::StatusOr<host::OpenParameters> parameters = open_parameters(request);
   if (!parameters.ok()) return parameters.status();
+  const uint16_t port = parameters->local.port;
+  if (config_.last_port != 0 && port != 0 &&
+      (port < config_.first_port || port > config_.last_port)) {
+    return absl::InvalidArgumentError(absl::StrCat("local.port: ", port,
+                                                   " is the machine's; this end has ",
+                                                   config_.first_port, "..", config_.last_port));
+  }
   parameters->options = config_.host.tcp.defaults;
   const absl::Status merged = merge_options(request.options(), parameters->options);
   if (!merged.ok()) return merged;

@@ -35,6 +35,8 @@ struct StackEndConfig {
   // session has another base of the same stride.
   uint64_t id_base = 0;
   uint64_t id_stride = 2;
+  // The only ports that the end has of its addresses; last 0: all.
+  uint16_t first_port = 0, last_port = 0;
   uint32_t mutant =
       0;  // number of the fault planted in this end (stack/mutants/planted.h); 0: none
 };

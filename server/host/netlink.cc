@@ -44,6 +44,15 @@ RouteMessage::RouteMessage(uint16_t type, uint16_t flags, std::string what)
                                                NLM_F_REQUEST | NLM_F_ACK | flags) != nullptr;
 }
 
+RouteMessage RouteMessage::bracket(uint16_t type, std::string what) {
+  RouteMessage message(type, 0, std::move(what));
+  message.acknowledged_ = false;
+  if (message.complete_) {
+    nlmsg_hdr(message.message_.get())->nlmsg_flags &= static_cast<uint16_t>(~NLM_F_ACK);
+  }
+  return message;
+}
+
 RouteMessage& RouteMessage::append(const void* data, size_t length) {
   complete_ = complete_ &&
               nlmsg_append(message_.get(), const_cast<void*>(data), length, NLMSG_ALIGNTO) == 0;
@@ -97,23 +106,32 @@ absl::Status RouteBatch::execute(int socket, const OnAnswer& on_answer) {
   }
 
   absl::Status first_error;
+  size_t expected = 0;
+  for (const RouteMessage& message : messages) expected += message.acknowledged_;
   size_t answered = 0;
   std::array<uint8_t, 16384> buffer;
-  while (answered < messages.size()) {
+  while (answered < expected) {
     const ssize_t length = ::recv(socket, buffer.data(), buffer.size(), 0);
     if (length < 0 && errno == EINTR) continue;
     if (length < 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat(messages[answered].what_, ": netlink"));
+      return absl::ErrnoToStatus(errno, absl::StrCat(messages.back().what_, ": netlink"));
     }
     int remaining = static_cast<int>(length);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, remaining);
          header = nlmsg_next(header, &remaining)) {
       if (header->nlmsg_seq == 0 || header->nlmsg_seq > messages.size()) continue;
+      // The end of a dump, which is not acknowledged otherwise.
+      if (header->nlmsg_type == NLMSG_DONE) {
+        ++answered;
+        continue;
+      }
       if (header->nlmsg_type != NLMSG_ERROR) {
         if (on_answer) on_answer(header);
         continue;
       }
       ++answered;
+      // Refused as a whole: nothing else is answered.
+      if (!messages[header->nlmsg_seq - 1].acknowledged_) answered = expected;
       first_error.Update(error_of(header, messages[header->nlmsg_seq - 1].what_));
     }
   }
@@ -143,6 +161,10 @@ absl::StatusOr<UniqueFd> open_route_socket() {
 
 absl::StatusOr<UniqueFd> open_generic_socket() {
   return open_socket(NETLINK_GENERIC, "a generic netlink socket");
+}
+
+absl::StatusOr<UniqueFd> open_filter_socket() {
+  return open_socket(NETLINK_NETFILTER, "a netfilter netlink socket");
 }
 
 }  // namespace tcproctor::server

@@ -27,6 +27,8 @@ class RouteMessage {
   // `what` names the action in errors, e.g. "adding address 192.0.2.1/24 to wire0".
   // `type` RTM_* (or a generic family's number), `flags` NLM_F_* beside REQUEST and ACK.
   RouteMessage(uint16_t type, uint16_t flags, std::string what);
+  // One that the kernel does not acknowledge: the brackets of an nf_tables batch.
+  static RouteMessage bracket(uint16_t type, std::string what);
 
   // The fixed header after nlmsghdr (ifinfomsg, ifaddrmsg, …) or a nested one (veth peer).
   template <typename Header>
@@ -51,6 +53,7 @@ class RouteMessage {
   std::unique_ptr<nl_msg, Free> message_;
   std::vector<nlattr*> nested_;
   std::string what_;
+  bool acknowledged_ = true;
   bool complete_ = true;  // everything fitted
 };
 
@@ -71,5 +74,6 @@ class RouteBatch {
 // A netlink socket in the namespace of the calling thread.
 absl::StatusOr<UniqueFd> open_route_socket();
 absl::StatusOr<UniqueFd> open_generic_socket();
+absl::StatusOr<UniqueFd> open_filter_socket();
 
 }  // namespace tcproctor::server

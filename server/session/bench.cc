@@ -43,17 +43,21 @@ host::HostConfig host_config(const SessionPlan& plan, const EndPlan& mine, const
   config.link_layer = link.layer();
   config.mac = mine.mac;
   config.mtu = plan.mtu;
+  config.tcp = mine.settings;
+  config.trace = mine.trace;
+  config.seed = derive_seed(plan.seed, mine.side == v1::END_A ? kSeedEndA : kSeedEndB);
+  config.segmentation_offload = plan.offloads;
+  config.checksum_offload = plan.offloads;
+  config.gateway_v4 = plan.gateway_v4;
+  config.gateway_v6 = plan.gateway_v6;
+  // On an interface of the machine neighbours are asked for.
+  if (plan.on_interface()) return config;
   for (const host::InterfaceAddress& remote : peer.addresses) {
     config.neighbours.push_back({remote.address, peer.mac});
     std::optional<packet::IpAddress>& gateway =
         remote.address.is_v4() ? config.gateway_v4 : config.gateway_v6;
     if (!gateway) gateway = remote.address;
   }
-  config.tcp = mine.settings;
-  config.trace = mine.trace;
-  config.seed = derive_seed(plan.seed, mine.side == v1::END_A ? kSeedEndA : kSeedEndB);
-  config.segmentation_offload = plan.offloads;
-  config.checksum_offload = plan.offloads;
   return config;
 }
 
@@ -121,7 +125,7 @@ absl::Status Bench::make_end(const SessionPlan& plan, v1::End side, uint64_t id_
       made = make_kernel_end(plan, mine, id_base);
       break;
     default:
-      made = std::make_unique<ScriptedEnd>(side, addresses_of(mine), mine.address_texts);
+      made = std::make_unique<ScriptedEnd>(side, mine.kind, addresses_of(mine), mine.address_texts);
       break;
   }
   if (!made.ok()) return made.status();
@@ -139,7 +143,7 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_stack_end(const SessionPlan& pl
   config.address_texts = mine.address_texts;
   config.virtual_clock = plan.virtual_clock();
   config.interface = plant.interface;
-  if (plant.ns) {
+  if (plant.ns && !plan.on_interface()) {
     config.namespace_path = plant.ns->path();
     config.namespace_inode = plant.ns->inode();
     config.user_namespace_path = user_namespace_path();
@@ -147,6 +151,8 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_stack_end(const SessionPlan& pl
   config.id_base = end_id_base(id_base, mine.side);
   config.id_stride = kIdStride;
   config.mutant = mine.mutant;
+  config.first_port = plan.shared_first_port;
+  config.last_port = plan.shared_last_port;
   return StackEnd::create(std::move(config), *plant.end_link, *scheduler_, &loop_);
 }
 
@@ -158,7 +164,8 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_kernel_end(const SessionPlan& p
   config.prefixes = mine.address_texts;
   config.addresses = mine.addresses;
   config.interface = plant.interface;
-  if (plan.link == v1::LINK_KIND_VETH) config.mac = mine.mac.to_string();
+  if (plan.link != v1::LINK_KIND_TUN) config.mac = mine.mac.to_string();
+  config.of_the_machine = plan.on_interface();
   config.user_namespace_path = user_namespace_path();
   uint64_t next = end_id_base(id_base, mine.side);
   return KernelEnd::create(

@@ -97,11 +97,14 @@ Surroundings surroundings_of(const SessionPlan& plan, const Plant& plant) {
   Surroundings out;
   out.virtual_clock = plan.virtual_clock();
   for (const EndPlan* end : {&plan.a, &plan.b}) {
-    if (end->kind == v1::END_KIND_SCRIPTED) continue;
+    // What a remote end stands on is asked of its own daemon. A scripted one stands on nothing, but
+    // on an interface of the machine.
+    if (end->kind == v1::END_KIND_REMOTE) continue;
+    if (end->kind == v1::END_KIND_SCRIPTED && !plan.on_interface()) continue;
     const EndPlant& mine = end->side == v1::END_A ? plant.a : plant.b;
     Surroundings::EndPlace& place = out.ends.emplace_back();
     place.side = end->side;
-    place.offloads_wanted = plan.offloads || plan.direct;
+    place.offloads_wanted = plan.offloads || (plan.direct && !plan.on_interface());
     if (end->kind == v1::END_KIND_KERNEL) {
       place.ns = mine.ns;
       place.given = kernel_target_defaults();

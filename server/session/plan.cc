@@ -2,12 +2,12 @@
 #include "server/session/plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <random>
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/end/stack_options.h"
@@ -154,54 +154,82 @@ absl::Status read_kernel(const v1::KernelEnd& spec, absl::string_view name, EndP
   return absl::OkStatus();
 }
 
-absl::StatusOr<host::InterfaceAddress> read_address(const std::string& text,
-                                                    absl::string_view field) {
-  const size_t slash = text.find('/');
-  uint32_t prefix = 0;
-  if (slash == std::string::npos || !absl::SimpleAtoi(text.substr(slash + 1), &prefix)) {
-    return invalid(field, absl::StrCat("\"", text, "\" is not of the form ADDRESS/PREFIX"));
+// The end's own, where the request gives none.
+std::vector<host::InterfaceAddress> default_addresses(const SessionPlan& plan, const EndPlan& end,
+                                                      const Place& place) {
+  if (end.kind == v1::END_KIND_REMOTE) return {};
+  if (plan.on_interface()) {
+    const bool machines = end.kind == v1::END_KIND_KERNEL || plan.shares_addresses();
+    return machines ? place.own_addresses : place.addresses;
   }
-  const absl::StatusOr<packet::IpAddress> address = packet::IpAddress::parse(text.substr(0, slash));
-  if (!address.ok()) return invalid(field, address.status().message());
-  const uint32_t bits = address->is_v4() ? 32 : 128;
-  if (prefix < 1 || prefix > bits) {
-    return invalid(field, absl::StrCat("prefix length ", prefix, " is outside 1..", bits));
+  const uint8_t last = end.side == v1::END_A ? 1 : 2;
+  std::vector<host::InterfaceAddress> addresses;
+  addresses.push_back({packet::IpAddress::v4(192, 0, 2, last), 24});
+  if (plan.mtu >= kMinMtuV6) {
+    addresses.push_back({*packet::IpAddress::parse(last == 1 ? "2001:db8::1" : "2001:db8::2"), 64});
   }
-  if (address->is_unspecified() || address->is_multicast() || address->is_broadcast() ||
-      address->is_loopback()) {
-    return invalid(field, absl::StrCat(address->to_string(), " cannot be the address of an end"));
-  }
-  return host::InterfaceAddress{*address, static_cast<uint8_t>(prefix)};
+  return addresses;
 }
 
-absl::Status read_addresses(const v1::EndSpec& spec, absl::string_view name, uint32_t mtu,
-                            EndPlan& plan) {
+// The machine's own addresses are its kernel's, and of nobody else.
+absl::Status check_owner(const SessionPlan& plan, const EndPlan& end,
+                         const packet::IpAddress& address, absl::string_view field,
+                         const Place& place) {
+  const bool own = std::any_of(place.own_addresses.begin(), place.own_addresses.end(),
+                               [&](const auto& entry) { return entry.address == address; });
+  const bool machines = end.kind == v1::END_KIND_KERNEL ||
+                        (end.kind == v1::END_KIND_STACK && plan.shares_addresses());
+  if (own == machines) return absl::OkStatus();
+  if (!own) {
+    return invalid(field, absl::StrCat(address.to_string(), " is none of this machine's on ",
+                                       place.interface, ", so its kernel does not have it"));
+  }
+  return invalid(field, absl::StrCat(address.to_string(), " is this machine's own, and its kernel ",
+                                     "would answer; it must be free on the link"));
+}
+
+absl::Status read_addresses(const v1::EndSpec& spec, absl::string_view name,
+                            const SessionPlan& plan, const Place& place, EndPlan& end) {
   const std::string field = absl::StrCat(name, ".addresses");
-  std::vector<std::string> texts(spec.addresses().begin(), spec.addresses().end());
-  if (texts.size() > kMaxAddresses) {
-    return invalid(field, absl::StrCat(texts.size(), " are too many, at most ", kMaxAddresses));
+  if (spec.addresses_size() > kMaxAddresses) {
+    return invalid(field,
+                   absl::StrCat(spec.addresses_size(), " are too many, at most ", kMaxAddresses));
   }
-  if (texts.empty()) {
-    const bool is_a = plan.side == v1::END_A;
-    texts.push_back(is_a ? "192.0.2.1/24" : "192.0.2.2/24");
-    if (mtu >= kMinMtuV6) texts.push_back(is_a ? "2001:db8::1/64" : "2001:db8::2/64");
-  }
-  for (const std::string& text : texts) {
-    const absl::StatusOr<host::InterfaceAddress> address = read_address(text, field);
+  const bool remote = end.kind == v1::END_KIND_REMOTE;
+  for (const std::string& text : spec.addresses()) {
+    const absl::StatusOr<host::InterfaceAddress> address =
+        parse_interface_address(text, field, !remote);
     if (!address.ok()) return address.status();
-    if (address->address.is_v6() && mtu < kMinMtuV6) {
-      return invalid("wire.mtu", absl::StrCat(mtu, " is below ", kMinMtuV6, ", which IPv6 needs (",
-                                              name, " has ", text, ")"));
+    end.addresses.push_back(*address);
+  }
+  if (end.addresses.empty()) end.addresses = default_addresses(plan, end, place);
+  if (end.addresses.empty() && !remote) {
+    return invalid(field, end.kind == v1::END_KIND_KERNEL
+                              ? absl::StrCat("interface ", place.interface, " has none")
+                              : "must name one that is free on the link; tcproctord's flag "
+                                "--interface-addresses sets what is taken by itself");
+  }
+  for (const host::InterfaceAddress& entry : end.addresses) {
+    if (entry.address.is_v6() && plan.mtu < kMinMtuV6) {
+      return invalid("wire.mtu",
+                     absl::StrCat(plan.mtu, " is below ", kMinMtuV6, ", which IPv6 needs (", name,
+                                  " has ", to_text(entry), ")"));
     }
-    plan.addresses.push_back(*address);
-    plan.address_texts.push_back(
-        absl::StrCat(address->address.to_string(), "/", address->prefix_length));
+    if (plan.on_interface()) {
+      const absl::Status status = check_owner(plan, end, entry.address, field, place);
+      if (!status.ok()) return status;
+    }
+    end.address_texts.push_back(to_text(entry));
+  }
+  if (plan.on_interface() && !remote) {
+    end.mac = end.kind == v1::END_KIND_KERNEL ? place.mac
+                                              : own_mac(place.mac, end.addresses.front().address);
   }
   return absl::OkStatus();
 }
 
-absl::Status read_end(const v1::EndSpec& spec, absl::string_view name, uint32_t mtu,
-                      EndPlan& plan) {
+absl::Status read_end(const v1::EndSpec& spec, absl::string_view name, const SessionPlan& session,
+                      const Place& place, EndPlan& plan) {
   absl::Status status;
   switch (spec.kind_case()) {
     case v1::EndSpec::kStack:
@@ -215,11 +243,17 @@ absl::Status read_end(const v1::EndSpec& spec, absl::string_view name, uint32_t 
     case v1::EndSpec::kScripted:
       plan.kind = v1::END_KIND_SCRIPTED;
       break;
+    case v1::EndSpec::kRemote:
+      plan.kind = v1::END_KIND_REMOTE;
+      if (!session.on_interface()) {
+        status = invalid(name, "a remote end is reached through wire.link LINK_KIND_INTERFACE");
+      }
+      break;
     case v1::EndSpec::KIND_NOT_SET:
-      return invalid(name, "kind is not set; it must be stack, kernel or scripted");
+      return invalid(name, "kind is not set; it must be stack, kernel, scripted or remote");
   }
   if (!status.ok()) return status;
-  return read_addresses(spec, name, mtu, plan);
+  return read_addresses(spec, name, session, place, plan);
 }
 
 absl::Status check_pair(const SessionPlan& plan) {
@@ -231,6 +265,24 @@ absl::Status check_pair(const SessionPlan& plan) {
       }
       common = common || a.address.family() == b.address.family();
     }
+  }
+  const EndPlan* const remote = plan.a.kind == v1::END_KIND_REMOTE   ? &plan.a
+                                : plan.b.kind == v1::END_KIND_REMOTE ? &plan.b
+                                                                     : nullptr;
+  if (remote != nullptr) {
+    const v1::EndKind here = plan.peer(remote->side).kind;
+    const absl::string_view name = remote == &plan.a ? "a" : "b";
+    if (here == v1::END_KIND_REMOTE) {
+      return invalid("b", "both ends are remote, so there is nothing to do here");
+    }
+    if (remote->addresses.empty() && here == v1::END_KIND_SCRIPTED) {
+      return invalid(absl::StrCat(name, ".addresses"),
+                     "the address of the remote end is needed, so that its packets can be told");
+    }
+    // Whoever it is.
+    if (remote->addresses.empty()) return absl::OkStatus();
+  } else if (plan.on_interface()) {
+    return invalid("b", "on LINK_KIND_INTERFACE one end is remote");
   }
   if (!common) {
     return invalid("b.addresses", "the ends have no address family in common, so they cannot talk");
@@ -267,7 +319,72 @@ absl::Status check_link(const SessionPlan& plan) {
   return absl::OkStatus();
 }
 
-absl::Status read_wire(const v1::WireSpec& wire, SessionPlan& plan) {
+absl::Status read_gateways(const v1::InterfaceLink& link, const Place& place, SessionPlan& plan) {
+  std::vector<packet::IpAddress> gateways =
+      link.gateways().empty() ? place.gateways : decltype(place.gateways)();
+  for (const std::string& text : link.gateways()) {
+    const auto gateway = parse_interface_address(text, "wire.interface.gateways", false);
+    if (!gateway.ok()) return gateway.status();
+    gateways.push_back(gateway->address);
+  }
+  for (const packet::IpAddress& gateway : gateways) {
+    std::optional<packet::IpAddress>& known = gateway.is_v4() ? plan.gateway_v4 : plan.gateway_v6;
+    if (known) {
+      return invalid("wire.interface.gateways",
+                     absl::StrCat(known->to_string(), " and ", gateway.to_string(),
+                                  " are of one family; at most one of each"));
+    }
+    known = gateway;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status read_interface(const v1::WireSpec& wire, const Place& place, SessionPlan& plan) {
+  if (place.interface.empty()) {
+    return absl::FailedPreconditionError(
+        "wire.link: this daemon was given no interface of the machine (tcproctord --interface)");
+  }
+  if (!wire.interface().name().empty() && wire.interface().name() != place.interface) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("wire.interface.name: sessions of this daemon may use ", place.interface,
+                     ", not ", wire.interface().name()));
+  }
+  static std::atomic<uint64_t> owners = 0;
+  plan.owner = ++owners;
+  plan.interface = place.interface;
+  if (!wire.has_mtu()) plan.mtu = place.mtu;
+  if (plan.mtu > place.mtu) {
+    return invalid("wire.mtu",
+                   absl::StrCat(plan.mtu, " is above ", place.mtu, ", that of ", place.interface));
+  }
+  if (wire.offloads()) {
+    return invalid("wire.offloads", "an interface that the machine has is left as it is");
+  }
+  if (wire.interface().has_shared_ports()) {
+    const v1::PortRange& ports = wire.interface().shared_ports();
+    if (ports.first() < 1 || ports.first() > ports.last() || ports.last() > 65535) {
+      return invalid(
+          "wire.interface.shared_ports",
+          absl::StrCat(ports.first(), " to ", ports.last(), " is no range of ports; 1..65535"));
+    }
+    plan.shared_first_port = static_cast<uint16_t>(ports.first());
+    plan.shared_last_port = static_cast<uint16_t>(ports.last());
+  }
+  return read_gateways(wire.interface(), place, plan);
+}
+
+// Active OPENs choose among the ports that the end has.
+absl::Status share_ports(SessionPlan& plan) {
+  for (EndPlan* end : {&plan.a, &plan.b}) {
+    if (end->kind != v1::END_KIND_STACK) continue;
+    end->settings.ephemeral_first = plan.shared_first_port;
+    end->settings.ephemeral_last = plan.shared_last_port;
+    return absl::OkStatus();
+  }
+  return invalid("wire.interface.shared_ports", "is for a stack end");
+}
+
+absl::Status read_wire(const v1::WireSpec& wire, const Place& place, SessionPlan& plan) {
   plan.mtu = wire.has_mtu() ? wire.mtu() : 1500;
   if (plan.mtu < kMinMtuV4 || plan.mtu > kMaxMtu) {
     return invalid("wire.mtu", absl::StrCat(plan.mtu, " is outside ", kMinMtuV4, "..", kMaxMtu));
@@ -285,6 +402,8 @@ absl::Status read_wire(const v1::WireSpec& wire, SessionPlan& plan) {
   if (plan.link == v1::LINK_KIND_UNSPECIFIED) {
     plan.link = plan.virtual_clock() ? v1::LINK_KIND_MEMORY : v1::LINK_KIND_VETH;
   }
+  if (plan.on_interface()) return read_interface(wire, place, plan);
+  if (wire.has_interface()) return invalid("wire.interface", "belongs to LINK_KIND_INTERFACE");
   return absl::OkStatus();
 }
 
@@ -296,7 +415,8 @@ uint64_t draw_seed() {
 
 }  // namespace
 
-absl::StatusOr<SessionPlan> plan_session(const v1::CreateSessionRequest& request) {
+absl::StatusOr<SessionPlan> plan_session(const v1::CreateSessionRequest& request,
+                                         const Place& place) {
   SessionPlan plan;
   plan.a.side = v1::END_A;
   plan.b.side = v1::END_B;
@@ -309,11 +429,12 @@ absl::StatusOr<SessionPlan> plan_session(const v1::CreateSessionRequest& request
   plan.lease = Lease::kDefault;
   absl::Status status = read_duration(request.has_lease(), request.lease(), "lease", Lease::kMin,
                                       Lease::kMax, plan.lease);
-  if (status.ok()) status = read_wire(request.wire(), plan);
-  if (status.ok()) status = read_end(request.a(), "a", plan.mtu, plan.a);
-  if (status.ok()) status = read_end(request.b(), "b", plan.mtu, plan.b);
+  if (status.ok()) status = read_wire(request.wire(), place, plan);
+  if (status.ok()) status = read_end(request.a(), "a", plan, place, plan.a);
+  if (status.ok()) status = read_end(request.b(), "b", plan, place, plan.b);
   if (status.ok()) status = check_pair(plan);
   if (status.ok()) status = check_link(plan);
+  if (status.ok() && plan.shares_addresses()) status = share_ports(plan);
   if (!status.ok()) return status;
   if (request.label().size() > kMaxLabel) {
     return invalid(
@@ -322,6 +443,11 @@ absl::StatusOr<SessionPlan> plan_session(const v1::CreateSessionRequest& request
   if (request.request_id().size() > kMaxRequestId) {
     return invalid("request_id", absl::StrCat(request.request_id().size(),
                                               " octets are too many, at most ", kMaxRequestId));
+  }
+  // No switch between a TCP and other machines: what it sends leaves as it is.
+  if (plan.on_interface()) {
+    plan.direct = plan.a.kind != v1::END_KIND_SCRIPTED && plan.b.kind != v1::END_KIND_SCRIPTED;
+    plan.offloads = false;
   }
   plan.label = request.label();
   plan.seed = request.seed() != 0 ? request.seed() : draw_seed();

@@ -141,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
                   r.set_clock(v1::CLOCK_VIRTUAL);
                 }},
         Refusal{"wire.link", [](Request& r) { r.mutable_wire()->set_link(v1::LinkKind(77)); }},
+        Refusal{"b", [](Request& r) { r.mutable_b()->mutable_remote(); }},
+        Refusal{"wire.interface", [](Request& r) { r.mutable_wire()->mutable_interface(); }},
         Refusal{"wire.direct",
                 [](Request& r) {
                   r.mutable_a()->mutable_scripted();
@@ -191,6 +193,134 @@ INSTANTIATE_TEST_SUITE_P(
                 [](Request& r) { r.mutable_a()->mutable_stack()->set_syn_cache_size(0); }},
         Refusal{"a.stack.half_open_alarm",
                 [](Request& r) { r.mutable_a()->mutable_stack()->set_half_open_alarm(0); }}));
+
+// eth0 of a machine that is 192.0.2.1, with 192.0.2.10 free for us.
+Place place() {
+  Place place = *place_from("eth0", {"192.0.2.10/24", "2001:db8::10/64"}, {"192.0.2.254"});
+  place.mac = {{0x52, 0x54, 0, 1, 2, 3}};
+  place.mtu = 1400;
+  place.own_addresses = {{*packet::IpAddress::parse("192.0.2.1"), 24}};
+  return place;
+}
+Request on_interface() {
+  Request request;
+  request.mutable_a()->mutable_stack();
+  request.mutable_b()->mutable_remote();
+  request.mutable_wire()->set_link(v1::LINK_KIND_INTERFACE);
+  return request;
+}
+
+TEST(InterfacePlan, DefaultsAreThePlaces) {
+  const absl::StatusOr<SessionPlan> plan = plan_session(on_interface(), place());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_TRUE(plan->direct);
+  EXPECT_FALSE(plan->offloads);
+  EXPECT_EQ(plan->mtu, 1400u);
+  EXPECT_EQ(plan->interface, "eth0");
+  EXPECT_EQ(plan->gateway_v4->to_string(), "192.0.2.254");
+  EXPECT_FALSE(plan->gateway_v6);
+  EXPECT_THAT(plan->a.address_texts, ::testing::ElementsAre("192.0.2.10/24", "2001:db8::10/64"));
+  // The same in the next session, and nobody else's.
+  EXPECT_EQ(plan->a.mac, plan_session(on_interface(), place())->a.mac);
+  EXPECT_NE(plan->a.mac, place().mac);
+  EXPECT_EQ(plan->a.mac.bytes[0], 0x02);
+  EXPECT_NE(plan->owner, plan_session(on_interface(), place())->owner);
+}
+
+TEST(InterfacePlan, TheKernelHasTheMachinesAddresses) {
+  Request request = on_interface();
+  request.mutable_a()->mutable_kernel();
+  const absl::StatusOr<SessionPlan> plan = plan_session(request, place());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(plan->a.address_texts, ::testing::ElementsAre("192.0.2.1/24"));
+  EXPECT_EQ(plan->a.mac, place().mac);
+}
+
+TEST(InterfacePlan, AScriptedEndKeepsTheWire) {
+  Request request = on_interface();
+  request.mutable_a()->mutable_scripted();
+  EXPECT_EQ(
+      plan_session(request, place()).status().message(),
+      "b.addresses: the address of the remote end is needed, so that its packets can be told");
+  request.mutable_b()->add_addresses("198.51.100.7");
+  const absl::StatusOr<SessionPlan> plan = plan_session(request, place());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_FALSE(plan->direct);
+  EXPECT_THAT(plan->b.address_texts, ::testing::ElementsAre("198.51.100.7/32"));
+}
+
+TEST(InterfacePlan, SharedPorts) {
+  Request request = on_interface();
+  request.mutable_wire()->mutable_interface()->mutable_shared_ports()->set_first(7000);
+  request.mutable_wire()->mutable_interface()->mutable_shared_ports()->set_last(7099);
+  const absl::StatusOr<SessionPlan> plan = plan_session(request, place());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(plan->a.address_texts, ::testing::ElementsAre("192.0.2.1/24"));
+  EXPECT_EQ(plan->a.settings.ephemeral_first, 7000);
+  EXPECT_EQ(plan->a.settings.ephemeral_last, 7099);
+}
+
+struct InterfaceRefusal {
+  const char* begins;
+  std::function<void(Request&, Place&)> change;
+};
+class InterfaceRefused : public ::testing::TestWithParam<InterfaceRefusal> {};
+
+TEST_P(InterfaceRefused, SaysWhy) {
+  Request request = on_interface();
+  Place here = place();
+  GetParam().change(request, here);
+  EXPECT_THAT(std::string(plan_session(request, here).status().message()),
+              ::testing::StartsWith(GetParam().begins));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, InterfaceRefused,
+    ::testing::Values(
+        InterfaceRefusal{"wire.link: this daemon was given no interface",
+                         [](Request&, Place& p) { p = {}; }},
+        InterfaceRefusal{
+            "wire.interface.name: sessions of this daemon may use eth0, not eth1",
+            [](Request& r, Place&) { r.mutable_wire()->mutable_interface()->set_name("eth1"); }},
+        InterfaceRefusal{"b: on LINK_KIND_INTERFACE one end is remote",
+                         [](Request& r, Place&) {
+                           r.mutable_b()->mutable_scripted();
+                           r.mutable_b()->add_addresses("192.0.2.11/24");
+                         }},
+        InterfaceRefusal{"b: both ends are remote",
+                         [](Request& r, Place&) { r.mutable_a()->mutable_remote(); }},
+        InterfaceRefusal{"a.addresses: 192.0.2.1 is this machine's own",
+                         [](Request& r, Place&) { r.mutable_a()->add_addresses("192.0.2.1/24"); }},
+        InterfaceRefusal{"a.addresses: 192.0.2.10 is none of this machine's",
+                         [](Request& r, Place&) {
+                           r.mutable_a()->mutable_kernel();
+                           r.mutable_a()->add_addresses("192.0.2.10/24");
+                         }},
+        InterfaceRefusal{"a.addresses: must name one that is free on the link",
+                         [](Request&, Place& p) { p.addresses.clear(); }},
+        InterfaceRefusal{"wire.mtu: 1500 is above 1400",
+                         [](Request& r, Place&) { r.mutable_wire()->set_mtu(1500); }},
+        InterfaceRefusal{"wire.offloads",
+                         [](Request& r, Place&) { r.mutable_wire()->set_offloads(true); }},
+        InterfaceRefusal{"wire.interface.gateways: 192.0.2.253 and 192.0.2.252 are of one family",
+                         [](Request& r, Place&) {
+                           r.mutable_wire()->mutable_interface()->add_gateways("192.0.2.253");
+                           r.mutable_wire()->mutable_interface()->add_gateways("192.0.2.252");
+                         }},
+        InterfaceRefusal{"wire.interface.shared_ports: 80 to 79 is no range",
+                         [](Request& r, Place&) {
+                           auto* ports =
+                               r.mutable_wire()->mutable_interface()->mutable_shared_ports();
+                           ports->set_first(80);
+                           ports->set_last(79);
+                         }},
+        InterfaceRefusal{"wire.interface.shared_ports: is for a stack end", [](Request& r, Place&) {
+                           r.mutable_a()->mutable_kernel();
+                           auto* ports =
+                               r.mutable_wire()->mutable_interface()->mutable_shared_ports();
+                           ports->set_first(80);
+                           ports->set_last(81);
+                         }}));
 
 TEST(SeedTest, EachPurposeHasItsOwn) {
   EXPECT_NE(derive_seed(1, 1), derive_seed(1, 2));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/session/plant.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -11,7 +13,9 @@
 #include "server/host/interface.h"
 #include "server/host/sysctl.h"
 #include "stack/link/memory_link.h"
+#include "stack/link/neighbour_link.h"
 #include "stack/link/packet_socket.h"
+#include "stack/link/raw_socket.h"
 #include "stack/link/tun_link.h"
 
 namespace tcproctor::server {
@@ -19,6 +23,10 @@ namespace {
 
 constexpr char kVethName[] = "tcp0";
 constexpr char kTunName[] = "tun0";
+// How long the next hop towards a remote end may take to answer.
+constexpr std::chrono::milliseconds kResolveWithin(3000);
+// SO_MARK of segments of ours that leave with an address of the machine: "tcp".
+constexpr uint32_t kOurMark = 0x746370;
 
 absl::string_view name_of(v1::End side) {
   return side == v1::END_A ? "a" : "b";
@@ -193,7 +201,101 @@ void build_memory(const SessionPlan& plan, Plant& plant) {
   build_memory_end(plan.b, plant.b);
 }
 
+// A session changes nothing of the machine itself.
+absl::Status check_sysctls(const EndPlan& end) {
+  std::string commands;
+  for (const Sysctl& wanted : end.sysctls) {
+    const absl::StatusOr<std::string> is = read_sysctl_here(wanted.name);
+    if (!is.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name_of(end.side), ".kernel.sysctls: ", is.status().message()));
+    }
+    if (*is == wanted.value) continue;
+    absl::StrAppend(&commands, commands.empty() ? "" : "; ", "sysctl -w ", wanted.name, "='",
+                    wanted.value, "' (it is ", *is, ")");
+  }
+  if (commands.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(name_of(end.side), ".kernel.sysctls: this machine is set otherwise, and a ",
+                   "session does not change it: ", commands));
+}
+
+absl::StatusOr<std::unique_ptr<link::Link>> open_neighbour_link(const SessionPlan& plan,
+                                                                const EndPlan& scripted) {
+  absl::StatusOr<std::unique_ptr<link::PacketSocket>> socket =
+      link::PacketSocket::open(plan.interface, {});
+  if (!socket.ok()) return of_the_machine(socket.status(), "packet socket");
+  link::NeighbourLinkConfig config;
+  config.addresses = scripted.addresses;
+  config.mac = scripted.mac;
+  config.gateway_v4 = plan.gateway_v4;
+  config.gateway_v6 = plan.gateway_v6;
+  for (const host::InterfaceAddress& remote : plan.peer(scripted.side).addresses) {
+    config.peers.push_back(remote.address);
+  }
+  absl::StatusOr<std::unique_ptr<link::NeighbourLink>> made =
+      link::NeighbourLink::create(*std::move(socket), std::move(config));
+  absl::Status status = made.status();
+  if (status.ok()) status = (*made)->resolve(kResolveWithin);
+  if (!status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(plan.interface, ": ", status.message()));
+  }
+  return std::unique_ptr<link::Link>(*std::move(made));
+}
+
+// The filter first: the kernel must not answer before our stack does.
+absl::Status build_shared(const SessionPlan& plan, const EndPlan& mine, Plant& plant) {
+  QuietPorts quiet = {.addresses = {},
+                      .first_port = plan.shared_first_port,
+                      .last_port = plan.shared_last_port,
+                      .mark = kOurMark};
+  for (const host::InterfaceAddress& own : mine.addresses) quiet.addresses.push_back(own.address);
+  EndPlant& here = plant.end(mine.side);
+  absl::Status status = check_ports_free(*here.ns, quiet.first_port, quiet.last_port);
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat("wire.interface.shared_ports: ", status.message()));
+  }
+  absl::StatusOr<std::unique_ptr<PacketFilter>> filter = PacketFilter::install(quiet);
+  if (!filter.ok()) return of_the_machine(filter.status(), "nf_tables");
+  plant.filter = *std::move(filter);
+  absl::StatusOr<std::unique_ptr<link::RawSocket>> link =
+      link::RawSocket::open({quiet.addresses, quiet.first_port, quiet.last_port, quiet.mark});
+  if (!link.ok()) return of_the_machine(link.status(), name_of(mine.side));
+  here.end_link = *std::move(link);
+  return absl::OkStatus();
+}
+
+// The end here: one that the daemon's own namespace holds, with what it needs of the machine.
+absl::Status build_on_interface(const SessionPlan& plan, Plant& plant) {
+  const EndPlan& mine = plan.a.kind == v1::END_KIND_REMOTE ? plan.b : plan.a;
+  EndPlant& here = plant.end(mine.side);
+  here.interface = plan.interface;
+  plant.of_the_machine = true;
+  absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::current();
+  if (!ns.ok()) return of_the_machine(ns.status(), name_of(mine.side));
+  here.ns = *std::move(ns);
+  if (mine.kind == v1::END_KIND_KERNEL) return check_sysctls(mine);
+  for (const host::InterfaceAddress& own : mine.addresses) {
+    absl::StatusOr<AddressClaim> claim = AddressClaim::take(own.address, plan.owner);
+    if (!claim.ok()) {
+      return absl::Status(
+          claim.status().code(),
+          absl::StrCat(name_of(mine.side), ".addresses: ", claim.status().message()));
+    }
+    plant.claims.push_back(*std::move(claim));
+  }
+  if (plan.shares_addresses()) return build_shared(plan, mine, plant);
+  if (mine.kind == v1::END_KIND_STACK) return open_end_link(plan, mine, plant);
+  // The wire stands between: what it reads there is what the remote end has sent.
+  absl::StatusOr<std::unique_ptr<link::Link>> link = open_neighbour_link(plan, mine);
+  if (!link.ok()) return link.status();
+  plant.end(plan.peer(mine.side).side).wire_link = *std::move(link);
+  return absl::OkStatus();
+}
+
 bool needs_namespace(const SessionPlan& plan, const EndPlan& end) {
+  if (plan.on_interface()) return false;
   return end.kind == v1::END_KIND_KERNEL ||
          (end.kind == v1::END_KIND_STACK && plan.link == v1::LINK_KIND_VETH);
 }
@@ -202,7 +304,7 @@ bool needs_namespace(const SessionPlan& plan, const EndPlan& end) {
 
 void give_back(Plant plant) {
   for (const EndPlant* end : {&plant.a, &plant.b}) {
-    if (end->ns == nullptr) continue;
+    if (end->ns == nullptr || plant.of_the_machine) continue;
     const absl::StatusOr<std::unique_ptr<InetDiag>> diag = InetDiag::open(*end->ns);
     const absl::Status status = diag.ok() ? (*diag)->destroy_all().status() : diag.status();
     if (!status.ok()) {
@@ -238,6 +340,9 @@ absl::StatusOr<Plant> build_plant(const SessionPlan& plan) {
       break;
     case v1::LINK_KIND_TUN:
       status = build_tun_ends(plan, plant);
+      break;
+    case v1::LINK_KIND_INTERFACE:
+      status = build_on_interface(plan, plant);
       break;
     default:
       build_memory(plan, plant);

@@ -20,8 +20,16 @@ std::string make_id(uint64_t serial) {
 
 }  // namespace
 
-Registry::Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions)
-    : pool_(pool), worker_(worker), max_sessions_(max_sessions) {}
+Registry::Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions, Place place)
+    : pool_(pool), worker_(worker), max_sessions_(max_sessions), place_(std::move(place)) {}
+
+absl::StatusOr<SessionPlan> Registry::plan(const v1::CreateSessionRequest& request) const {
+  Place place = place_;
+  if (request.wire().link() == v1::LINK_KIND_INTERFACE && !place.interface.empty()) {
+    if (absl::Status status = look_at(place); !status.ok()) return status;
+  }
+  return plan_session(request, place);
+}
 
 // Takes a place for the session. `repeated`: the request_id is known and `done` was taken care of.
 absl::Status Registry::admit(const v1::CreateSessionRequest& request, CreatedCallback& done,
@@ -61,7 +69,7 @@ absl::Status Registry::admit(const v1::CreateSessionRequest& request, CreatedCal
 
 void Registry::create(const v1::CreateSessionRequest& request, bool hold_lease,
                       CreatedCallback done) {
-  absl::StatusOr<SessionPlan> plan = plan_session(request);
+  absl::StatusOr<SessionPlan> plan = this->plan(request);
   if (!plan.ok()) return done(plan.status());
   uint64_t serial = 0;
   std::string id;

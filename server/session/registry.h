@@ -23,7 +23,9 @@ class Registry {
   static constexpr size_t kDefaultMaxSessions = 256;
 
   // Pool and worker must outlive the registry. `max_sessions` >= 1.
-  Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions = kDefaultMaxSessions);
+  // `place`: where sessions may meet other machines.
+  Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions = kDefaultMaxSessions,
+           Place place = {});
   // shut_down() was called and the pool has been stopped since.
   ~Registry() = default;
   Registry(const Registry&) = delete;
@@ -64,6 +66,7 @@ class Registry {
     std::vector<CreatedCallback> waiting;
   };
 
+  absl::StatusOr<SessionPlan> plan(const v1::CreateSessionRequest& request) const;
   absl::Status admit(const v1::CreateSessionRequest& request, CreatedCallback& done,
                      uint64_t& serial, std::string& id, bool& repeated);
   void begin(const std::shared_ptr<Session>& session, bool hold_lease, CreatedCallback done);
@@ -75,6 +78,7 @@ class Registry {
   run::LoopPool& pool_;
   Worker& worker_;
   const size_t max_sessions_;
+  const Place place_;
   mutable std::mutex mutex_;
   uint64_t next_serial_ ABSL_GUARDED_BY(mutex_) = 1;
   size_t being_made_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -8,6 +8,20 @@
 #include "server/session/waiting_call.h"
 
 namespace tcproctor::server {
+namespace {
+
+// What scripts reach through a shell changes the end's namespace, and that may be the machine's.
+absl::Status check_reach(const SessionPlan& plan, const v1::SocketCallRequest& request) {
+  using Request = v1::SocketCallRequest;
+  const Request::CallCase call = request.call_case();
+  const bool changes =
+      call == Request::kSetting || call == Request::kQueue || call == Request::kFlushMetrics;
+  if (!changes || !plan.on_interface()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "call: on LINK_KIND_INTERFACE a session changes nothing of the machine");
+}
+
+}  // namespace
 
 absl::StatusOr<Sockets*> Session::sockets_of(v1::End side) const {
   Sockets* found = nullptr;
@@ -27,7 +41,8 @@ absl::StatusOr<Sockets*> Session::sockets_of(v1::End side) const {
 
 OperationId Session::socket_call(const v1::SocketCallRequest& request,
                                  Done<v1::SocketCallResponse> done) {
-  const absl::Status named = check_side(request.end());
+  absl::Status named = check_side(request.end());
+  if (named.ok()) named = check_reach(plan_, request);
   const absl::StatusOr<Sockets*> sockets = named.ok() ? sockets_of(request.end()) : named;
   if (!sockets.ok()) {
     done(sockets.status());

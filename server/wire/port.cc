@@ -9,29 +9,14 @@
 #include "stack/link/vnet_header.h"
 #include "stack/packet/byte_order.h"
 #include "stack/packet/checksum.h"
+#include "stack/packet/claims.h"
 #include "stack/packet/icmp.h"
 #include "stack/packet/ip.h"
-#include "stack/packet/ipv4.h"
-#include "stack/packet/ipv6.h"
 
 namespace tcproctor::server {
 namespace {
 
 constexpr uint8_t kProtocolIgmp = 2;
-// Frames up to this length may end in padding of the device (IEEE 802.3, less the checksum).
-constexpr size_t kMinEthernetFrame = 60;
-
-// Octets the IP header claims for the packet; 0 when it cannot be read.
-size_t claimed_length(std::span<const uint8_t> packet) {
-  if (packet.size() >= packet::kIpv4MinHeaderBytes && packet[0] >> 4 == 4) {
-    return packet::load_be16(packet.data() + 2);
-  }
-  if (packet.size() >= packet::kIpv6HeaderBytes && packet[0] >> 4 == 6) {
-    return packet::kIpv6HeaderBytes + packet::load_be16(packet.data() + 4);
-  }
-  return 0;
-}
-
 bool is_nd(uint8_t type) {
   return type >= 133 && type <= 137;
 }
@@ -163,11 +148,7 @@ bool Port::strip_ethernet(std::span<const uint8_t>& bytes, packet::IpFamily& fam
   }
   family =
       header.ether_type == packet::kEtherTypeIpv4 ? packet::IpFamily::kV4 : packet::IpFamily::kV6;
-  if (bytes.size() <= kMinEthernetFrame) {
-    const size_t claimed = claimed_length(packet);
-    if (claimed != 0 && claimed < packet.size()) packet = packet.first(claimed);
-  }
-  bytes = packet;
+  bytes = packet::without_padding(packet, bytes.size());
   return true;
 }
 

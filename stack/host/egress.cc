@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "stack/host/host_impl.h"
+#include "stack/host/neighbour_frames.h"
 #include "stack/packet/ipv6.h"
 #include "stack/tcp/check.h"
 
@@ -28,39 +29,10 @@ void Host::Impl::queue_own(Own own) {
   own_.push_back(std::move(own));
 }
 
-void Host::Impl::queue_arp(const packet::ArpPacket& arp, const packet::MacAddress& destination) {
-  OwnFrame frame{.bytes = std::vector<uint8_t>(packet::kEthernetHeaderBytes + packet::kArpBytes)};
-  const packet::EthernetHeader header = {
-      .destination = destination, .source = config_.mac, .ether_type = packet::kEtherTypeArp};
-  const std::span<uint8_t> room(frame.bytes);
-  const size_t before = packet::write_ethernet(header, room);
-  TCPROCTOR_CHECK(packet::write_arp(arp, room.subspan(before)) == packet::kArpBytes);
-  queue_own(std::move(frame));
-}
-
-// A broadcast ARP request, or a neighbour solicitation to the solicited-node group.
 void Host::Impl::ask_for(const IpAddress& neighbour) {
   const std::optional<IpAddress> source = addresses_.source_for(neighbour);
   TCPROCTOR_CHECK(source.has_value());
-  if (neighbour.is_v4()) {
-    return queue_arp({.operation = packet::kArpRequest,
-                      .sender_mac = config_.mac,
-                      .sender_ip = *source,
-                      .target_ip = neighbour},
-                     packet::MacAddress::broadcast());
-  }
-  const IpAddress group = packet::solicited_node_address(neighbour);
-  OwnFrame frame{.bytes = std::vector<uint8_t>(128)};
-  const packet::EthernetHeader header = {.destination = packet::multicast_mac(group),
-                                         .source = config_.mac,
-                                         .ether_type = packet::kEtherTypeIpv6};
-  const std::span<uint8_t> room(frame.bytes);
-  const size_t before = packet::write_ethernet(header, room);
-  const size_t length = packet::build_neighbour_packet(
-      {.source = *source, .destination = group}, {.target = neighbour, .link_layer = config_.mac},
-      room.subspan(before));
-  frame.bytes.resize(before + length);
-  queue_own(std::move(frame));
+  queue_own(OwnFrame{.bytes = neighbour_request(config_.mac, *source, neighbour)});
 }
 
 size_t Host::Impl::next_frame(tcp::Instant now, std::span<uint8_t> buffer, FrameMeta& meta) {

@@ -103,7 +103,6 @@ class Host::Impl {
   };
   using Own = std::variant<tcp::SegmentOut, OwnPacket, OwnFrame>;
   void queue_own(Own own);
-  void queue_arp(const packet::ArpPacket& arp, const packet::MacAddress& destination);
   void ask_for(const packet::IpAddress& neighbour);
   size_t emit_own(tcp::Instant now, const Own& own, std::span<uint8_t> buffer, FrameMeta& meta);
   size_t emit_segment(tcp::Instant now, const tcp::SegmentOut& segment, std::span<uint8_t> buffer,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "stack/host/host_impl.h"
+#include "stack/host/neighbour_frames.h"
 #include "stack/packet/ipv4.h"
 #include "stack/packet/ipv6.h"
 #include "stack/tcp/closed.h"
@@ -58,7 +59,7 @@ void Host::Impl::on_arp(tcp::Instant, std::span<const uint8_t> bytes) {
   // A probe (RFC 5227) has no sender address.
   if (addresses_.is_valid_source(arp.sender_ip)) learn(arp.sender_ip, arp.sender_mac, for_us);
   if (for_us && arp.operation == packet::kArpRequest) {
-    queue_arp(packet::arp_reply_to(arp, config_.mac), arp.sender_mac);
+    queue_own(OwnFrame{.bytes = arp_answer(arp, config_.mac)});
   }
 }
 
@@ -120,24 +121,9 @@ void Host::Impl::on_neighbour_message(const packet::IpPacket& ip,
   if (!addresses_.owns(message.target)) return count(Drop::kNotForUs);
   const bool unicast = addresses_.is_valid_source(ip.source);
   if (unicast && message.link_layer) learn(ip.source, *message.link_layer, true);
-  // RFC 4861 §7.2.4: who asks without an address (duplicate detection) is answered to all nodes.
-  const IpAddress all_nodes = *IpAddress::parse("ff02::1");
-  const packet::NeighbourMessage answer = {.advertisement = true,
-                                           .target = message.target,
-                                           .solicited = unicast,
-                                           .override_cache = true,
-                                           .link_layer = config_.mac};
-  const packet::IpFields fields = {.source = message.target,
-                                   .destination = unicast ? ip.source : all_nodes};
-  OwnFrame frame{.bytes = std::vector<uint8_t>(128)};
-  const std::span<uint8_t> room(frame.bytes);
-  const packet::EthernetHeader header = {
-      .destination = unicast ? ethernet->source : packet::multicast_mac(all_nodes),
-      .source = config_.mac,
-      .ether_type = packet::kEtherTypeIpv6};
-  const size_t before = packet::write_ethernet(header, room);
-  frame.bytes.resize(before + packet::build_neighbour_packet(fields, answer, room.subspan(before)));
-  queue_own(std::move(frame));
+  // Anything else than a host or "nobody yet" (duplicate detection) is no lawful asker.
+  if (!unicast && !ip.source.is_unspecified()) return count(Drop::kInvalidSource);
+  queue_own(OwnFrame{.bytes = solicitation_answer(ip, message, ethernet->source, config_.mac)});
 }
 
 void Host::Impl::on_echo_request(const packet::IpPacket& ip, const packet::IcmpMessage& request) {
