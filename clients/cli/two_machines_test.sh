@@ -6,8 +6,9 @@
 #     2001:db8:a::1    :a::fe              :b::fe            2001:db8:b::1
 #     .10 and ::10 are free for ends    .10 and ::10 are free for ends
 #
-# Usage: two_machines_test.sh BIN STEP...; a step is a function `step_NAME` below, all of them by
-# default. With KEEP=1 and the step `shell` a shell is opened between the machines.
+# Usage: two_machines_test.sh BIN STEP...; a step is a function `step_NAME` below, all of them but
+# `shell` by default, and that opens a shell between the machines. FILTER: the cases of the step
+# `suite`; REPORTS: a folder for what it reports.
 set -euo pipefail
 bin=$1
 shift
@@ -56,6 +57,20 @@ PY
 a() { "$bin/tcproctor" --address "unix:$work/A.sock" "$@"; }
 b() { "$bin/tcproctor" --address "unix:$work/B.sock" "$@"; }
 
+# NS ADDRESS PORT: what a SYN meets there: open, refused or silent.
+probe() {
+  on "$1" python3 - "$2" "$3" <<'PY'
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=2)
+    print("open")
+except ConnectionRefusedError:
+    print("refused")
+except OSError as error:
+    print("silent" if isinstance(error, TimeoutError) else error)
+PY
+}
+
 # NS DEVICE IPV4 IPV6 GATEWAY4 GATEWAY6: what the machine's administrator does.
 machine() {
   on "$1" ip link set lo up
@@ -87,6 +102,7 @@ build_network() {
 
 # NAME NS IPV4 IPV6 GATEWAY4 GATEWAY6
 start_daemon() {
+  rm -f "$work/$1.sock"
   on "$2" "$bin/tcproctord" --listen "unix:$work/$1.sock" --interface eth0 \
     --interface-addresses "$3/24,$4/64" --interface-gateways "$5,$6" --exit-with-parent \
     >"$work/$1.log" 2>&1 &
@@ -145,7 +161,7 @@ step_shared() {
     done
   done
   # The rest of the address is the kernel's: nobody listens there, and that is said.
-  has refused "$(on $B curl -sS --max-time 5 http://192.0.2.1:8080/ 2>&1)" "a port of the kernel's"
+  has refused "$(probe $B 192.0.2.1 8080)" "a port of the kernel's"
   # The other way, to a program beyond the router.
   listen $B 198.51.100.1 9001 "$work/got.9001"
   local c
@@ -159,7 +175,7 @@ step_shared() {
   has "may be chosen by the kernel" \
     "$(a session create --a stack --b remote --shared-ports 40000-40009 2>&1)" "ephemeral ports"
   # Once the session has ended the kernel answers again.
-  has refused "$(on $B curl -sS --max-time 5 http://192.0.2.1:7000/ 2>&1)" "the filter is gone"
+  has refused "$(probe $B 192.0.2.1 7000)" "the filter is gone"
 }
 
 # B's scripted peer against the kernel of A, through the router.
@@ -218,7 +234,7 @@ PY
 
 # The suite with Endpoint and Wire on two machines has the verdicts that it has on one.
 step_suite() {
-  local filter=${FILTER:-S00*} level=${LEVEL:-may}
+  local filter=${FILTER:-S000-*} level=${LEVEL:-may}
   "$bin/tcproctor" run --filter "$filter" --level "$level" --target kernel,stack --seed 1 \
     --json "$work/local.json" >"$work/local.log" 2>&1 || [ $? -le 1 ] || fail "the local run"
   "$bin/tcproctor" run --endpoint "unix:$work/A.sock" --wire "unix:$work/B.sock" \
@@ -242,7 +258,7 @@ step_kill() {
   wait "${daemon_pid[A]}" 2>/dev/null || true
   ! on $A ss -tanH | grep -q ':8081 ' || fail "a socket is left: $(on $A ss -tanH)"
   [ -z "$(on $A cat /proc/net/packet | tail -n +2)" ] || fail "a packet socket is left"
-  has refused "$(on $B curl -sS --max-time 5 http://192.0.2.1:7050/ 2>&1)" "the filter is gone"
+  has refused "$(probe $B 192.0.2.1 7050)" "the filter is gone"
   [ "$(on $A cat /sys/class/net/eth0/flags)" = 0x1003 ] || fail "the interface is not as it was"
   start_a
   id=$(a session create --a stack --b remote --lease 1m) # the same address again, at once

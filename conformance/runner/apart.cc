@@ -70,6 +70,14 @@ struct OneMachine {
     }
     return "";
   }
+  std::string operator()(const SentStatement& sent) const {
+    for (const RawField& field : sent.fields) {
+      if (field.key == "checksum" || field.key == "ip_checksum") {
+        return "it judges a checksum, which covers addresses that are others on this network";
+      }
+    }
+    return "";
+  }
   template <typename Other>
   std::string operator()(const Other&) const {
     return "";

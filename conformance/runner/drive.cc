@@ -82,6 +82,8 @@ absl::StatusOr<std::unique_ptr<Drive>> Drive::create_apart(const DriveHalf& endp
   // The TCP first: the wire asks for its address.
   absl::Status status = drive->open(endpoint, drive->endpoint_);
   if (!status.ok()) return tell_where("the endpoint's daemon", status);
+  // What the TCP of a session before this one sent as it ended is no longer under way then.
+  absl::SleepFor(kTransit);
   status = drive->open(wire, drive->wire_);
   if (!status.ok()) return tell_where("the wire's daemon", status);
   status = drive->compare_clocks();

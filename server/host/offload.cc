@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -45,6 +47,16 @@ bool alters_packets(absl::string_view feature) {
          absl::StartsWith(feature, "rx-gro") || absl::StartsWith(feature, "tx-gre-") ||
          absl::StartsWith(feature, "tx-ipxip") || feature == "tx-udp_tnl-csum-segmentation" ||
          feature == "rx-checksum" || feature == "rx-lro" || feature == "rx-udp-gro-forwarding";
+}
+
+// Those of them that a TCP segment meets which is in no tunnel. tx-gso-list is for what rx-gro-list
+// has joined, and that is one of them.
+bool alters_segments(absl::string_view feature) {
+  constexpr std::array kOfOthers = {"gre",  "ipxip", "udp",    "sctp",
+                                    "fcoe", "esp",   "tunnel", "tx-gso-list"};
+  return alters_packets(feature) &&
+         std::none_of(kOfOthers.begin(), kOfOthers.end(),
+                      [&](const char* other) { return absl::StrContains(feature, other); });
 }
 
 bool bit(uint32_t word, size_t index) {
@@ -154,7 +166,7 @@ absl::Status disable_offloads_here(const std::string& interface) {
 
 absl::StatusOr<std::vector<std::string>> offloads_on_here(const std::string& interface) {
   Device device(interface);
-  return device.active(alters_packets);
+  return device.active(alters_segments);
 }
 
 absl::Status disable_offloads(const NetworkNamespace& ns, const std::string& interface) {

@@ -21,7 +21,7 @@ namespace tcproctor::server {
 absl::Status disable_offloads(const NetworkNamespace& ns, const std::string& interface);
 
 // The preflight: names (as `ethtool -k` prints them, e.g. "tx-tcp-segmentation") of the offloads
-// above that are on now. Empty is what an examination needs.
+// above that are on now and meet plain TCP segments. Empty is what an examination needs.
 absl::StatusOr<std::vector<std::string>> offloads_on(const NetworkNamespace& ns,
                                                      const std::string& interface);
 

@@ -59,11 +59,7 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
 
   void OnCancel() override { close_down(absl::CancelledError("the client gave the stream up")); }
   void OnDone() override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!closed_ && session_ != nullptr) leave();
-      closed_ = true;
-    }
+    close_down(absl::OkStatus());
     const std::shared_ptr<DriveCall> last = std::move(self_);
   }
 
@@ -127,34 +123,41 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
               attached.shared_from_this(), [self](const v1::Report& report) { self->push(report); },
               [self](const absl::Status& why) { self->finish(why); });
           self->stream_->start(operation);
+          bool closed = false;
           {
             const std::lock_guard lock(self->mutex_);
             self->session_ = attached.shared_from_this();
-            if (self->closed_) self->leave();
+            closed = self->closed_;
           }
+          if (closed) self->leave(absl::OkStatus());
           self->read_next();
         });
     if (!posted) finish(absl::UnavailableError("the daemon is shutting down"));
   }
 
   void close_down(const absl::Status& status) {
+    bool begun = false;
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return;
       closed_ = true;
-      if (session_ != nullptr) leave();
+      begun = session_ != nullptr;
     }
+    if (begun) return leave(status);
     finish(status);
   }
 
-  // Once: the session is left, and deleted when this stream made it.
-  void leave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    session_->post([self = shared_from_this()](Session& session) {
+  // Once: the session is left, and deleted when this stream made it. The stream ends after that:
+  // nothing of such a session is on the network any more when its client hears of the end.
+  void leave(const absl::Status& status) {
+    // Goes with the last of the steps, whether it was taken or dropped by a daemon that shuts down.
+    const std::shared_ptr<void> end(
+        nullptr, [self = shared_from_this(), status](void*) { self->finish(status); });
+    session_->post([self = shared_from_this(), end](Session& session) {
       if (self->stream_ != nullptr) self->stream_->stop();
       self->stream_ = nullptr;
-      if (self->owns_session_) {
-        self->registry_.remove(session.shared_from_this(), session_deleted(session.id()), nullptr);
-      }
+      if (!self->owns_session_) return;
+      self->registry_.remove(session.shared_from_this(), session_deleted(session.id()), [end] {});
     });
   }
 
