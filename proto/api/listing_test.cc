@@ -137,10 +137,11 @@ TEST_F(ChangeTest, ARemovedMethodIsToldAndSoIsAChangedOne) {
 }
 
 TEST_F(ChangeTest, ARemovedEnumValueIsToldAndSoIsAMovedOne) {
-  EXPECT_THAT(after([](FileDescriptorSet& files) {
-                file(files, "sessions.proto").mutable_enum_type(0)->mutable_value()->RemoveLast();
-              }),
-              ElementsAre("tcproctor.v1.LinkKind.LINK_KIND_MEMORY = 3: was removed or renamed"));
+  EXPECT_THAT(
+      after([](FileDescriptorSet& files) {
+        file(files, "sessions.proto").mutable_enum_type(0)->mutable_value()->DeleteSubrange(3, 1);
+      }),
+      ElementsAre("tcproctor.v1.LinkKind.LINK_KIND_MEMORY = 3: was removed or renamed"));
   EXPECT_THAT(after([](FileDescriptorSet& files) {
                 file(files, "sessions.proto").mutable_enum_type(0)->mutable_value(3)->set_number(7);
               }),
