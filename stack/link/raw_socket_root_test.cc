@@ -52,8 +52,9 @@ class RawSocketTest : public ::testing::TestWithParam<const char*> {
       packet::TcpSegment segment;
       // The loopback finishes no checksums.
       EXPECT_TRUE(frames[0].meta.checksum_trusted);
-      EXPECT_EQ(packet::parse_tcp_packet(frames[0].bytes, packet::ChecksumPolicy::kTrusted, segment),
-                packet::ParseResult::kOk);
+      EXPECT_EQ(
+          packet::parse_tcp_packet(frames[0].bytes, packet::ChecksumPolicy::kTrusted, segment),
+          packet::ParseResult::kOk);
       EXPECT_EQ(segment.destination, own_);
       return Came{segment.source, segment.header};
     }
@@ -90,10 +91,10 @@ TEST_P(RawSocketTest, WhatItSendsReachesTheKernelAndIsAnswered) {
   packet::TcpPacketParts parts;
   parts.ip = {.source = own_, .destination = own_};
   parts.header = {.source_port = kOurPort,
-               .destination_port = kKernelPort,
-               .sequence_number = 1000,
-               .flags = packet::kSyn,
-               .window = 1000};
+                  .destination_port = kKernelPort,
+                  .sequence_number = 1000,
+                  .flags = packet::kSyn,
+                  .window = 1000};
   const size_t length = packet::build_tcp_packet(parts, link_->send_buffer());
   ASSERT_GT(length, 0u);
   ASSERT_TRUE(link_->send(link_->send_buffer().first(length), {}).ok());
