@@ -159,7 +159,7 @@ absl::Status Run::prepare() {
   report_.version = info->version();
   report_.kernel_release = info->kernel_release();
   if (options_.endpoint) {
-    const absl::StatusOr<v1::ServerInfo> endpoint = server_info(options_.endpoint);
+    const absl::StatusOr<v1::ServerInfo> endpoint = server_info(options_.endpoint, /*wait=*/true);
     if (!endpoint.ok()) return endpoint.status();
     absl::StatusOr<Apart> apart = meet(options_.endpoint, *endpoint, *info);
     if (!apart.ok()) return apart.status();
