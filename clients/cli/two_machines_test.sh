@@ -30,6 +30,7 @@ fail() {
 }
 # WANT SUBSTRING GOT WHAT
 has() { case $2 in *"$1"*) ;; *) fail "$3: want \"$1\", got: $2" ;; esac; }
+# Not for what is left running: $! would be the shell of this function then.
 on() { ip netns exec "$@"; }
 # NS NAME=VALUE...
 set_sysctls() {
@@ -41,7 +42,7 @@ set_sysctls() {
 }
 # NS ADDRESS PORT FILE: a program that takes one connection and writes down what comes.
 listen() {
-  on "$1" timeout 20 python3 - "$2" "$3" "$4" <<'PY' &
+  ip netns exec "$1" timeout 20 python3 - "$2" "$3" "$4" <<'PY' &
 import socket, sys
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
 open(sys.argv[3] + ".ready", "w").close()
@@ -103,7 +104,7 @@ build_network() {
 # NAME NS IPV4 IPV6 GATEWAY4 GATEWAY6
 start_daemon() {
   rm -f "$work/$1.sock"
-  on "$2" "$bin/tcproctord" --listen "unix:$work/$1.sock" --interface eth0 \
+  ip netns exec "$2" "$bin/tcproctord" --listen "unix:$work/$1.sock" --interface eth0 \
     --interface-addresses "$3/24,$4/64" --interface-gateways "$5,$6" --exit-with-parent \
     >"$work/$1.log" 2>&1 &
   daemon_pid[$1]=$!
