@@ -240,7 +240,7 @@ absl::Status Drive::read_one(Line& line) {
     registered_.insert(report.operation());
     return absl::OkStatus();
   }
-  if (ahead_.erase(report.operation()) != 0) {
+  if (unawaited_.erase(report.operation()) != 0) {
     registered_.erase(report.operation());
     return report_status(report);
   }
@@ -307,7 +307,7 @@ absl::Status Drive::run(v1::RunUntilRequest request) {
 absl::StatusOr<bool> Drive::run_until_finished(uint64_t operation, absl::Duration limit) {
   // Of each operation comes its result, or that it waits.
   while (results_.count(operation) == 0 && registered_.count(operation) == 0) {
-    const absl::Status status = read_one();
+    const absl::Status status = read_one(line_of(operation));
     if (!status.ok()) return status;
   }
   if (results_.count(operation) != 0) return true;
@@ -351,7 +351,7 @@ absl::Status Drive::run_to(absl::Duration time) {
   // It ends at that time and nowhere else: the next command follows without waiting for it.
   v1::Command command;
   *command.mutable_run_until() = std::move(request);
-  ahead_.insert(send(std::move(command)));
+  unawaited_.insert(send(std::move(command)));
   now_ = time;
   return broken_;
 }

@@ -201,10 +201,14 @@ void Port::send(std::span<const uint8_t> packet, const PacketMeta& meta) {
   }
   std::memcpy(frame.data() + header, packet.data(), packet.size());
   host::FrameMeta frame_meta;
-  if (meta.gso_size != 0) {
+  if (meta.gso_size != 0 && ethernet) {
     frame_meta.checksum_start = open_checksum(frame, link_->layer());
     frame_meta.checksum_partial = frame_meta.checksum_start != 0;
     frame_meta.gso_size = frame_meta.checksum_partial ? meta.gso_size : uint16_t{0};
+  } else if (link::tcp_offset(frame, link_->layer()) != 0) {
+    // Nobody behind a TUN device cuts it. With its checksum whole Linux keeps it in one piece of
+    // memory, and counts less of the receive buffer for it than of one whose headers stand apart.
+    frame_meta.gso_size = meta.gso_size;
   }
   if (waiting.empty()) {
     transmit(frame, frame_meta);

@@ -98,6 +98,15 @@ TEST(VnetHeader, SuperSegmentRoundTrip) {
   EXPECT_EQ(read.gso_size, 1460);
 }
 
+TEST(VnetHeader, SuperSegmentWithItsWholeChecksum) {
+  const host::FrameMeta meta = {.gso_size = 1000};
+  const VnetHeader header = make_vnet_header(ipv4_tcp(5000), meta, host::LinkLayer::kRawIp);
+  EXPECT_EQ(header.flags, 0);
+  EXPECT_EQ(header.gso_type, VnetHeader::kGsoTcp4);
+  EXPECT_EQ(header.gso_size, 1000);
+  EXPECT_EQ(header.header_length, 0);
+}
+
 TEST(VnetHeader, PlainFrameNeedsNothing) {
   const VnetHeader header = make_vnet_header(ipv4_tcp(1), {}, host::LinkLayer::kRawIp);
   EXPECT_EQ(header.flags, 0);

@@ -41,14 +41,17 @@ size_t tcp_offset(std::span<const uint8_t> frame, host::LinkLayer layer) {
 VnetHeader make_vnet_header(std::span<const uint8_t> frame, const host::FrameMeta& meta,
                             host::LinkLayer layer) {
   VnetHeader header;
+  if (meta.gso_size != 0) {
+    const size_t ip_start = layer == host::LinkLayer::kEthernet ? kEthernetHeader : 0;
+    const bool ipv6 = frame.size() > ip_start && is_ipv6(frame.subspan(ip_start));
+    header.gso_type = ipv6 ? VnetHeader::kGsoTcp6 : VnetHeader::kGsoTcp4;
+    header.gso_size = meta.gso_size;
+  }
   if (!meta.checksum_partial || meta.checksum_start + 20u > frame.size()) return header;
   header.flags = VnetHeader::kNeedsChecksum;
   header.checksum_start = meta.checksum_start;
   header.checksum_offset = kTcpChecksumOffset;
   if (meta.gso_size == 0) return header;
-  const size_t ip_start = layer == host::LinkLayer::kEthernet ? kEthernetHeader : 0;
-  header.gso_type = is_ipv6(frame.subspan(ip_start)) ? VnetHeader::kGsoTcp6 : VnetHeader::kGsoTcp4;
-  header.gso_size = meta.gso_size;
   const size_t tcp_length = static_cast<size_t>(frame[meta.checksum_start + 12u] >> 4) * 4;
   header.header_length = static_cast<uint16_t>(meta.checksum_start + tcp_length);
   return header;
