@@ -85,10 +85,10 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
   }
   for (uint32_t i = 0; i < retransmissions_; ++i) rtt_.back_off();
   timers_[kRetransmission] = now + rtt_.rto();
-  if (syn_retransmissions_ == 0) {
+  if (syn_retransmissions_ == 0 && start.syn_ack_first_sent.has_value()) {
     timing_ = true;
     timed_end_ = snd_nxt_;
-    timed_at_ = start.syn_ack_first_sent;
+    timed_at_ = *start.syn_ack_first_sent;
   }
 }
 

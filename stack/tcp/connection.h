@@ -79,14 +79,14 @@ struct PassiveStart {
   SeqNum irs;
   uint16_t peer_window = 0;  // of the SYN: never scaled (RFC7323-2.2-6)
   std::optional<uint16_t> peer_mss;
-  std::optional<uint8_t> peer_window_scale;  // both sides sent the option
-  bool sack_permitted = false;               // both sides sent the option
-  bool timestamps = false;                   // both sides sent the option
-  bool ecn = false;                          // the SYN asked for it and we grant it
-  uint32_t ts_recent = 0;                    // TSval of the SYN
-  Instant syn_received{};                    // when the SYN came
-  bool syn_ack_sent = false;                 // the listener sent the SYN,ACK already
-  Instant syn_ack_first_sent{};              // valid when syn_ack_sent
+  std::optional<uint8_t> peer_window_scale;   // both sides sent the option
+  bool sack_permitted = false;                // both sides sent the option
+  bool timestamps = false;                    // both sides sent the option
+  bool ecn = false;                           // the SYN asked for it and we grant it
+  uint32_t ts_recent = 0;                     // TSval of the SYN
+  Instant syn_received{};                     // when the SYN came
+  bool syn_ack_sent = false;                  // the listener sent the SYN,ACK already
+  std::optional<Instant> syn_ack_first_sent;  // nothing: not known, after a SYN cookie
   // Not null: the SYN, already verified, whose TCP-AO KeyIDs the connection follows. Looked at
   // during construction only.
   const packet::TcpSegment* signed_syn = nullptr;

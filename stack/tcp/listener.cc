@@ -132,7 +132,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
                   .to = State::kSynReceived,
                   .cause = "RFC 9293 §3.10.7.2 third: SYN"});
   if (full_connection) {
-    Promoted promoted = make_connection(now, entry, false, &segment);
+    Promoted promoted = make_connection(now, entry, SynAck::kNotSent, &segment);
     if (early) {
       promoted.connection->take_text_of_syn(now, segment);
       fast_open_pending_.push_back(promoted.id);
@@ -239,7 +239,7 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
 
 std::optional<Promoted> Listener::promote_and_process(Instant now, SynCache::Slot slot,
                                                       const packet::TcpSegment& segment) {
-  std::optional<Promoted> promoted = make_connection(now, cache_.entry(slot), true);
+  std::optional<Promoted> promoted = make_connection(now, cache_.entry(slot), SynAck::kSent);
   cache_.erase(slot);
   promoted->connection->on_segment(now, segment);
   if (promoted->connection->state() == State::kSynReceived) {
@@ -251,7 +251,7 @@ std::optional<Promoted> Listener::promote_and_process(Instant now, SynCache::Slo
   return promoted;
 }
 
-Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent,
+Promoted Listener::make_connection(Instant now, const SynEntry& entry, SynAck syn_ack,
                                    const packet::TcpSegment* syn) {
   const packet::FourTuple tuple = tuple_of(entry);
   const ConnectionConfig config{.tuple = tuple,
@@ -269,10 +269,10 @@ Promoted Listener::make_connection(Instant now, const SynEntry& entry, bool syn_
                      .ecn = entry.ecn,
                      .ts_recent = entry.ts_recent,
                      .syn_received = entry.created(now),
-                     .syn_ack_sent = syn_ack_sent,
-                     .syn_ack_first_sent = entry.created(now),
+                     .syn_ack_sent = syn_ack != SynAck::kNotSent,
                      .signed_syn = syn,
                      .syn_ack_retransmissions = entry.retransmissions};
+  if (syn_ack == SynAck::kSent) start.syn_ack_first_sent = entry.created(now);
   if (entry.peer_mss != 0) start.peer_mss = entry.peer_mss;
   if (entry.peer_window_scale != SynEntry::kNoScale) {
     start.peer_window_scale = entry.peer_window_scale;
@@ -348,7 +348,7 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
                   .from = State::kListen,
                   .to = State::kSynReceived,
                   .cause = kOfCookie});
-  std::optional<Promoted> promoted = make_connection(now, entry, true);
+  std::optional<Promoted> promoted = make_connection(now, entry, SynAck::kInCookie);
   promoted->connection->on_segment(now, segment);
   on_established(now, promoted->id);
   return promoted;

@@ -153,7 +153,9 @@ class Listener {
                                               const packet::TcpSegment& segment);
   std::string_view check_signature(const packet::TcpSegment& segment) const;
   bool has_keys_for(const packet::IpAddress& peer) const;
-  Promoted make_connection(Instant now, const SynEntry& entry, bool syn_ack_sent,
+  // What is known of the SYN,ACK when its connection is made.
+  enum class SynAck { kNotSent, kSent, kInCookie };  // kInCookie: sent, nobody knows when
+  Promoted make_connection(Instant now, const SynEntry& entry, SynAck syn_ack,
                            const packet::TcpSegment* syn = nullptr);
   void send_cookie(Instant now, const packet::TcpSegment& segment);
   bool cookie_is_good(Instant now, const packet::TcpSegment& segment) const;

@@ -19,7 +19,7 @@ bool Listener::takes(const packet::SocketAddress& remote) const {
 std::optional<Promoted> Listener::promote(Instant now, uint64_t id) {
   const SynCache::Slot slot = cache_.find_id(id);
   if (slot == SynCache::kNone) return std::nullopt;
-  Promoted promoted = make_connection(now, cache_.entry(slot), true);
+  Promoted promoted = make_connection(now, cache_.entry(slot), SynAck::kSent);
   cache_.erase(slot);
   full_half_open_.push_back(id);
   return promoted;
