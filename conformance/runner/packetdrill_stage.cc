@@ -275,10 +275,18 @@ Result PacketdrillStage::close_clause() {
 
 Result PacketdrillStage::prepare() {
   started_ = true;
+  std::vector<ShellSetting> of_machine;
+  std::vector<ShellAction> others;
   for (const ShellAction& action : first_commands(script_)) {
-    Result result = shell_action(action, true);
-    if (result.has_value()) return result;
+    const auto* set = std::get_if<ShellSetting>(&action);
+    if (set != nullptr) of_machine.push_back(*set);
+    if (set == nullptr) others.push_back(action);
   }
+  Result result = settings(of_machine);
+  for (const ShellAction& action : others) {
+    if (!result.has_value()) result = shell_action(action, true);
+  }
+  if (result.has_value()) return result;
   const Result logged = read_log();
   start_ = previous_ = now_ = drive_->now();
   return logged;
@@ -292,30 +300,47 @@ Result PacketdrillStage::shell(const ShellStatement& statement, bool before_star
   return {};
 }
 
-Result PacketdrillStage::setting(const ShellSetting& setting) {
-  // A namespace may not choose it; a socket may.
-  if (setting.name == "net.ipv4.tcp_congestion_control") {
-    congestion_control_ = setting.value;
-    return {};
+// Scripts begin with some twenty: all are on their way before the first answer is awaited.
+Result PacketdrillStage::settings(const std::vector<ShellSetting>& wanted) {
+  std::vector<std::pair<const ShellSetting*, uint64_t>> sent;
+  for (const ShellSetting& setting : wanted) {
+    // A namespace may not choose it; a socket may.
+    if (setting.name == "net.ipv4.tcp_congestion_control") {
+      congestion_control_ = setting.value;
+      continue;
+    }
+    v1::Command command;
+    v1::SystemSetting& request = *command.mutable_socket_call()->mutable_setting();
+    request.set_name(setting.name);
+    request.set_value(setting.value);
+    sent.emplace_back(&setting, drive_->send(std::move(command)));
   }
-  v1::SocketCallRequest request;
-  request.mutable_setting()->set_name(setting.name);
-  request.mutable_setting()->set_value(setting.value);
-  Result result = system_call(std::move(request), cat(setting.name, " = ", setting.value));
-  const bool lacks = result.has_value() && result->verdict == v1::VERDICT_SKIP;
-  return lacks && setting.optional ? Result() : result;
+  Result first;
+  for (const auto& [setting, operation] : sent) {
+    Result result = taken(drive_->finish(operation), cat(setting->name, " = ", setting->value));
+    const bool lacks = result.has_value() && result->verdict == v1::VERDICT_SKIP;
+    if (lacks && setting->optional) continue;
+    if (!first.has_value()) first = std::move(result);
+  }
+  return first;
 }
 
 // What the machine under the end does not take, the script cannot have.
+Result PacketdrillStage::taken(const absl::StatusOr<v1::Report>& report, const std::string& what) {
+  if (!report.ok()) return refused(report.status());
+  if (report->socket_call().error() == 0) return {};
+  return missing(
+      cat("this machine does not take ", what, ": ", report->socket_call().error_name()));
+}
+
 Result PacketdrillStage::system_call(v1::SocketCallRequest request, const std::string& what) {
-  const absl::StatusOr<v1::SocketCallResponse> response = socket_call(std::move(request));
-  if (!response.ok()) return refused(response.status());
-  if (response->error() == 0) return {};
-  return missing(cat("this machine does not take ", what, ": ", response->error_name()));
+  v1::Command command;
+  *command.mutable_socket_call() = std::move(request);
+  return taken(drive_->call(std::move(command)), what);
 }
 
 Result PacketdrillStage::shell_action(const ShellAction& action, bool before_start) {
-  if (const auto* set = std::get_if<ShellSetting>(&action)) return setting(*set);
+  if (const auto* set = std::get_if<ShellSetting>(&action)) return settings({*set});
   if (const auto* question = std::get_if<ShellCounter>(&action)) return counter(*question);
   if (const auto* file = std::get_if<ShellFile>(&action)) {
     files_[file->name] = file->octets;

@@ -111,7 +111,8 @@ class PacketdrillStage final : public Performer {
   absl::StatusOr<v1::SocketCallResponse> socket_call(v1::SocketCallRequest request);
   Result shell(const ShellStatement& statement, bool before_start);
   Result shell_action(const ShellAction& action, bool before_start);
-  Result setting(const ShellSetting& setting);
+  Result settings(const std::vector<ShellSetting>& wanted);
+  static Result taken(const absl::StatusOr<v1::Report>& report, const std::string& what);
   Result system_call(v1::SocketCallRequest request, const std::string& what);
   Result counter(const ShellCounter& counter);
   absl::StatusOr<std::map<std::string, int64_t>> counters();
