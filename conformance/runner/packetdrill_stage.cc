@@ -60,8 +60,8 @@ Head head_of(const Case& script) {
     const std::string* given = find_flag(script, flag);
     return cat(given == nullptr ? otherwise : *given, defaults.prefix);
   };
-  head.addresses[v1::END_A] = address("remote_ip", defaults.remote);
-  head.addresses[v1::END_B] = address("local_ip", defaults.local);
+  head.addresses[v1::END_A] = {address("remote_ip", defaults.remote)};
+  head.addresses[v1::END_B] = {address("local_ip", defaults.local)};
   std::string mtu = cat(head.ipv6 ? kMtu6 : kMtu4);
   if (const std::string* given = find_flag(script, "mtu"); given != nullptr) mtu = *given;
   bool offloads = true;

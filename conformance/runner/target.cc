@@ -42,7 +42,9 @@ void make_end(const Head& head, v1::End end, Kind kind, v1::EndSpec& spec) {
       break;
   }
   const auto address = head.addresses.find(end);
-  if (address != head.addresses.end()) spec.add_addresses(address->second);
+  if (address != head.addresses.end()) {
+    spec.mutable_addresses()->Assign(address->second.begin(), address->second.end());
+  }
 }
 
 absl::Status apply(const Setting& setting, v1::CreateSessionRequest& request) {

@@ -151,7 +151,7 @@ void HeadParser::addresses(std::string_view value, Position at) {
       error(at, "expected \"addresses: A ADDRESS/PREFIX, B ADDRESS/PREFIX\"");
       return;
     }
-    head_.addresses[*end] = std::string(trim(address));
+    head_.addresses[*end].emplace_back(trim(address));
   }
 }
 

@@ -345,8 +345,10 @@ std::string head(const Head& head) {
   for (const auto& [end, value] : head.isn) {
     key(out, "isn", cat(end_name(end), " = ", value));
   }
-  for (const auto& [end, address] : head.addresses) {
-    key(out, "addresses", cat(end_name(end), " ", address));
+  for (const auto& [end, addresses] : head.addresses) {
+    for (const std::string& address : addresses) {
+      key(out, "addresses", cat(end_name(end), " ", address));
+    }
   }
   key(out, "family", head.ipv6 ? "ipv6" : "ipv4");
   key(out, "tolerance", print_duration(head.tolerance));
