@@ -5,13 +5,12 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
+#include <fstream>
 #include <functional>
 #include <utility>
 
@@ -165,12 +164,25 @@ absl::Status remove_table(int socket, const std::string& table) {
   return batch.execute(socket);
 }
 
-// The process that made a table of that name; 0: none of ours did.
-pid_t maker_of(const std::string& table) {
-  const std::vector<std::string> parts = absl::StrSplit(table, '-');
-  pid_t pid = 0;
-  if (parts.size() != 3 || parts[0] != kPrefix || !absl::SimpleAtoi(parts[1], &pid)) return 0;
-  return pid;
+// When the process was started, in clock ticks since the machine was; 0: there is none.
+uint64_t start_of(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string text;
+  std::getline(file, text);
+  // The name, which may have any octets, is in the last parentheses; then the 3rd field begins.
+  constexpr size_t kAfterTheName = 22 - 3;
+  const std::vector<std::string> fields =
+      absl::StrSplit(text.substr(std::min(text.rfind(')') + 2, text.size())), ' ');
+  uint64_t start = 0;
+  if (fields.size() <= kAfterTheName || !absl::SimpleAtoi(fields[kAfterTheName], &start)) return 0;
+  return start;
+}
+
+// "tcproctor-PID-START-N". The start: another process may have the number by now, and the first one
+// in a container always has.
+std::string table_name() {
+  static std::atomic<int> count = 0;
+  return absl::StrCat(kPrefix, "-", ::getpid(), "-", start_of(::getpid()), "-", ++count);
 }
 
 struct PortSpan {
@@ -229,8 +241,7 @@ absl::Status check_ports_free(const NetworkNamespace& ns, uint16_t first_port, u
 
 absl::StatusOr<std::unique_ptr<PacketFilter>> PacketFilter::install(const QuietPorts& ports,
                                                                     bool owned) {
-  static std::atomic<int> count = 0;
-  const std::string table = absl::StrCat(kPrefix, "-", ::getpid(), "-", ++count);
+  const std::string table = table_name();
   absl::StatusOr<UniqueFd> socket = open_filter_socket();
   if (!socket.ok()) return socket.status();
   RouteBatch batch;
@@ -283,6 +294,14 @@ absl::StatusOr<std::vector<std::string>> filter_tables() {
   return names;
 }
 
+bool is_orphaned_filter(const std::string& table) {
+  const std::vector<std::string> parts = absl::StrSplit(table, '-');
+  pid_t pid = 0;
+  uint64_t start = 0;
+  return parts.size() == 4 && parts[0] == kPrefix && absl::SimpleAtoi(parts[1], &pid) &&
+         absl::SimpleAtoi(parts[2], &start) && start_of(pid) != start;
+}
+
 absl::StatusOr<std::vector<std::string>> remove_orphaned_filters() {
   absl::StatusOr<std::vector<std::string>> names = filter_tables();
   if (!names.ok()) return names.status();
@@ -290,8 +309,7 @@ absl::StatusOr<std::vector<std::string>> remove_orphaned_filters() {
   if (!socket.ok()) return socket.status();
   std::vector<std::string> removed;
   for (const std::string& name : *names) {
-    const pid_t pid = maker_of(name);
-    if (pid == 0 || ::kill(pid, 0) == 0 || errno == EPERM) continue;
+    if (!is_orphaned_filter(name)) continue;
     const absl::Status status = remove_table(socket->get(), name);
     // It has an owner, whose process is of another process id namespace.
     if (absl::IsPermissionDenied(status)) continue;

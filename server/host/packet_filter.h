@@ -23,9 +23,9 @@ struct QuietPorts {
   uint32_t mark = 0;  // segments with this SO_MARK pass: they are ours
 };
 
-// A table of our own, "tcproctor-PID-N" of family inet, in the calling thread's network namespace:
-// what leaves from these ports with RST set and without the mark is dropped. The kernel takes the
-// table away when this object's socket is closed, however the process ends.
+// A table of our own, "tcproctor-PID-START-N" of family inet, in the calling thread's network
+// namespace: what leaves from these ports with RST set and without the mark is dropped. The kernel
+// takes the table away when this object's socket is closed, however the process ends.
 class PacketFilter {
  public:
   // PERMISSION_DENIED: CAP_NET_ADMIN is missing; FAILED_PRECONDITION: a kernel without nf_tables.
@@ -53,6 +53,8 @@ absl::Status check_ports_free(const NetworkNamespace& ns, uint16_t first_port, u
 
 // Names of all nf_tables tables of family inet in the calling thread's namespace.
 absl::StatusOr<std::vector<std::string>> filter_tables();
+// Whether a table of that name is of ours, and the process that made it is no more.
+bool is_orphaned_filter(const std::string& table);
 // Removes the tables of processes that are no more; returns their names.
 absl::StatusOr<std::vector<std::string>> remove_orphaned_filters();
 

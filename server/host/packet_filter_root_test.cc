@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "server/host/packet_filter_testing.h"
 #include "server/host/two_kernels_testing.h"
 
@@ -78,6 +80,20 @@ TEST_F(PacketFilterTest, WithoutAnOwnerItIsFoundAgain) {
   EXPECT_THAT(tables(), ::testing::ElementsAre(alive->table()));
   alive.reset();
   EXPECT_THAT(tables(), IsEmpty());
+}
+
+// A number that another process has by now: in a container the daemon's is the same each time.
+TEST_F(PacketFilterTest, AnOrphanIsToldByWhenItsProcessBegan) {
+  const std::string table = install()->table();
+  EXPECT_FALSE(is_orphaned_filter(table)) << table;
+  std::vector<std::string> parts = absl::StrSplit(table, '-');
+  ASSERT_EQ(parts.size(), 4u) << table;
+  parts[2] += "1";
+  EXPECT_TRUE(is_orphaned_filter(absl::StrJoin(parts, "-")));
+  for (const char* other :
+       {"filter", "tcproctor", "tcproctor-x-1-1", "tcproctor-0", "mine-1-1-1"}) {
+    EXPECT_FALSE(is_orphaned_filter(other)) << other;
+  }
 }
 
 }  // namespace
