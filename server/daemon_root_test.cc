@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -276,24 +277,24 @@ class DaemonOnAnInterfaceTest : public WithDaemons<testing::TwoKernels> {
   std::vector<std::string> tables() const { return testing::filter_tables_in(*b_); }
 };
 
-TEST_F(DaemonOnAnInterfaceTest, AKillGivesSharedPortsBack) {
-  std::unique_ptr<Process> daemon = start();
-  {
-    Stubs client = stubs();
-    v1::CreateSessionRequest request;
-    request.mutable_a()->mutable_stack();
-    request.mutable_b()->mutable_remote();
-    request.mutable_wire()->set_link(v1::LINK_KIND_INTERFACE);
-    v1::PortRange& ports = *request.mutable_wire()->mutable_interface()->mutable_shared_ports();
-    ports.set_first(7000);
-    ports.set_last(7009);
-    client.create(request);
+TEST_F(DaemonOnAnInterfaceTest, EveryEndGivesSharedPortsBack) {
+  v1::CreateSessionRequest request;
+  request.mutable_a()->mutable_stack();
+  request.mutable_b()->mutable_remote();
+  request.mutable_wire()->set_link(v1::LINK_KIND_INTERFACE);
+  v1::PortRange& ports = *request.mutable_wire()->mutable_interface()->mutable_shared_ports();
+  ports.set_first(7000);
+  ports.set_last(7009);
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    SCOPED_TRACE(strsignal(signal));
+    const std::unique_ptr<Process> daemon = start();
+    stubs().create(request);
+    EXPECT_EQ(tables().size(), 1u);
+    EXPECT_TRUE(is_refused(7010));
+    daemon->end(signal);
+    EXPECT_TRUE(testing::eventually([&] { return tables().empty(); }));
+    EXPECT_TRUE(is_refused(7000));
   }
-  EXPECT_EQ(tables().size(), 1u);
-  EXPECT_TRUE(is_refused(7010));
-  EXPECT_TRUE(WIFSIGNALED(daemon->end(SIGKILL)));
-  EXPECT_TRUE(testing::eventually([&] { return tables().empty(); }));
-  EXPECT_TRUE(is_refused(7000));
 }
 
 // On a kernel that does not do it itself.

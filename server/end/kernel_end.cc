@@ -5,12 +5,14 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/end/capabilities.h"
 #include "server/end/kernel_options.h"
 #include "server/end/translate.h"
+#include "server/host/tcp_metrics.h"
 
 namespace tcproctor::server {
 namespace {
@@ -89,6 +91,17 @@ void KernelEnd::sweep() {
   for (auto& [id, connection] : connections_) connection.socket.reset();  // sends RST
   // NOT_FOUND: it went with its socket.
   for (const DiagnosedSocket& socket : *sockets) (void)diag_->destroy(socket);
+  forget_peers();
+}
+
+// A path MTU and a cookie of Fast Open outlive the connections that met them.
+void KernelEnd::forget_peers() const {
+  std::set<packet::IpAddress> peers(config_.peers.begin(), config_.peers.end());
+  for (const auto& [id, connection] : connections_) {
+    if (!connection.listener) peers.insert(connection.pair.remote.address);
+  }
+  // What fails is tried again, and told, when the next session begins.
+  for (const packet::IpAddress& peer : peers) forget_peer(*ns_, peer).IgnoreError();
 }
 
 bool KernelEnd::concerns(const DiagnosedSocket& socket) const {

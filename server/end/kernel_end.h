@@ -33,6 +33,8 @@ struct KernelEndConfig {
   // The namespace is the machine's: other connections live there, which are none of this end's, and
   // nothing of this end's may stay there.
   bool of_the_machine = false;
+  // What is known of the other end; of_the_machine only.
+  std::vector<packet::IpAddress> peers;
   // A listener's half-open connections raise an alarm from this many on.
   uint32_t half_open_alarm = 256;
   // From so many connections on, the oldest that are over are forgotten.
@@ -116,6 +118,7 @@ class KernelEnd : public End {
   // Whether a socket of the namespace is one of this end's.
   bool concerns(const DiagnosedSocket& socket) const;
   void sweep();
+  void forget_peers() const;
   std::optional<DiagnosedSocket> diagnose(const Connection& connection);
   void note_error(Connection& connection);
   v1::HalfOpen half_open(const Connection& listener);

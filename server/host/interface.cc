@@ -28,10 +28,6 @@
 namespace tcproctor::server {
 namespace {
 
-uint8_t netlink_family(const packet::IpAddress& address) {
-  return address.is_v4() ? AF_INET : AF_INET6;
-}
-
 ifreq named_request(const std::string& name) {
   ifreq request{};
   std::memcpy(request.ifr_name, name.c_str(), std::min(name.size(), size_t{IFNAMSIZ - 1}));

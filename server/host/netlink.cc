@@ -155,6 +155,10 @@ absl::StatusOr<UniqueFd> open_socket(int protocol, absl::string_view what) {
 
 }  // namespace
 
+uint8_t netlink_family(const packet::IpAddress& address) {
+  return address.is_v4() ? AF_INET : AF_INET6;
+}
+
 absl::StatusOr<UniqueFd> open_route_socket() {
   return open_socket(NETLINK_ROUTE, "a routing netlink socket");
 }

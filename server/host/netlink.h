@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/host/unique_fd.h"
+#include "stack/packet/address.h"
 
 namespace tcproctor::server {
 
@@ -70,6 +71,9 @@ class RouteBatch {
  private:
   std::vector<RouteMessage> messages_;
 };
+
+// AF_INET or AF_INET6.
+uint8_t netlink_family(const packet::IpAddress& address);
 
 // A netlink socket in the namespace of the calling thread.
 absl::StatusOr<UniqueFd> open_route_socket();

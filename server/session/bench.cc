@@ -166,6 +166,9 @@ absl::StatusOr<std::unique_ptr<End>> Bench::make_kernel_end(const SessionPlan& p
   config.interface = plant.interface;
   if (plan.link != v1::LINK_KIND_TUN) config.mac = mine.mac.to_string();
   config.of_the_machine = plan.on_interface();
+  for (const host::InterfaceAddress& remote : plan.peer(mine.side).addresses) {
+    config.peers.push_back(remote.address);
+  }
   config.user_namespace_path = user_namespace_path();
   uint64_t next = end_id_base(id_base, mine.side);
   return KernelEnd::create(

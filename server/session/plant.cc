@@ -12,6 +12,7 @@
 #include "server/host/inet_diag.h"
 #include "server/host/interface.h"
 #include "server/host/sysctl.h"
+#include "server/host/tcp_metrics.h"
 #include "stack/link/memory_link.h"
 #include "stack/link/neighbour_link.h"
 #include "stack/link/packet_socket.h"
@@ -275,7 +276,14 @@ absl::Status build_on_interface(const SessionPlan& plan, Plant& plant) {
   absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::current();
   if (!ns.ok()) return of_the_machine(ns.status(), name_of(mine.side));
   here.ns = *std::move(ns);
-  if (mine.kind == v1::END_KIND_KERNEL) return check_sysctls(mine);
+  if (mine.kind == v1::END_KIND_KERNEL) {
+    // A session that was killed could not do it as it ended.
+    for (const host::InterfaceAddress& remote : plan.peer(mine.side).addresses) {
+      const absl::Status status = forget_peer(*here.ns, remote.address);
+      if (!status.ok()) return of_the_machine(status, name_of(mine.side));
+    }
+    return check_sysctls(mine);
+  }
   for (const host::InterfaceAddress& own : mine.addresses) {
     absl::StatusOr<AddressClaim> claim = AddressClaim::take(own.address, plan.owner);
     if (!claim.ok()) {
