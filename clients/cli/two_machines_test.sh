@@ -197,10 +197,10 @@ step_wire() {
     "$(b session create --a scripted --b remote --b-address 198.51.100.77 2>&1)" "nobody there"
 }
 
-# Compares two reports: FILE FILE. On a machine that is too busy a clause is not judged in one of
+# Compares two reports: FILE FILE; names the cases that differ in $work/differ. On a machine that is too busy a clause is not judged in one of
 # them (late, or behind one that was late): no difference, but most must be judged in both.
 compare() {
-  python3 - "$1" "$2" <<'PY'
+  python3 - "$1" "$2" "$work/differ" <<'PY'
 import json, sys
 def results(file):
     # The sanity case is listed only where it does not pass.
@@ -239,20 +239,35 @@ for line in other:
     print("  OTHER", *line)
 for key in missing:
     print("  MISSING", *key)
+with open(sys.argv[3], "w") as file:
+    print(",".join(sorted({line[0][0] for line in other + late} | {key[0] for key in missing})),
+          file=file)
 sys.exit(1 if other or missing or len(late) > same else 0)
 PY
 }
 
-# The suite with Endpoint and Wire on two machines has the verdicts that it has on one.
-step_suite() {
-  local filter=${FILTER:-S000-*} level=${LEVEL:-may}
-  "$bin/tcproctor" run --filter "$filter" --level "$level" --target kernel,stack --seed 1 \
+# FILTER: runs the suite on one machine and on two; true: the verdicts are the same.
+same_verdicts() {
+  local level=${LEVEL:-may}
+  "$bin/tcproctor" run --filter "$1" --level "$level" --target kernel,stack --seed 1 \
     --json "$work/local.json" >"$work/local.log" 2>&1 || [ $? -le 2 ] || fail "the local run"
   "$bin/tcproctor" run --endpoint "unix:$work/A.sock" --wire "unix:$work/B.sock" \
-    --filter "$filter" --level "$level" --seed 1 --json "$work/apart.json" >"$work/apart.log" 2>&1 ||
+    --filter "$1" --level "$level" --seed 1 --json "$work/apart.json" >"$work/apart.log" 2>&1 ||
     [ $? -le 2 ] || fail "the run apart"
   if [ -n "${REPORTS-}" ]; then cp "$work"/local.* "$work"/apart.* "$REPORTS"; fi
-  compare "$work/local.json" "$work/apart.json" || fail "verdicts differ"
+  compare "$work/local.json" "$work/apart.json"
+}
+
+# The suite with Endpoint and Wire on two machines has the verdicts that it has on one. By default
+# few cases, and those that find what a case before them has left on the machine: a path MTU and a
+# cookie of Fast Open. A busy machine may make either run late, so what differs is run again.
+step_suite() {
+  local filter=${FILTER:-S000-2.*,PMTU-old-router,S002-2,TFO-cookie-4,TFO-no-cookie-2-octets}
+  for _ in 1 2 3; do
+    if same_verdicts "$filter"; then return; fi
+    filter=$(cat "$work/differ")
+  done
+  fail "verdicts differ"
 }
 
 # What a killed daemon had on the machine is gone with it.
