@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/wire/octets.h"
@@ -17,6 +16,7 @@ namespace {
 
 using packet::IpAddress;
 using packet::IpFamily;
+using packet::IpPrefix;
 
 constexpr absl::string_view kDefaultPrefixV4 = "198.18.0.0/15";       // RFC 2544
 constexpr absl::string_view kDefaultPrefixV6 = "2001:db8:ffff::/48";  // RFC 3849
@@ -25,26 +25,18 @@ constexpr size_t kIpv4SourceOffset = 12;
 constexpr size_t kIpv6SourceOffset = 8;
 constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
-struct Prefix {
-  IpAddress network;
-  uint8_t length = 0;
-};
-
-absl::StatusOr<Prefix> parse_prefix(absl::string_view text, IpFamily family) {
-  const size_t slash = text.find('/');
-  const absl::StatusOr<IpAddress> network = IpAddress::parse(std::string(text.substr(0, slash)));
-  uint32_t length = 0;
-  const bool v4 = family == IpFamily::kV4;
-  if (slash == text.npos || !network.ok() || !absl::SimpleAtoi(text.substr(slash + 1), &length) ||
-      length > (network->is_v4() ? 32u : 128u)) {
+absl::StatusOr<IpPrefix> read_prefix(absl::string_view text, IpFamily family) {
+  absl::StatusOr<IpPrefix> prefix = IpPrefix::parse(std::string_view(text.data(), text.size()));
+  if (!prefix.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("flood.source_prefix: \"", text, "\" is no prefix such as 198.18.0.0/15"));
+        absl::StrCat("flood.source_prefix: ", prefix.status().message()));
   }
-  if (network->family() != family) {
+  if (prefix->network.family() != family) {
     return absl::InvalidArgumentError(absl::StrCat("flood.source_prefix: \"", text, "\" must be ",
-                                                   v4 ? "IPv4" : "IPv6", " like flood.segment"));
+                                                   family == IpFamily::kV4 ? "IPv4" : "IPv6",
+                                                   " like flood.segment"));
   }
-  return Prefix{*network, static_cast<uint8_t>(length)};
+  return prefix;
 }
 
 // The first `length` bits of `network`, the others as in `random`.
@@ -80,12 +72,11 @@ absl::StatusOr<FloodGenerator> FloodGenerator::create(const v1::Flood& flood,
   const bool v4 = crafted->family == IpFamily::kV4;
   absl::string_view text = flood.source_prefix();
   if (text.empty()) text = v4 ? kDefaultPrefixV4 : kDefaultPrefixV6;
-  const absl::StatusOr<Prefix> prefix = parse_prefix(text, crafted->family);
+  const absl::StatusOr<IpPrefix> prefix = read_prefix(text, crafted->family);
   if (!prefix.ok()) return prefix.status();
   FloodGenerator generator;
   generator.template_ = *std::move(crafted);
-  generator.network_ = prefix->network;
-  generator.prefix_length_ = prefix->length;
+  generator.sources_ = *prefix;
   generator.count_ = flood.count();
   generator.rate_ = flood.rate();
   generator.unlogged_ = flood.unlogged();
@@ -111,7 +102,7 @@ std::span<const uint8_t> FloodGenerator::next() {
   std::memcpy(random.data(), &low, 8);
   std::memcpy(random.data() + 8, &high, 8);
   uint8_t* const source = octets + (v4 ? kIpv4SourceOffset : kIpv6SourceOffset);
-  mix_address(network_.bytes(), prefix_length_, random, source);
+  mix_address(sources_.network.bytes(), sources_.length, random, source);
 
   const std::span<uint8_t> segment = packet.subspan(template_.ip_header_bytes);
   const uint64_t port = kLowestPort + random_.below(65536 - kLowestPort);

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "server/wire/craft.h"
 #include "server/wire/random.h"
-#include "stack/packet/address.h"
+#include "stack/packet/prefix.h"
 #include "stack/tcp/time.h"
 #include "tcproctor/v1/wire.pb.h"
 
@@ -30,6 +30,11 @@ class FloodGenerator {
   bool finished() const { return sent_ == count_; }
   bool unlogged() const { return unlogged_; }
   packet::IpFamily family() const { return template_.family; }
+  uint64_t count() const { return count_; }
+  uint32_t rate() const { return rate_; }  // per second; 0: as fast as possible
+  const packet::IpPrefix& sources() const { return sources_; }
+  // Each packet is as this one but for source address, source port and checksums.
+  const std::string& packet() const { return template_.packet; }
   // When the next one is due after the flood's start.
   tcp::Duration next_offset() const;
   // The next packet; valid until the next call. Only when not finished().
@@ -39,8 +44,7 @@ class FloodGenerator {
   FloodGenerator() = default;
 
   Crafted template_;
-  packet::IpAddress network_;
-  uint8_t prefix_length_ = 0;
+  packet::IpPrefix sources_;
   uint64_t count_ = 0;
   uint64_t sent_ = 0;
   uint32_t rate_ = 0;
