@@ -43,6 +43,26 @@ function(tcproctor_library name)
   tcproctor_together(${name})
 endfunction()
 
+# tcproctor_proto_library(name FILE.proto): the messages of a file that is not part of the API; its
+# path is that from the root, and so is that of its header.
+function(tcproctor_proto_library name file)
+  set(out ${PROJECT_BINARY_DIR}/generated)
+  string(REPLACE .proto "" base ${out}/${file})
+  file(MAKE_DIRECTORY ${out})
+  add_custom_command(
+    OUTPUT ${base}.pb.cc ${base}.pb.h
+    COMMAND protobuf::protoc --cpp_out=${out} -I ${PROJECT_SOURCE_DIR} ${file}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${file}
+    COMMENT "Generating from ${file}" VERBATIM)
+  # Generated code is not held to our warnings.
+  add_library(${name} STATIC ${base}.pb.cc ${base}.pb.h)
+  target_include_directories(${name} SYSTEM PUBLIC ${out})
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
+  if(TCPROCTOR_SANITIZE)
+    target_compile_options(${name} PUBLIC -fsanitize=${TCPROCTOR_SANITIZE})
+  endif()
+endfunction()
+
 # tcproctor_test(name SRCS a_test.cc … DEPS lib … [LABELS grpc root …] [TIMEOUT s]): a GoogleTest
 # binary, run by ctest as one test. Label `root` = needs CAP_NET_ADMIN and fails clearly without;
 # `grpc` = starts gRPC and is left out of the TSan preset (Debian's gRPC is not instrumented);

@@ -6,17 +6,20 @@
 #include <chrono>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
-#include <spdlog/spdlog.h>
-
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/access/rules_file.h"
 #include "server/host/packet_filter.h"
 #include "server/host/sysctl.h"
 #include "server/host/user_namespace.h"
 #include "server/service/drive_service.h"
 #include "server/service/endpoint_service.h"
+#include "server/service/gate.h"
 #include "server/service/running_calls.h"
 #include "server/service/sessions_service.h"
 #include "server/service/sockets_service.h"
@@ -40,12 +43,24 @@ absl::Status check_options(const DaemonOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("--max-sessions: ", options.max_sessions,
                                                    " is outside 1..", kMaxSessionLimit));
   }
+  if (options.tls && options.insecure_listen) {
+    return absl::InvalidArgumentError(
+        "--insecure-listen: contradicts --tls-cert; TCP listeners are with TLS or without");
+  }
+  bool tcp = false;
   for (const ListenAddress& address : options.listen) {
-    if (address.is_unix() || address.tcp.address.is_loopback() || options.insecure_listen) continue;
+    if (address.is_unix()) continue;
+    tcp = true;
+    if (options.tls || options.insecure_listen) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "--listen ", address.to_string(),
-        ": not a loopback address. The API has no authentication: whoever reaches it can send any "
-        "packet from this machine's namespaces. Give --insecure-listen if that is wanted."));
+        ": a TCP listener needs mutual TLS (--tls-cert, --tls-key, --tls-client-ca and "
+        "--client-rules). Without it whoever reaches the port, any user of this machine among "
+        "them, can do everything; give --insecure-listen if that is wanted."));
+  }
+  if (options.tls && !tcp) {
+    return absl::InvalidArgumentError(
+        "--tls-cert: no --listen HOST:PORT is there that would use it");
   }
   return absl::OkStatus();
 }
@@ -70,6 +85,19 @@ v1::InterfaceInfo describe(const Place& place) {
   return info;
 }
 
+void log_listener(const ListenAddress& address, const DaemonOptions& options, RulesFile* rules) {
+  if (address.is_unix()) return;
+  if (!options.tls) {
+    return spdlog::warn(
+        "listening on {} WITHOUT TLS: everybody who reaches it can make sessions, open connections "
+        "and read what they carry, send crafted packets in the sessions' namespaces, and use or "
+        "delete the sessions of others",
+        address.to_string());
+  }
+  spdlog::info("listening on {} with mutual TLS; clients with a rule: {}", address.to_string(),
+               absl::StrJoin(rules->names(), ", "));
+}
+
 }  // namespace
 
 v1::ServerInfo server_info(const Place& place) {
@@ -77,7 +105,7 @@ v1::ServerInfo server_info(const Place& place) {
   info.set_version(TCPROCTOR_VERSION);
   info.set_api("tcproctor.v1");
   info.set_kernel_release(kernel_release());
-  for (const char* always : {"end.stack", "link.memory", "environment"})
+  for (const char* always : {"end.stack", "link.memory", "environment", "request_id"})
     info.add_capabilities(always);
   auto add = [&info](const char* capability, const absl::Status& possible) {
     if (possible.ok()) {
@@ -104,6 +132,8 @@ struct Daemon::Parts {
   std::unique_ptr<run::LoopPool> pool;
   std::unique_ptr<Worker> worker;
   std::unique_ptr<Registry> registry;
+  std::shared_ptr<RulesFile> rules;  // null without TLS
+  std::unique_ptr<Gate> gate;
   std::unique_ptr<SessionsService> sessions;
   std::unique_ptr<EndpointService> endpoint;
   std::unique_ptr<SocketsService> sockets;
@@ -127,13 +157,19 @@ absl::Status Daemon::Parts::make(const DaemonOptions& options) {
   pool = *std::move(made);
   worker = std::make_unique<Worker>(kWorkers);
   registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions, options.place);
-  sessions = std::make_unique<SessionsService>(*registry, server_info(options.place));
-  endpoint = std::make_unique<EndpointService>(*registry);
-  sockets = std::make_unique<SocketsService>(*registry);
-  wire = std::make_unique<WireService>(*registry);
-  drive = std::make_unique<DriveService>(*registry);
+  if (options.tls) {
+    absl::StatusOr<std::shared_ptr<RulesFile>> opened = RulesFile::open(options.tls->rules);
+    if (!opened.ok()) return opened.status();
+    rules = *std::move(opened);
+  }
+  gate = std::make_unique<Gate>(*registry, rules);
+  sessions = std::make_unique<SessionsService>(*gate, server_info(options.place));
+  endpoint = std::make_unique<EndpointService>(*gate);
+  sockets = std::make_unique<SocketsService>(*gate);
+  wire = std::make_unique<WireService>(*gate);
+  drive = std::make_unique<DriveService>(*gate);
   suite = std::make_unique<SuiteService>(
-      [this] { return server->InProcessChannel(grpc::ChannelArguments()); });
+      *gate, [this](const Caller& caller) { return Gate::channel_for(*server, caller); });
   return absl::OkStatus();
 }
 
@@ -148,6 +184,14 @@ absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  std::shared_ptr<grpc::ServerCredentials> tls;
+  if (options.tls) {
+    absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> made =
+        make_tls_credentials(*options.tls);
+    if (!made.ok()) return made.status();
+    tls = *std::move(made);
+    tls->SetAuthMetadataProcessor(gate->doorkeeper());
+  }
   std::vector<int> ports(options.listen.size(), 0);
   for (size_t i = 0; i < options.listen.size(); ++i) {
     const ListenAddress& address = options.listen[i];
@@ -156,7 +200,9 @@ absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
       if (!claim.ok()) return claim.status();
       claims.push_back(*std::move(claim));
     }
-    builder.AddListeningPort(address.to_string(), grpc::InsecureServerCredentials(), &ports[i]);
+    builder.AddListeningPort(
+        address.to_string(),
+        tls != nullptr && !address.is_unix() ? tls : grpc::InsecureServerCredentials(), &ports[i]);
   }
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
            sessions.get(), endpoint.get(), sockets.get(), wire.get(), drive.get(), suite.get()}) {
@@ -179,6 +225,7 @@ absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
     }
     if (!address.is_unix()) address.tcp.port = static_cast<uint16_t>(ports[i]);
     addresses.push_back(address.to_string());
+    log_listener(address, options, rules.get());
   }
   return server == nullptr ? absl::InternalError("gRPC does not start its server")
                            : absl::OkStatus();

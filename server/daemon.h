@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,15 @@
 #include "server/host/place.h"
 #include "server/listen_address.h"
 #include "server/session/registry.h"
+#include "server/tls.h"
 
 namespace tcproctor::server {
 
 struct DaemonOptions {
   std::vector<ListenAddress> listen;  // none: only the in-process channel
-  // Lets TCP listeners be on other than loopback addresses.
+  // Of TCP listeners; they need this or `insecure_listen`.
+  std::optional<TlsOptions> tls;
+  // TCP listeners may do without TLS: everybody who reaches them may do everything.
   bool insecure_listen = false;
   size_t max_sessions = Registry::kDefaultMaxSessions;  // 1..10000
   size_t loops = 0;                                     // 0 = one per core

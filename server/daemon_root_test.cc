@@ -103,11 +103,12 @@ class WithDaemons : public Base {
 using DaemonProcessTest = WithDaemons<testing::RootTest>;
 
 TEST_F(DaemonProcessTest, SaysWhereItListensAndEndsOrderly) {
-  Process daemon(folder_, {"--listen=" + listen_ + ",127.0.0.1:0"});
+  Process daemon(folder_, {"--listen=" + listen_ + ",127.0.0.1:0", "--insecure-listen"});
   EXPECT_THAT(daemon.ready_line(), HasSubstr("listening on " + listen_ + ", 127.0.0.1:"));
   EXPECT_EQ(stubs().list_sessions().sessions_size(), 0);
   EXPECT_EQ(daemon.end(SIGTERM), 0);
   EXPECT_THAT(daemon.output(), HasSubstr("listening on " + listen_));
+  EXPECT_THAT(daemon.output(), HasSubstr("WITHOUT TLS: everybody who reaches it"));
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/d.sock"));
 }
 

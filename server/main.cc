@@ -27,9 +27,20 @@ ABSL_FLAG(
     "set, unix:/tmp/tcproctor-UID.sock. Unix sockets have mode 0600.");
 ABSL_FLAG(
     bool, insecure_listen, false,
-    "Allow --listen on addresses that are not loopback. The API has no authentication and no "
-    "encryption: everybody who reaches the port can open connections, read what they carry and "
-    "send crafted packets within the sessions' namespaces.");
+    "Allow --listen HOST:PORT without TLS. Everybody who reaches the port, any user of this "
+    "machine among them, can open connections, read what they carry, send crafted packets within "
+    "the sessions' namespaces, and use or delete the sessions of others.");
+ABSL_FLAG(std::string, tls_cert, "",
+          "PEM file with the daemon's certificate (and those between it and its CA). All --listen "
+          "HOST:PORT are then with mutual TLS; --tls-key, --tls-client-ca and --client-rules are "
+          "needed as well. Files that change are read again within seconds.");
+ABSL_FLAG(std::string, tls_key, "", "PEM file with the key of --tls-cert, without a password.");
+ABSL_FLAG(std::string, tls_client_ca, "",
+          "PEM file with the CAs: a client must show a certificate of one of them.");
+ABSL_FLAG(
+    std::string, client_rules, "",
+    "What each client with a certificate may do: ClientRules of "
+    "server/access/client_rules.proto in protobuf's text format. Who has no rule is refused.");
 ABSL_FLAG(uint32_t, max_sessions, tcproctor::server::Registry::kDefaultMaxSessions,
           "Sessions at a time, 1..10000.");
 ABSL_FLAG(std::string, interface, "",
@@ -57,6 +68,30 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
+// All of them or none.
+absl::StatusOr<std::optional<TlsOptions>> tls_from_flags() {
+  TlsOptions tls;
+  bool some = false;
+  std::string missing;
+  struct Flag {
+    const char* name;
+    std::string value;
+    std::string& target;
+  };
+  for (const Flag& flag :
+       {Flag{"--tls-cert", absl::GetFlag(FLAGS_tls_cert), tls.certificate},
+        Flag{"--tls-key", absl::GetFlag(FLAGS_tls_key), tls.key},
+        Flag{"--tls-client-ca", absl::GetFlag(FLAGS_tls_client_ca), tls.client_ca},
+        Flag{"--client-rules", absl::GetFlag(FLAGS_client_rules), tls.rules}}) {
+    flag.target = flag.value;
+    some = some || !flag.value.empty();
+    if (flag.value.empty()) absl::StrAppend(&missing, missing.empty() ? "" : ", ", flag.name);
+  }
+  if (!some) return std::nullopt;
+  if (missing.empty()) return tls;
+  return absl::InvalidArgumentError(absl::StrCat("mutual TLS needs ", missing, " as well"));
+}
+
 absl::StatusOr<DaemonOptions> options_from_flags(uid_t uid) {
   DaemonOptions options;
   for (const std::string& text : absl::GetFlag(FLAGS_listen)) {
@@ -66,6 +101,9 @@ absl::StatusOr<DaemonOptions> options_from_flags(uid_t uid) {
   }
   if (options.listen.empty()) options.listen.push_back(default_listen_address(uid));
   options.insecure_listen = absl::GetFlag(FLAGS_insecure_listen);
+  const absl::StatusOr<std::optional<TlsOptions>> tls = tls_from_flags();
+  if (!tls.ok()) return tls.status();
+  options.tls = *tls;
   options.max_sessions = absl::GetFlag(FLAGS_max_sessions);
   absl::StatusOr<Place> place =
       place_from(absl::GetFlag(FLAGS_interface), absl::GetFlag(FLAGS_interface_addresses),
@@ -159,7 +197,9 @@ int main(int argc, char** argv) {
   const auto privilege = tcproctor::server::enter_user_namespace_if_needed();
   absl::SetProgramUsageMessage(
       "hosts TCP endpoints (our stack, the host kernel) behind a gRPC API.\n"
-      "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock,127.0.0.1:7070\n"
+      "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock\n"
+      "  tcproctord --listen=unix:/run/tcproctor.sock,0.0.0.0:7443 --tls-cert=server.pem\n"
+      "             --tls-key=server.key --tls-client-ca=ca.pem --client-rules=clients.textproto\n"
       "Names of flags may be written with dashes or with underscores. It ends on SIGTERM and "
       "SIGINT.");
   tcproctor::server::allow_dashes(argc, argv);

@@ -24,8 +24,9 @@ constexpr size_t kMaxQueuedBytes = size_t{64} << 20;
 class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
                         public std::enable_shared_from_this<DriveCall> {
  public:
-  static DriveCall* begin(Registry& registry) {
-    const std::shared_ptr<DriveCall> call(new DriveCall(registry));
+  // `caller`: why he is refused, or who it is.
+  static DriveCall* begin(Registry& registry, absl::StatusOr<Caller> caller) {
+    const std::shared_ptr<DriveCall> call(new DriveCall(registry, std::move(caller)));
     call->self_ = call;
     call->StartRead(&call->command_);
     return call.get();
@@ -64,7 +65,8 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
   }
 
  private:
-  explicit DriveCall(Registry& registry) : registry_(registry) {}
+  DriveCall(Registry& registry, absl::StatusOr<Caller> caller)
+      : registry_(registry), caller_(std::move(caller)) {}
 
   void read_next() {
     const std::lock_guard lock(mutex_);
@@ -92,12 +94,13 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
   }
 
   void first_command() {
+    if (!caller_.ok()) return finish(caller_.status());
     if (command_.operation() == 0) {
       return finish(absl::InvalidArgumentError("operation: 0 is for events; count from 1"));
     }
     if (command_.has_create()) {
       owns_session_ = true;
-      registry_.create(command_.create(), true,
+      registry_.create(command_.create(), *caller_, true,
                        [self = shared_from_this()](absl::StatusOr<Registry::Created> created) {
                          if (!created.ok()) return self->finish(created.status());
                          self->attach(created->session);
@@ -109,7 +112,7 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
           absl::FailedPreconditionError("the first command of a stream must be attach or create"));
     }
     const absl::StatusOr<std::shared_ptr<Session>> session =
-        registry_.find(command_.attach().session());
+        registry_.find(command_.attach().session(), *caller_);
     if (!session.ok()) return finish(session.status());
     attach(*session);
   }
@@ -162,6 +165,7 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
   }
 
   Registry& registry_;
+  const absl::StatusOr<Caller> caller_;
   v1::Command command_;  // being read, or being carried out
   bool owns_session_ = false;
   std::shared_ptr<DriveStream> stream_;  // the loop's thread only
@@ -177,8 +181,8 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
 }  // namespace
 
 grpc::ServerBidiReactor<v1::Command, v1::Report>* DriveService::Drive(
-    grpc::CallbackServerContext*) {
-  return DriveCall::begin(registry_);
+    grpc::CallbackServerContext* context) {
+  return DriveCall::begin(gate_.registry(), gate_.caller(*context));
 }
 
 }  // namespace tcproctor::server

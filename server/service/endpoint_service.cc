@@ -24,103 +24,104 @@ bool wanted(const v1::WatchRequest& request, const v1::ConnectionEvent& event) {
 grpc::ServerUnaryReactor* EndpointService::Open(grpc::CallbackServerContext* context,
                                                 const v1::OpenRequest* request,
                                                 v1::OpenResponse* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::open);
+  return call_session(context, gate_, request->session(), request, response, &Session::open);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Accept(grpc::CallbackServerContext* context,
                                                   const v1::AcceptRequest* request,
                                                   v1::AcceptResponse* response) {
-  return call_session(context, registry_, request->listener().session(), request, response,
+  return call_session(context, gate_, request->listener().session(), request, response,
                       &Session::accept);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Send(grpc::CallbackServerContext* context,
                                                 const v1::SendRequest* request,
                                                 v1::SendResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::send);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Receive(grpc::CallbackServerContext* context,
                                                    const v1::ReceiveRequest* request,
                                                    v1::ReceiveResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::receive);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Close(grpc::CallbackServerContext* context,
                                                  const v1::CloseRequest* request,
                                                  v1::CallResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::close);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Release(grpc::CallbackServerContext* context,
                                                    const v1::ReleaseRequest* request,
                                                    v1::CallResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::release);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Abort(grpc::CallbackServerContext* context,
                                                  const v1::AbortRequest* request,
                                                  v1::CallResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::abort);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Status(grpc::CallbackServerContext* context,
                                                   const v1::StatusRequest* request,
                                                   v1::ConnectionStatus* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::status);
 }
 
 grpc::ServerUnaryReactor* EndpointService::List(grpc::CallbackServerContext* context,
                                                 const v1::ListRequest* request,
                                                 v1::ListResponse* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::list);
+  return call_session(context, gate_, request->session(), request, response, &Session::list);
 }
 
 grpc::ServerUnaryReactor* EndpointService::GetOptions(grpc::CallbackServerContext* context,
                                                       const v1::GetOptionsRequest* request,
                                                       v1::ConnectionOptions* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::get_options);
 }
 
 grpc::ServerUnaryReactor* EndpointService::SetOptions(grpc::CallbackServerContext* context,
                                                       const v1::SetOptionsRequest* request,
                                                       v1::ConnectionOptions* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::set_options);
 }
 
 grpc::ServerUnaryReactor* EndpointService::WaitState(grpc::CallbackServerContext* context,
                                                      const v1::WaitStateRequest* request,
                                                      v1::WaitStateResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::wait_state);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Serve(grpc::CallbackServerContext* context,
                                                  const v1::ServeRequest* request,
                                                  v1::ServeResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::serve);
 }
 
 grpc::ServerUnaryReactor* EndpointService::Traffic(grpc::CallbackServerContext* context,
                                                    const v1::TrafficRequest* request,
                                                    v1::TrafficResponse* response) {
-  return call_session(context, registry_, request->connection().session(), request, response,
+  return call_session(context, gate_, request->connection().session(), request, response,
                       &Session::traffic);
 }
 
 grpc::ServerWriteReactor<v1::ConnectionEvent>* EndpointService::Watch(
-    grpc::CallbackServerContext*, const v1::WatchRequest* request) {
+    grpc::CallbackServerContext* context, const v1::WatchRequest* request) {
   const auto writer = StreamWriter<v1::ConnectionEvent>::create();
-  const absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
+  const absl::StatusOr<std::shared_ptr<Session>> session =
+      gate_.session(*context, request->session());
   if (!session.ok()) {
     writer->finish(session.status());
     return writer.get();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "server/session/registry.h"
+#include "server/service/gate.h"
 #include "tcproctor/v1/endpoint.grpc.pb.h"
 
 namespace tcproctor::server {
 
 class EndpointService final : public v1::Endpoint::CallbackService {
  public:
-  // `registry` must outlive the service.
-  explicit EndpointService(Registry& registry) : registry_(registry) {}
+  // `gate` must outlive the service.
+  explicit EndpointService(const Gate& gate) : gate_(gate) {}
 
   grpc::ServerUnaryReactor* Open(grpc::CallbackServerContext* context,
                                  const v1::OpenRequest* request,
@@ -57,7 +57,7 @@ class EndpointService final : public v1::Endpoint::CallbackService {
                                     v1::TrafficResponse* response) override;
 
  private:
-  Registry& registry_;
+  const Gate& gate_;
 };
 
 }  // namespace tcproctor::server

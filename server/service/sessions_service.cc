@@ -19,21 +19,26 @@ struct Gathering {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* SessionsService::CreateSession(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* SessionsService::CreateSession(grpc::CallbackServerContext* context,
                                                          const v1::CreateSessionRequest* request,
                                                          v1::Session* response) {
+  const absl::StatusOr<Caller> caller = gate_.caller(*context);
+  if (!caller.ok()) return finish_now(context, caller.status());
+  v1::CreateSessionRequest wanted = *request;
+  if (wanted.request_id().empty()) wanted.set_request_id(Gate::request_id(*context));
   auto* const call = new PlainCall();
-  registry_.create(*request, false, [call, response](absl::StatusOr<Registry::Created> created) {
-    if (created.ok()) *response = std::move(created->description);
-    call->Finish(to_grpc(created.status()));
-  });
+  gate_.registry().create(wanted, *caller, false,
+                          [call, response](absl::StatusOr<Registry::Created> created) {
+                            if (created.ok()) *response = std::move(created->description);
+                            call->Finish(to_grpc(created.status()));
+                          });
   return call;
 }
 
 grpc::ServerUnaryReactor* SessionsService::GetSession(grpc::CallbackServerContext* context,
                                                       const v1::GetSessionRequest* request,
                                                       v1::Session* response) {
-  absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
+  absl::StatusOr<std::shared_ptr<Session>> session = gate_.session(*context, request->session());
   if (!session.ok()) return finish_now(context, session.status());
   auto* const call = new UnaryCall<v1::Session>(response);
   call->run(*std::move(session), [](Session& self, Done<v1::Session> done) -> OperationId {
@@ -46,7 +51,9 @@ grpc::ServerUnaryReactor* SessionsService::GetSession(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* SessionsService::ListSessions(grpc::CallbackServerContext* context,
                                                         const v1::ListSessionsRequest*,
                                                         v1::ListSessionsResponse* response) {
-  const std::vector<std::shared_ptr<Session>> sessions = registry_.all();
+  const absl::StatusOr<Caller> caller = gate_.caller(*context);
+  if (!caller.ok()) return finish_now(context, caller.status());
+  const std::vector<std::shared_ptr<Session>> sessions = gate_.registry().all(*caller);
   if (sessions.empty()) return finish_now(context, absl::OkStatus());
   auto* const call = new PlainCall();
   auto gathering = std::make_shared<Gathering>();
@@ -75,7 +82,7 @@ grpc::ServerUnaryReactor* SessionsService::ListSessions(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* SessionsService::RenewLease(grpc::CallbackServerContext* context,
                                                       const v1::RenewLeaseRequest* request,
                                                       v1::Session* response) {
-  absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
+  absl::StatusOr<std::shared_ptr<Session>> session = gate_.session(*context, request->session());
   if (!session.ok()) return finish_now(context, session.status());
   auto* const call = new UnaryCall<v1::Session>(response);
   call->run(*std::move(session), [request](Session& self, Done<v1::Session> done) -> OperationId {
@@ -93,25 +100,35 @@ grpc::ServerUnaryReactor* SessionsService::RenewLease(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* SessionsService::ResetSession(grpc::CallbackServerContext* context,
                                                         const v1::ResetSessionRequest* request,
                                                         v1::Session* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::reset);
+  return call_session(context, gate_, request->session(), request, response, &Session::reset);
 }
 
 grpc::ServerUnaryReactor* SessionsService::DeleteSession(grpc::CallbackServerContext* context,
                                                          const v1::DeleteSessionRequest* request,
                                                          v1::DeleteSessionResponse*) {
-  const absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(request->session());
-  if (!session.ok()) return finish_now(context, session.status());
+  const absl::StatusOr<Caller> caller = gate_.caller(*context);
+  if (!caller.ok()) return finish_now(context, caller.status());
+  const std::string request_id = Gate::request_id(*context);
+  Registry& registry = gate_.registry();
+  const absl::StatusOr<std::shared_ptr<Session>> session =
+      registry.find(request->session(), *caller);
+  absl::Status status = check_request_id(request_id);
+  if (status.ok()) status = session.status();
+  if (absl::IsNotFound(status) && registry.removed_by(request->session(), *caller, request_id)) {
+    return finish_now(context, absl::OkStatus());
+  }
+  if (!status.ok()) return finish_now(context, status);
   auto* const call = new PlainCall();
-  registry_.remove(*session, session_deleted((*session)->id()),
-                   [call] { call->Finish(grpc::Status::OK); });
+  registry.remove(
+      *session, session_deleted((*session)->id()), [call] { call->Finish(grpc::Status::OK); },
+      request_id);
   return call;
 }
 
 grpc::ServerUnaryReactor* SessionsService::GetEnvironment(grpc::CallbackServerContext* context,
                                                           const v1::GetEnvironmentRequest* request,
                                                           v1::Environment* response) {
-  return call_session(context, registry_, request->session(), request, response,
-                      &Session::environment);
+  return call_session(context, gate_, request->session(), request, response, &Session::environment);
 }
 
 grpc::ServerUnaryReactor* SessionsService::GetServerInfo(grpc::CallbackServerContext* context,

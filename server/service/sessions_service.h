@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "server/session/registry.h"
+#include "server/service/gate.h"
 #include "tcproctor/v1/sessions.grpc.pb.h"
 
 namespace tcproctor::server {
 
 class SessionsService final : public v1::Sessions::CallbackService {
  public:
-  // `registry` must outlive the service.
-  SessionsService(Registry& registry, v1::ServerInfo info)
-      : registry_(registry), info_(std::move(info)) {}
+  // `gate` must outlive the service.
+  SessionsService(const Gate& gate, v1::ServerInfo info) : gate_(gate), info_(std::move(info)) {}
 
   grpc::ServerUnaryReactor* CreateSession(grpc::CallbackServerContext* context,
                                           const v1::CreateSessionRequest* request,
@@ -38,7 +37,7 @@ class SessionsService final : public v1::Sessions::CallbackService {
                                           v1::ServerInfo* response) override;
 
  private:
-  Registry& registry_;
+  const Gate& gate_;
   const v1::ServerInfo info_;
 };
 

@@ -8,8 +8,7 @@ namespace tcproctor::server {
 grpc::ServerUnaryReactor* SocketsService::Call(grpc::CallbackServerContext* context,
                                                const v1::SocketCallRequest* request,
                                                v1::SocketCallResponse* response) {
-  return call_session(context, registry_, request->session(), request, response,
-                      &Session::socket_call);
+  return call_session(context, gate_, request->session(), request, response, &Session::socket_call);
 }
 
 }  // namespace tcproctor::server

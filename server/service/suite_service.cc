@@ -8,6 +8,7 @@
 #include "conformance/runner/suite.h"
 #include "server/service/grpc_status.h"
 #include "server/service/stream_writer.h"
+#include "server/service/unary_call.h"
 
 namespace tcproctor::server {
 namespace {
@@ -94,10 +95,11 @@ grpc::ServerUnaryReactor* SuiteService::ListCases(grpc::CallbackServerContext* c
 }
 
 grpc::ServerWriteReactor<v1::RunCasesResponse>* SuiteService::RunCases(
-    grpc::CallbackServerContext*, const v1::RunCasesRequest* request) {
+    grpc::CallbackServerContext* context, const v1::RunCasesRequest* request) {
   const auto writer = StreamWriter<v1::RunCasesResponse>::create();
   const absl::StatusOr<const conformance::Suite*> cases = suite();
-  absl::Status status = cases.status();
+  const absl::StatusOr<Caller> caller = gate_.caller(*context);
+  absl::Status status = caller.ok() ? cases.status() : caller.status();
   if (status.ok() && request->jobs() > kMaxJobs) {
     status = absl::InvalidArgumentError(
         absl::StrCat("jobs: ", request->jobs(), " is outside 0..", kMaxJobs));
@@ -109,7 +111,7 @@ grpc::ServerWriteReactor<v1::RunCasesResponse>* SuiteService::RunCases(
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   writer->set_on_cancelled([cancelled] { *cancelled = true; });
   conformance::RunOptions options;
-  options.channel = channel_();
+  options.channel = channel_(*caller);
   options.filter = request->filter();
   options.targets.assign(request->targets().begin(), request->targets().end());
   options.jobs = request->jobs();
@@ -144,9 +146,11 @@ grpc::ServerWriteReactor<v1::RunCasesResponse>* SuiteService::RunCases(
   return writer.get();
 }
 
-grpc::ServerUnaryReactor* SuiteService::Explain(grpc::CallbackServerContext*,
+grpc::ServerUnaryReactor* SuiteService::Explain(grpc::CallbackServerContext* context,
                                                 const v1::ExplainRequest* request,
                                                 v1::ExplainResponse* response) {
+  const absl::StatusOr<Caller> caller = gate_.caller(*context);
+  if (!caller.ok()) return finish_now(context, caller.status());
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   auto* const call = new ExplainCall(cancelled);
   const absl::StatusOr<const conformance::Suite*> cases = suite();
@@ -155,7 +159,7 @@ grpc::ServerUnaryReactor* SuiteService::Explain(grpc::CallbackServerContext*,
     return call;
   }
   conformance::RunOptions options;
-  options.channel = channel_();
+  options.channel = channel_(*caller);
   options.seed = request->seed();
   const absl::Status started =
       start([call, cancelled, options, cases = *cases, request, response](Run& run) mutable {

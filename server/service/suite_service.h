@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "server/service/gate.h"
 #include "tcproctor/v1/suite.grpc.pb.h"
 
 namespace tcproctor::server {
@@ -23,9 +24,10 @@ class SuiteService final : public v1::Suite::CallbackService {
  public:
   static constexpr size_t kMaxRuns = 4;
 
-  // `channel` gives the daemon's own channel; asked when a run begins.
-  explicit SuiteService(std::function<std::shared_ptr<grpc::Channel>()> channel)
-      : channel_(std::move(channel)) {}
+  // `channel` gives the daemon's own channel for a caller, whose sessions those of the run are;
+  // asked when a run begins. `gate` must outlive the service.
+  using ChannelFor = std::function<std::shared_ptr<grpc::Channel>(const Caller&)>;
+  SuiteService(const Gate& gate, ChannelFor channel) : gate_(gate), channel_(std::move(channel)) {}
   // shut_down().
   ~SuiteService() override;
 
@@ -51,7 +53,8 @@ class SuiteService final : public v1::Suite::CallbackService {
   // RESOURCE_EXHAUSTED, UNAVAILABLE: `work` was not started.
   absl::Status start(absl::AnyInvocable<void(Run&)> work);
 
-  const std::function<std::shared_ptr<grpc::Channel>()> channel_;
+  const Gate& gate_;
+  const ChannelFor channel_;
   std::mutex mutex_;
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
   std::list<std::shared_ptr<Run>> runs_ ABSL_GUARDED_BY(mutex_);

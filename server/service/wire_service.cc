@@ -94,10 +94,9 @@ class CursorStream : public std::enable_shared_from_this<CursorStream<Message>> 
 // `begin` makes the cursor on the loop and starts the stream.
 template <class Message>
 grpc::ServerWriteReactor<Message>* stream_cursor(
-    const Registry& registry, const std::string& session_id, bool follow,
+    const absl::StatusOr<std::shared_ptr<Session>>& session, bool follow,
     absl::AnyInvocable<absl::Status(Session&, CursorStream<Message>&)> begin) {
   const auto writer = StreamWriter<Message>::create();
-  const absl::StatusOr<std::shared_ptr<Session>> session = registry.find(session_id);
   if (!session.ok()) {
     writer->finish(session.status());
     return writer.get();
@@ -122,38 +121,38 @@ grpc::ServerWriteReactor<Message>* stream_cursor(
 grpc::ServerUnaryReactor* WireService::Inject(grpc::CallbackServerContext* context,
                                               const v1::InjectRequest* request,
                                               v1::InjectResponse* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::inject);
+  return call_session(context, gate_, request->session(), request, response, &Session::inject);
 }
 
 grpc::ServerUnaryReactor* WireService::Hold(grpc::CallbackServerContext* context,
                                             const v1::HoldRequest* request,
                                             v1::HoldResponse* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::hold);
+  return call_session(context, gate_, request->session(), request, response, &Session::hold);
 }
 
 grpc::ServerUnaryReactor* WireService::Release(grpc::CallbackServerContext* context,
                                                const v1::ReleaseHeldRequest* request,
                                                v1::ReleaseHeldResponse* response) {
-  return call_session(context, registry_, request->session(), request, response,
+  return call_session(context, gate_, request->session(), request, response,
                       &Session::release_held);
 }
 
 grpc::ServerUnaryReactor* WireService::Expect(grpc::CallbackServerContext* context,
                                               const v1::ExpectRequest* request,
                                               v1::ExpectResponse* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::expect);
+  return call_session(context, gate_, request->session(), request, response, &Session::expect);
 }
 
 grpc::ServerUnaryReactor* WireService::Impair(grpc::CallbackServerContext* context,
                                               const v1::ImpairRequest* request,
                                               v1::ImpairResponse* response) {
-  return call_session(context, registry_, request->session(), request, response, &Session::impair);
+  return call_session(context, gate_, request->session(), request, response, &Session::impair);
 }
 
-grpc::ServerWriteReactor<v1::LogEntry>* WireService::Log(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::LogEntry>* WireService::Log(grpc::CallbackServerContext* context,
                                                          const v1::LogRequest* request) {
   return stream_cursor<v1::LogEntry>(
-      registry_, request->session(), request->follow(),
+      gate_.session(*context, request->session()), request->follow(),
       [request = *request](Session& session, CursorStream<v1::LogEntry>& stream) -> absl::Status {
         absl::StatusOr<std::unique_ptr<LogReader>> reader = session.log_reader(request);
         if (!reader.ok()) return reader.status();
@@ -164,10 +163,10 @@ grpc::ServerWriteReactor<v1::LogEntry>* WireService::Log(grpc::CallbackServerCon
       });
 }
 
-grpc::ServerWriteReactor<v1::PcapChunk>* WireService::Pcap(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::PcapChunk>* WireService::Pcap(grpc::CallbackServerContext* context,
                                                            const v1::PcapRequest* request) {
   return stream_cursor<v1::PcapChunk>(
-      registry_, request->session(), false,
+      gate_.session(*context, request->session()), false,
       [request = *request](Session& session, CursorStream<v1::PcapChunk>& stream) -> absl::Status {
         absl::StatusOr<std::unique_ptr<PcapWriter>> writer = session.pcap_writer(request);
         if (!writer.ok()) return writer.status();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "server/session/registry.h"
+#include "server/service/gate.h"
 #include "tcproctor/v1/wire.grpc.pb.h"
 
 namespace tcproctor::server {
 
 class WireService final : public v1::Wire::CallbackService {
  public:
-  // `registry` must outlive the service.
-  explicit WireService(Registry& registry) : registry_(registry) {}
+  // `gate` must outlive the service.
+  explicit WireService(const Gate& gate) : gate_(gate) {}
 
   grpc::ServerUnaryReactor* Inject(grpc::CallbackServerContext* context,
                                    const v1::InjectRequest* request,
@@ -32,7 +32,7 @@ class WireService final : public v1::Wire::CallbackService {
                                                 const v1::PcapRequest* request) override;
 
  private:
-  Registry& registry_;
+  const Gate& gate_;
 };
 
 }  // namespace tcproctor::server

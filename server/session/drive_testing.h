@@ -45,11 +45,12 @@ class TestDaemon {
   Registry& registry() { return registry_; }
 
   absl::StatusOr<std::shared_ptr<Session>> create(const v1::CreateSessionRequest& request,
-                                                  bool hold_lease = false) {
+                                                  bool hold_lease = false,
+                                                  const Caller& maker = {}) {
     std::mutex mutex;
     std::condition_variable changed;
     std::optional<absl::StatusOr<std::shared_ptr<Session>>> result;
-    registry_.create(request, hold_lease, [&](absl::StatusOr<Registry::Created> created) {
+    registry_.create(request, maker, hold_lease, [&](absl::StatusOr<Registry::Created> created) {
       const std::lock_guard lock(mutex);
       if (created.ok()) {
         result = created->session;

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "server/end/stack_options.h"
 #include "server/session/lease.h"
+#include "server/session/request_book.h"
 #include "server/time_proto.h"
 #include "stack/mutants/planted.h"
 
@@ -28,7 +29,6 @@ constexpr uint64_t kMaxLogBytes = uint64_t{1} << 30;
 constexpr size_t kMaxLabel = 200;
 constexpr int kMaxAddresses = 16;
 constexpr uint32_t kMaxSynCache = 1048576;
-constexpr size_t kMaxRequestId = 200;
 
 absl::Status invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
@@ -440,10 +440,8 @@ absl::StatusOr<SessionPlan> plan_session(const v1::CreateSessionRequest& request
     return invalid(
         "label", absl::StrCat(request.label().size(), " octets are too many, at most ", kMaxLabel));
   }
-  if (request.request_id().size() > kMaxRequestId) {
-    return invalid("request_id", absl::StrCat(request.request_id().size(),
-                                              " octets are too many, at most ", kMaxRequestId));
-  }
+  status = check_request_id(request.request_id());
+  if (!status.ok()) return status;
   // No switch between a TCP and other machines: what it sends leaves as it is.
   if (plan.on_interface()) {
     plan.direct = plan.a.kind != v1::END_KIND_SCRIPTED && plan.b.kind != v1::END_KIND_SCRIPTED;

@@ -32,53 +32,73 @@ absl::StatusOr<SessionPlan> Registry::plan(const v1::CreateSessionRequest& reque
 }
 
 // Takes a place for the session. `repeated`: the request_id is known and `done` was taken care of.
-absl::Status Registry::admit(const v1::CreateSessionRequest& request, CreatedCallback& done,
-                             uint64_t& serial, std::string& id, bool& repeated) {
+absl::Status Registry::admit(const v1::CreateSessionRequest& request, const Caller& maker,
+                             CreatedCallback& done, uint64_t& serial, std::string& id,
+                             bool& repeated) {
   const std::lock_guard lock(mutex_);
   if (shut_down_) return absl::UnavailableError("the daemon is shutting down");
+  const std::pair key(maker.name(), request.request_id());
   if (!request.request_id().empty()) {
-    const auto known = requests_.find(request.request_id());
+    const auto known = requests_.find(key);
     if (known != requests_.end()) {
-      if (known->second.bytes != request.SerializeAsString()) {
-        return absl::InvalidArgumentError(
-            "request_id: was used for another request; a repeated call must be the same");
-      }
+      if (known->second.print != fingerprint(request)) return request_id_reused();
       repeated = true;
       if (known->second.ready) {
-        serial = known->second.serial;
+        id = known->second.id;
       } else {
         known->second.waiting.push_back(std::move(done));
       }
       return absl::OkStatus();
     }
   }
-  if (sessions_.size() + being_made_ >= max_sessions_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("sessions: the limit of ", max_sessions_,
-                     " is reached (--max-sessions); delete some or wait for their leases"));
-  }
+  const absl::Status status = check_number(maker);
+  if (!status.ok()) return status;
   serial = next_serial_++;
   id = make_id(serial);
   ++being_made_;
+  if (maker.rights != nullptr) ++numbers_[maker.name()];
   if (!request.request_id().empty()) {
-    requests_[request.request_id()] = {
-        .bytes = request.SerializeAsString(), .serial = serial, .ready = false, .waiting = {}};
+    requests_[key] = {
+        .print = fingerprint(request), .id = id, .serial = serial, .ready = false, .waiting = {}};
   }
   return absl::OkStatus();
 }
 
-void Registry::create(const v1::CreateSessionRequest& request, bool hold_lease,
+absl::Status Registry::check_number(const Caller& maker) const {
+  if (maker.rights != nullptr) {
+    const auto number = numbers_.find(maker.name());
+    const uint32_t limit = maker.rights->quota().sessions;
+    if (number != numbers_.end() ? number->second >= limit : limit == 0) {
+      return maker.rights->exhausted("sessions", absl::StrCat("the limit of ", limit,
+                                                              " is reached; delete "
+                                                              "some or wait for their leases"));
+    }
+  }
+  if (sessions_.size() + being_made_ < max_sessions_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("sessions: the limit of ", max_sessions_,
+                   " is reached (--max-sessions); delete some or wait for their leases"));
+}
+
+void Registry::uncount(const Caller& maker) {
+  const auto number = numbers_.find(maker.name());
+  if (number != numbers_.end() && --number->second == 0) numbers_.erase(number);
+}
+
+void Registry::create(const v1::CreateSessionRequest& request, const Caller& maker, bool hold_lease,
                       CreatedCallback done) {
   absl::StatusOr<SessionPlan> plan = this->plan(request);
-  if (!plan.ok()) return done(plan.status());
+  absl::Status allowed = plan.status();
+  if (allowed.ok() && maker.rights != nullptr) allowed = check_rights(*maker.rights, *plan);
+  if (!allowed.ok()) return done(allowed);
   uint64_t serial = 0;
   std::string id;
   bool repeated = false;
-  const absl::Status admitted = admit(request, done, serial, id, repeated);
+  const absl::Status admitted = admit(request, maker, done, serial, id, repeated);
   if (!admitted.ok()) return done(admitted);
   if (repeated) {
-    if (serial == 0) return;  // it is still being made: finish() tells all who wait
-    const absl::StatusOr<std::shared_ptr<Session>> session = find(name_of(serial));
+    if (id.empty()) return;  // it is still being made: finish() tells all who wait
+    const absl::StatusOr<std::shared_ptr<Session>> session = find(id, maker);
     if (!session.ok()) return done(session.status());
     (*session)->post([this, done = std::move(done)](Session& made) mutable {
       const absl::Status status = made.begin_call();
@@ -88,9 +108,9 @@ void Registry::create(const v1::CreateSessionRequest& request, bool hold_lease,
     return;
   }
   const auto session = std::make_shared<Session>(
-      id, serial, *std::move(plan), pool_.assign(),
+      id, serial, maker, *std::move(plan), pool_.assign(),
       Session::Services{.worker = &worker_,
-                        .name_of = [this](uint64_t of) { return name_of(of); },
+                        .name_of = [this, maker](uint64_t of) { return name_of(of, maker); },
                         .on_lease_out =
                             [this](uint64_t over, const absl::Status& why) {
                               forget(over, std::string(why.message()));
@@ -141,6 +161,7 @@ void Registry::finish(const std::shared_ptr<Session>& session, absl::StatusOr<Cr
       serials_[session->id()] = session->serial();
     } else {
       forget_request(session->serial());
+      uncount(session->maker());
     }
   }
   if (created.ok()) {
@@ -153,52 +174,72 @@ void Registry::finish(const std::shared_ptr<Session>& session, absl::StatusOr<Cr
   done(std::move(created));
 }
 
-absl::StatusOr<std::shared_ptr<Session>> Registry::find(const std::string& id) const {
+absl::StatusOr<std::shared_ptr<Session>> Registry::find(const std::string& id,
+                                                        const Caller& caller) const {
   if (id.empty()) return absl::InvalidArgumentError("session: must name a session");
   const std::lock_guard lock(mutex_);
   const auto serial = serials_.find(id);
-  if (serial != serials_.end()) return sessions_.at(serial->second);
+  if (serial != serials_.end()) {
+    const std::shared_ptr<Session>& session = sessions_.at(serial->second);
+    if (caller.sees(session->maker())) return session;
+  }
   const auto gone = gone_.find(id);
-  if (gone != gone_.end()) return absl::NotFoundError(gone->second);
+  if (gone != gone_.end() && caller.sees(gone->second.maker)) {
+    return absl::NotFoundError(gone->second.why);
+  }
   return absl::NotFoundError(absl::StrCat("session ", id, ": no such session"));
 }
 
-std::vector<std::shared_ptr<Session>> Registry::all() const {
+bool Registry::removed_by(const std::string& id, const Caller& caller,
+                          const std::string& request_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto gone = gone_.find(id);
+  return gone != gone_.end() && !request_id.empty() && gone->second.request_id == request_id &&
+         caller.sees(gone->second.maker);
+}
+
+std::vector<std::shared_ptr<Session>> Registry::all(const Caller& caller) const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<Session>> sessions;
-  for (const auto& [serial, session] : sessions_) sessions.push_back(session);
+  for (const auto& [serial, session] : sessions_) {
+    if (caller.sees(session->maker())) sessions.push_back(session);
+  }
   return sessions;
 }
 
-std::string Registry::name_of(uint64_t serial) const {
+std::string Registry::name_of(uint64_t serial, const Caller& caller) const {
   const std::lock_guard lock(mutex_);
   const auto session = sessions_.find(serial);
-  return session == sessions_.end() ? std::string() : session->second->id();
+  const bool seen = session != sessions_.end() && caller.sees(session->second->maker());
+  return seen ? session->second->id() : std::string();
 }
 
 void Registry::forget_request(uint64_t serial) {
   std::erase_if(requests_, [serial](const auto& entry) { return entry.second.serial == serial; });
 }
 
-void Registry::forget(uint64_t serial, const std::string& why) {
+void Registry::forget(uint64_t serial, const std::string& why, const std::string& request_id) {
   const std::lock_guard lock(mutex_);
   const auto session = sessions_.find(serial);
   if (session == sessions_.end()) return;
   spdlog::debug("{}", why);
-  gone_[session->second->id()] = why;
+  gone_[session->second->id()] = {
+      .serial = serial, .maker = session->second->maker(), .why = why, .request_id = request_id};
   gone_order_.push_back(session->second->id());
   if (gone_order_.size() > kMaxGone) {
-    gone_.erase(gone_order_.front());
+    const auto oldest = gone_.find(gone_order_.front());
+    forget_request(oldest->second.serial);
+    gone_.erase(oldest);
     gone_order_.pop_front();
   }
-  forget_request(serial);
+  uncount(session->second->maker());
   serials_.erase(session->second->id());
   sessions_.erase(session);
 }
 
 void Registry::remove(const std::shared_ptr<Session>& session, const absl::Status& why,
-                      absl::AnyInvocable<void()> done) {
-  forget(session->serial(), std::string(why.message()));
+                      absl::AnyInvocable<void()> done, const std::string& request_id) {
+  forget(session->serial(), std::string(why.message()), request_id);
   session->post([why, done = std::move(done)](Session& over) mutable {
     over.end(why);
     if (done) done();
@@ -210,7 +251,7 @@ void Registry::shut_down() {
     const std::lock_guard lock(mutex_);
     shut_down_ = true;
   }
-  for (const std::shared_ptr<Session>& session : all()) {
+  for (const std::shared_ptr<Session>& session : all(Caller{})) {
     remove(session, absl::UnavailableError("the daemon is shutting down"), nullptr);
   }
 }

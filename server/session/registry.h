@@ -38,41 +38,56 @@ class Registry {
   };
   using CreatedCallback = absl::AnyInvocable<void(absl::StatusOr<Created>)>;
   // Makes a session; `done` is called on the session's loop, or on the caller's thread when the
-  // request is refused. Repeating a request_id gives the session its first call made.
-  // `hold_lease`: its lease does not run (a stream keeps it alive).
-  void create(const v1::CreateSessionRequest& request, bool hold_lease, CreatedCallback done);
+  // request is refused. Repeating a request_id gives the session its maker's first call made, or
+  // NOT_FOUND when that is gone. `hold_lease`: its lease does not run (a stream keeps it alive).
+  // PERMISSION_DENIED, RESOURCE_EXHAUSTED: what the rule for the maker does not allow.
+  void create(const v1::CreateSessionRequest& request, const Caller& maker, bool hold_lease,
+              CreatedCallback done);
 
-  // NOT_FOUND says what became of it, if it is known.
-  absl::StatusOr<std::shared_ptr<Session>> find(const std::string& id) const;
-  // By serial number, which is the order of creation.
-  std::vector<std::shared_ptr<Session>> all() const;
-  std::string name_of(uint64_t serial) const;
+  // NOT_FOUND says what became of it, if it is known. To others than its maker a session is one
+  // that never was.
+  absl::StatusOr<std::shared_ptr<Session>> find(const std::string& id, const Caller& caller) const;
+  // Those he may know of, by serial number, which is the order of creation.
+  std::vector<std::shared_ptr<Session>> all(const Caller& caller) const;
+  std::string name_of(uint64_t serial, const Caller& caller) const;
 
   // Takes the session out of the books and ends it on its loop; `done` follows there. Waiting calls
-  // get `why`.
+  // get `why`. `request_id`: of the call that deletes it.
   void remove(const std::shared_ptr<Session>& session, const absl::Status& why,
-              absl::AnyInvocable<void()> done);
+              absl::AnyInvocable<void()> done, const std::string& request_id = "");
+  // Whether the session was deleted by that very call.
+  bool removed_by(const std::string& id, const Caller& caller, const std::string& request_id) const;
   // Removes all sessions and refuses new ones.
   void shut_down();
 
  private:
-  // So many sessions that are gone are remembered for messages.
+  // So many sessions that are gone are remembered for messages, and for repeated calls.
   static constexpr size_t kMaxGone = 1000;
 
   struct Request {
-    std::string bytes;    // of the message: a repetition must be the same
+    std::string print;    // of the message: a repetition must be the same
+    std::string id;       // of the session
     uint64_t serial = 0;  // of the session that it made, or that is being made
     bool ready = false;
     std::vector<CreatedCallback> waiting;
   };
 
+  struct Gone {
+    uint64_t serial = 0;
+    Caller maker;
+    std::string why;
+    std::string request_id;  // of the call that deleted it
+  };
+
   absl::StatusOr<SessionPlan> plan(const v1::CreateSessionRequest& request) const;
-  absl::Status admit(const v1::CreateSessionRequest& request, CreatedCallback& done,
-                     uint64_t& serial, std::string& id, bool& repeated);
+  absl::Status admit(const v1::CreateSessionRequest& request, const Caller& maker,
+                     CreatedCallback& done, uint64_t& serial, std::string& id, bool& repeated);
+  absl::Status check_number(const Caller& maker) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void begin(const std::shared_ptr<Session>& session, bool hold_lease, CreatedCallback done);
   void finish(const std::shared_ptr<Session>& session, absl::StatusOr<Created> created,
               CreatedCallback done);
-  void forget(uint64_t serial, const std::string& why);
+  void forget(uint64_t serial, const std::string& why, const std::string& request_id = "");
+  void uncount(const Caller& maker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forget_request(uint64_t serial) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   run::LoopPool& pool_;
@@ -85,8 +100,11 @@ class Registry {
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<uint64_t, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, uint64_t> serials_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Request> requests_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> gone_ ABSL_GUARDED_BY(mutex_);
+  // How many each client with a rule has, those being made included.
+  std::map<std::string, size_t> numbers_ ABSL_GUARDED_BY(mutex_);
+  // By the maker's name and the request id.
+  std::map<std::pair<std::string, std::string>, Request> requests_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Gone> gone_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> gone_order_ ABSL_GUARDED_BY(mutex_);
 };
 

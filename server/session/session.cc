@@ -3,9 +3,14 @@
 // session_wire.cc, its time in session_time.cc.
 #include "server/session/session.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "server/time_proto.h"
 #include "stack/packet/tcp_header.h"
 #include "stack/tcp/check.h"
@@ -45,14 +50,16 @@ absl::Status session_deleted(const std::string& id) {
   return absl::CancelledError(absl::StrCat("session ", id, " was deleted"));
 }
 
-Session::Session(std::string id, uint64_t serial, SessionPlan plan, run::EventLoop& loop,
-                 Services services)
+Session::Session(std::string id, uint64_t serial, Caller maker, SessionPlan plan,
+                 run::EventLoop& loop, Services services)
     : id_(std::move(id)),
       serial_(serial),
+      maker_(std::move(maker)),
       plan_(std::move(plan)),
       loop_(loop),
       services_(std::move(services)),
-      lease_(plan_.lease, run::steady_now()) {}
+      lease_(plan_.lease, run::steady_now()),
+      allowance_(maker_.rights, plan_) {}
 
 Session::~Session() {
   TCPROCTOR_CHECK(bench_ == nullptr);
@@ -74,6 +81,7 @@ absl::Status Session::install(Plant plant) {
       plan_, std::move(plant), loop_, serial_ * kIdsPerSession, [this] { note_activity(); });
   if (!bench.ok()) return bench.status();
   clear_bench();
+  allowance_.forget_connections();
   bench_ = *std::move(bench);
   note_activity();
   settle();
@@ -87,6 +95,7 @@ void Session::clear_bench() {
     timer->reset();
   }
   virtual_run_.reset();
+  if (bench_->wire() != nullptr) injected_ += bench_->wire()->injected();
   services_.worker->post(bench_->dismantle());
   bench_.reset();
 }
@@ -103,6 +112,23 @@ void Session::end(const absl::Status& why) {
   if (lease_timer_) loop_.cancel(*lease_timer_);
   lease_timer_.reset();
   clear_bench();
+  write_audit(why);
+}
+
+// One line for each session: who, what ends, how long, how much was injected, why it ended.
+void Session::write_audit(const absl::Status& why) const {
+  const auto end = [](const EndPlan& plan) {
+    const std::string kind = v1::EndKind_Name(plan.kind);
+    return absl::StrCat(absl::AsciiStrToLower(absl::StripPrefix(kind, "END_KIND_")), " ",
+                        absl::StrJoin(plan.address_texts, " "));
+  };
+  const std::string name = maker_.name();
+  spdlog::info(
+      "audit: session {} of {} from {}: {} to {} over {}, {:.3f} s, {} segments injected; {}", id_,
+      name.empty() ? "a local user" : absl::StrCat("\"", name, "\""), maker_.from, end(plan_.a),
+      end(plan_.b), absl::StrJoin(interfaces_of(plan_), " "),
+      std::chrono::duration<double>(run::steady_now() - made_).count(), injected_,
+      std::string(why.message()));
 }
 
 absl::Status Session::check() const {

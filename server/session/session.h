@@ -2,8 +2,8 @@
 // One session: two ends, a wire, a clock, the calls that wait and those who listen. Every call of
 // the API is a method here, used by the unary services and by Drive alike.
 //
-// A session lives on one event loop and is never shared: everything but id(), serial(), loop() and
-// post() belongs to the loop's thread.
+// A session lives on one event loop and is never shared: everything but id(), serial(), maker(),
+// loop() and post() belongs to the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,13 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/access/caller.h"
+#include "server/session/allowance.h"
 #include "server/session/bench.h"
 #include "server/session/lease.h"
 #include "server/session/operations.h"
 #include "server/session/plan.h"
+#include "server/session/request_book.h"
 #include "server/session/worker.h"
 #include "stack/run/event_loop.h"
 #include "tcproctor/v1/drive.pb.h"
@@ -47,14 +50,15 @@ class Session : public std::enable_shared_from_this<Session> {
 
   struct Services {
     Worker* worker = nullptr;
-    // The id of a session by its serial number, for messages; "" when it is gone. Any thread.
+    // The id of a session by its serial number, for messages; "" when it is gone, or the maker of
+    // this one may not know of it. Any thread.
     std::function<std::string(uint64_t serial)> name_of;
     // The lease ran out: take the session out of the books. Called on the loop's thread, before
     // those who wait are told.
     std::function<void(uint64_t serial, const absl::Status& why)> on_lease_out;
   };
 
-  Session(std::string id, uint64_t serial, SessionPlan plan, run::EventLoop& loop,
+  Session(std::string id, uint64_t serial, Caller maker, SessionPlan plan, run::EventLoop& loop,
           Services services);
   // end() was called before.
   ~Session();
@@ -63,6 +67,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const std::string& id() const { return id_; }
   uint64_t serial() const { return serial_; }
+  // Whose it is, with the rights he had when he made it.
+  const Caller& maker() const { return maker_; }
   run::EventLoop& loop() const { return loop_; }
   // Runs `work` on the loop, unless the daemon is shutting down.
   bool post(absl::AnyInvocable<void(Session&)> work);
@@ -126,6 +132,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Gives an operation up: its caller is answered with OUTCOME_CANCELLED. False: it is over.
   bool cancel(OperationId operation);
 
+  // The calls that came with a request id.
+  RequestBook& requests() { return requests_; }
+
   // After each call: on a virtual clock everything that is due now happens, until nothing is.
   void settle();
 
@@ -165,6 +174,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   absl::Status install(Plant plant);
   void clear_bench();
+  void write_audit(const absl::Status& why) const;
   void note_activity();
   void turn();
   void drain_events();
@@ -179,6 +189,8 @@ class Session : public std::enable_shared_from_this<Session> {
   absl::StatusOr<Target> resolve_pair(const v1::ConnectionRef& ref, const char* field) const;
   absl::Status unknown_connection(uint64_t connection) const;
   absl::StatusOr<Wire*> wire() const;
+  // RESOURCE_EXHAUSTED: the session may have no more connections.
+  absl::Status check_room();
   absl::StatusOr<Sockets*> sockets_of(v1::End side) const;
 
   template <class Response>
@@ -202,13 +214,18 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const std::string id_;
   const uint64_t serial_;
+  const Caller maker_;
+  const run::SteadyTime made_ = run::steady_now();
   const SessionPlan plan_;
   run::EventLoop& loop_;
   const Services services_;
   Lease lease_;
+  Allowance allowance_;
+  uint64_t injected_ = 0;  // on wires that are gone
   std::unique_ptr<Bench> bench_;
   absl::Status end_status_;
   Operations operations_;
+  RequestBook requests_;
   std::map<SubscriptionId, Subscriber> subscribers_;
   SubscriptionId next_subscription_ = 1;
   std::optional<run::TimerId> turn_timer_;      // on the bench's scheduler

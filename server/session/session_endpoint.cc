@@ -128,6 +128,18 @@ absl::StatusOr<std::optional<tcp::Instant>> Session::deadline_after(
 
 // --- OPEN and ACCEPT ---
 
+absl::Status Session::check_room() {
+  return allowance_.check_room([this](uint64_t connection) {
+    for (const v1::End side : {v1::END_A, v1::END_B}) {
+      End& end = bench_->end(side);
+      if (!end.owns(connection)) continue;
+      const absl::StatusOr<v1::ConnectionStatus> status = end.status(connection);
+      return !status.ok() || status->state() == v1::TCP_STATE_CLOSED;
+    }
+    return true;
+  });
+}
+
 OperationId Session::open(const v1::OpenRequest& request, Done<v1::OpenResponse> done) {
   const absl::StatusOr<End*> end = end_named(request.end(), "end");
   if (!end.ok()) return answer<v1::OpenResponse>(done, end.status());
@@ -146,7 +158,14 @@ OperationId Session::open(const v1::OpenRequest& request, Done<v1::OpenResponse>
   const absl::StatusOr<std::optional<tcp::Instant>> deadline =
       deadline_after(request.has_timeout(), request.timeout());
   if (!deadline.ok()) return answer<v1::OpenResponse>(done, deadline.status());
+  absl::Status allowed = allowance_.check_open(request);
+  if (allowed.ok()) allowed = check_room();
+  if (!allowed.ok()) return answer<v1::OpenResponse>(done, allowed);
   absl::StatusOr<v1::OpenResponse> opened = (*end)->open(request);
+  if (opened.ok()) {
+    allowance_.count_connection(opened->connection());
+    allowance_.count_octets(opened->accepted());
+  }
   if (!opened.ok() || opened->outcome() != v1::OUTCOME_OK || !request.wait()) {
     return answer(done, std::move(opened));
   }
@@ -181,11 +200,14 @@ OperationId Session::accept(const v1::AcceptRequest& request, Done<v1::AcceptRes
   }
   return wait_for<v1::AcceptResponse>(
       *deadline,
-      [target = *target](Moment moment) -> std::optional<absl::StatusOr<v1::AcceptResponse>> {
+      [this, target = *target](Moment moment) -> std::optional<absl::StatusOr<v1::AcceptResponse>> {
         v1::AcceptResponse given;
         given.set_outcome(given_up(moment));
         if (moment == Moment::kCancelled) return given;
+        const absl::Status room = check_room();
+        if (!room.ok()) return room;
         absl::StatusOr<v1::AcceptResponse> accepted = target.end->accept(target.connection);
+        if (accepted.ok()) allowance_.count_connection(accepted->connection());
         if (!accepted.ok() || accepted->outcome() != v1::OUTCOME_WOULD_BLOCK) return accepted;
         if (moment == Moment::kActivity) return std::nullopt;
         return given;
@@ -198,7 +220,8 @@ OperationId Session::accept(const v1::AcceptRequest& request, Done<v1::AcceptRes
 OperationId Session::send(const v1::SendRequest& request, Done<v1::SendResponse> done) {
   const absl::StatusOr<Target> target = resolve(request.connection(), "connection");
   if (!target.ok()) return answer<v1::SendResponse>(done, target.status());
-  const absl::Status checked = check_size(request.data());
+  absl::Status checked = check_size(request.data());
+  if (checked.ok()) checked = allowance_.check_octets(request.data().size(), "data");
   if (!checked.ok()) return answer<v1::SendResponse>(done, checked);
   absl::StatusOr<std::optional<tcp::Instant>> deadline =
       deadline_after(request.has_timeout(), request.timeout());
@@ -206,9 +229,9 @@ OperationId Session::send(const v1::SendRequest& request, Done<v1::SendResponse>
   if (!*deadline) *deadline = now();  // absent: take what fits now
   return wait_for<v1::SendResponse>(
       *deadline,
-      [target = *target, data = request.data(), push = request.push(), urgent = request.urgent(),
-       total =
-           uint64_t{0}](Moment moment) mutable -> std::optional<absl::StatusOr<v1::SendResponse>> {
+      [this, target = *target, data = request.data(), push = request.push(),
+       urgent = request.urgent(), total = uint64_t{0}](
+          Moment moment) mutable -> std::optional<absl::StatusOr<v1::SendResponse>> {
         v1::SendResponse response;
         response.set_outcome(given_up(moment));
         while (moment != Moment::kCancelled) {
@@ -217,6 +240,7 @@ OperationId Session::send(const v1::SendRequest& request, Done<v1::SendResponse>
               target.end->send(target.connection, rest, push, urgent);
           if (!sent.ok()) return sent.status();
           total += sent->accepted();
+          allowance_.count_octets(sent->accepted());
           response.set_outcome(sent->outcome());
           if (total == data.size()) break;
           if (sent->accepted() == 0 && sent->outcome() == v1::OUTCOME_OK) {
@@ -448,8 +472,12 @@ OperationId Session::wait_state(const v1::WaitStateRequest& request,
 OperationId Session::serve(const v1::ServeRequest& request, Done<v1::ServeResponse> done) {
   const absl::StatusOr<Target> target = resolve(request.connection(), "connection");
   if (!target.ok()) return answer<v1::ServeResponse>(done, target.status());
-  const absl::Status status = bench_->serving().serve(*target->end, request, target->connection);
+  absl::Status status = allowance_.check_serve(request);
+  if (status.ok()) {
+    status = bench_->serving().serve(*target->end, request, target->connection);
+  }
   if (!status.ok()) return answer<v1::ServeResponse>(done, status);
+  allowance_.count_octets(request.kind() == v1::SERVICE_KIND_SOURCE ? request.bytes() : 0);
   note_activity();
   return answer<v1::ServeResponse>(done, v1::ServeResponse());
 }

@@ -48,6 +48,11 @@ OperationId Session::socket_call(const v1::SocketCallRequest& request,
     done(sockets.status());
     return 0;
   }
+  const absl::Status allowed = allowance_.check_socket_call(request);
+  if (!allowed.ok()) {
+    done(allowed);
+    return 0;
+  }
   absl::StatusOr<std::unique_ptr<SocketOperation>> begun = (*sockets)->begin(request);
   if (!begun.ok()) {
     done(begun.status());
@@ -55,9 +60,10 @@ OperationId Session::socket_call(const v1::SocketCallRequest& request,
   }
   return wait_for<v1::SocketCallResponse>(
       std::nullopt,
-      [operation = *std::move(begun)](
+      [this, request, operation = *std::move(begun)](
           Moment moment) mutable -> std::optional<absl::StatusOr<v1::SocketCallResponse>> {
         std::optional<v1::SocketCallResponse> response = operation->poll();
+        if (response) allowance_.count_socket_call(request, *response);
         if (response) return *std::move(response);
         if (moment != Moment::kCancelled) return std::nullopt;
         operation.reset();

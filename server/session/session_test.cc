@@ -517,7 +517,7 @@ TEST_F(SessionTest, DeletingASessionCancelsWhatWaits) {
   daemon_.registry().remove(*session, session_deleted((*session)->id()), nullptr);
   EXPECT_EQ(client.await(waiting).accept().outcome(), v1::OUTCOME_CANCELLED);
   EXPECT_TRUE(absl::IsNotFound(client.await_end()));
-  const auto found = daemon_.registry().find((*session)->id());
+  const auto found = daemon_.registry().find((*session)->id(), Caller{});
   EXPECT_TRUE(absl::IsNotFound(found.status()));
   EXPECT_THAT(std::string(found.status().message()), ::testing::HasSubstr("deleted"));
 }
@@ -536,7 +536,7 @@ TEST_F(SessionTest, ALeaseThatRunsOutEndsWhatWaits) {
   EXPECT_EQ(report.error_code(), static_cast<int>(absl::StatusCode::kNotFound));
   EXPECT_THAT(report.error_message(), ::testing::HasSubstr("lease ran out"));
   EXPECT_TRUE(absl::IsNotFound(client.await_end()));
-  const auto found = daemon_.registry().find((*session)->id());
+  const auto found = daemon_.registry().find((*session)->id(), Caller{});
   EXPECT_THAT(std::string(found.status().message()), ::testing::HasSubstr("lease ran out"));
 }
 

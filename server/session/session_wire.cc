@@ -45,7 +45,9 @@ absl::StatusOr<Wire*> Session::wire() const {
 OperationId Session::inject(const v1::InjectRequest& request, Done<v1::InjectResponse> done) {
   const absl::StatusOr<Wire*> wire = this->wire();
   if (!wire.ok()) return answer<v1::InjectResponse>(done, wire.status());
-  absl::StatusOr<std::unique_ptr<Injection>> injection = (*wire)->inject(request);
+  absl::StatusOr<std::unique_ptr<Injection>> injection = (*wire)->inject(
+      request,
+      [this](const PlannedInjection& planned) { return allowance_.take_injection(planned); });
   if (!injection.ok()) return answer<v1::InjectResponse>(done, injection.status());
   return wait_for<v1::InjectResponse>(
       std::nullopt,

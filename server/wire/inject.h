@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,14 @@ struct PlannedPacket {
   PacketMeta meta;
   tcp::Duration offset{0};  // after the call
 };
+
+// What an injection is about to put on the wire: a train, or a flood.
+struct PlannedInjection {
+  std::span<const PlannedPacket> train;
+  const FloodGenerator* flood = nullptr;
+};
+// Why it may not.
+using InjectionCheck = std::function<absl::Status(const PlannedInjection& injection)>;
 
 // Plays a train or a flood. Owned by the wire until it is done, and by its Injection.
 class Player : public std::enable_shared_from_this<Player> {

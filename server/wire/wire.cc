@@ -174,6 +174,7 @@ void Wire::activity() {
 uint64_t Wire::send_injected(v1::End from, std::span<const uint8_t> packet, const PacketMeta& meta,
                              bool unlogged) {
   uint64_t number = 0;
+  ++injected_;
   if (unlogged) {
     ++unlogged_;
   } else {
@@ -235,7 +236,8 @@ absl::StatusOr<std::vector<PlannedPacket>> Wire::plan_train(const v1::InjectRequ
   return train;
 }
 
-absl::StatusOr<std::unique_ptr<Injection>> Wire::inject(const v1::InjectRequest& request) {
+absl::StatusOr<std::unique_ptr<Injection>> Wire::inject(const v1::InjectRequest& request,
+                                                        const InjectionCheck& check) {
   if (absl::Status status = check_end(request.from()); !status.ok()) return status;
   if (request.has_flood() && request.train_size() > 0) {
     return absl::InvalidArgumentError("flood: stands instead of a train: give one of them");
@@ -251,12 +253,16 @@ absl::StatusOr<std::unique_ptr<Injection>> Wire::inject(const v1::InjectRequest&
   if (request.has_flood()) {
     absl::StatusOr<FloodGenerator> flood =
         FloodGenerator::create(request.flood(), craft_context(request.from()), next_seed());
-    if (!flood.ok()) return flood.status();
+    absl::Status status = flood.status();
+    if (status.ok() && check) status = check({.train = {}, .flood = &*flood});
+    if (!status.ok()) return status;
     players_.push_back(player);
     player->play(*std::move(flood));
   } else {
     absl::StatusOr<std::vector<PlannedPacket>> train = plan_train(request);
-    if (!train.ok()) return train.status();
+    absl::Status status = train.status();
+    if (status.ok() && check) status = check({.train = *train, .flood = nullptr});
+    if (!status.ok()) return status;
     players_.push_back(player);
     player->play(*std::move(train));
   }

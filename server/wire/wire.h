@@ -78,7 +78,9 @@ class Wire {
   void on_packet(v1::End from, std::span<const uint8_t> packet, const PacketMeta& meta);
 
   // The calls of the service. INVALID_ARGUMENT names the field; nothing was done then.
-  absl::StatusOr<std::unique_ptr<Injection>> inject(const v1::InjectRequest& request);
+  // `check` is asked before anything is sent.
+  absl::StatusOr<std::unique_ptr<Injection>> inject(const v1::InjectRequest& request,
+                                                    const InjectionCheck& check = nullptr);
   absl::Status hold(const v1::HoldRequest& request);
   absl::StatusOr<v1::ReleaseHeldResponse> release(const v1::ReleaseHeldRequest& request);
   absl::StatusOr<std::unique_ptr<Expectation>> expect(const v1::ExpectRequest& request);
@@ -92,7 +94,8 @@ class Wire {
   size_t held() const { return holder_.size(); }
   // Trains and floods still playing.
   size_t playing() const;
-  // Packets of unlogged floods.
+  // Packets injected so far; those of unlogged floods among them.
+  uint64_t injected() const { return injected_; }
   uint64_t unlogged() const { return unlogged_; }
 
  private:
@@ -140,6 +143,7 @@ class Wire {
   std::optional<Impairer> impair_b_;
   DelayLine delay_line_;
   std::vector<std::shared_ptr<Player>> players_;
+  uint64_t injected_ = 0;
   uint64_t unlogged_ = 0;
   uint16_t identification_ = 0;
   uint64_t draws_ = 0;        // default seeds handed out
