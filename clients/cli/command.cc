@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,9 @@ constexpr char kCommon[] =
     "Flags of every verb:\n"
     "  --address ADDRESS  the daemon: unix:PATH or HOST:PORT; default: the local daemon's socket\n"
     "                     (run and explain start a private daemon instead)\n"
+    "  --tls-ca FILE --tls-cert FILE --tls-key FILE\n"
+    "                     mutual TLS, for a daemon on another machine: PEM files with its CA, our\n"
+    "                     certificate, and the key of that\n"
     "  --json FILE        the responses as protobuf's JSON (run: the report); - = standard "
     "output,\n"
     "                     which then holds nothing else; streams write one object per line\n"
@@ -46,6 +50,9 @@ std::string help_of(const VerbInfo& info, const FlagSet& flags) {
 
 void define_common(Context& context, FlagSet& flags, bool* help) {
   flags.add("address", context.address_flag(), "ADDRESS", "the daemon: unix:PATH or HOST:PORT");
+  flags.add("tls-ca", &context.tls_flags()->ca, "FILE", "PEM file with the CA of the daemon");
+  flags.add("tls-cert", &context.tls_flags()->cert, "FILE", "PEM file with our certificate");
+  flags.add("tls-key", &context.tls_flags()->key, "FILE", "PEM file with the key of that");
   flags.add("json", context.json_flag(), "FILE", "the response as JSON, - = standard output");
   flags.add("help", help, "", "this");
 }
@@ -64,18 +71,21 @@ Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
   return nullptr;
 }
 
-// --address and --json may stand before the verb as well: takes them off the front, with their
-// values.
+// The flags of every verb may stand before it as well: takes them off the front, with their values.
 std::vector<std::string> take_leading_flags(std::vector<std::string>& words) {
+  const auto leads = [](absl::string_view word) {
+    for (const char* flag : {"--address", "--json", "--tls-ca", "--tls-cert", "--tls-key"}) {
+      if (absl::StartsWith(word, flag) && absl::StartsWith(word.substr(std::strlen(flag)), "="))
+        return size_t{1};
+      if (word == flag) return size_t{2};
+    }
+    return size_t{0};
+  };
   size_t count = 0;
   while (count < words.size()) {
-    if (words[count] == "--address" || words[count] == "--json")
-      count += 2;
-    else if (absl::StartsWith(words[count], "--address=") ||
-             absl::StartsWith(words[count], "--json="))
-      ++count;
-    else
-      break;
+    const size_t taken = leads(words[count]);
+    if (taken == 0) break;
+    count += taken;
   }
   const auto end = words.begin() + static_cast<std::ptrdiff_t>(std::min(count, words.size()));
   std::vector<std::string> flags(words.begin(), end);

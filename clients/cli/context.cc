@@ -44,11 +44,15 @@ absl::Status Context::open_json() {
 }
 
 absl::StatusOr<client::Client> Context::connect_to(const std::string& address) const {
-  return client::Client::connect(address);
+  return client::Client::connect(address, absl::Seconds(10), tls_);
 }
 
 absl::StatusOr<client::Client> Context::connect() const {
   if (!address_.empty()) return connect_to(address_);
+  if (!tls_.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-ca: is for a daemon that is named, --address HOST:PORT");
+  }
   absl::StatusOr<client::Client> client = client::Client::connect(client::default_address());
   if (client.ok()) return client;
   return absl::Status(client.status().code(),

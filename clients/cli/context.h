@@ -40,10 +40,14 @@ class Context {
   // The flags every verb has.
   std::string* address_flag() { return &address_; }
   std::string* json_flag() { return &json_; }
+  client::Tls* tls_flags() { return &tls_; }
   // To be called when flags have been read: opens the JSON file.
   absl::Status open_json();
 
-  // A client for --address, or for the default address.
+  // Whether a daemon is asked for that is there: by its address, or by what it would need.
+  bool daemon_named() const { return !address_.empty() || !tls_.empty(); }
+  // A client for --address, or for the default address. INVALID_ARGUMENT: --tls-* without the
+  // former.
   absl::StatusOr<client::Client> connect() const;
   // A client for another daemon, as --address would give it.
   absl::StatusOr<client::Client> connect_to(const std::string& address) const;
@@ -62,6 +66,7 @@ class Context {
   std::ostream text_;
   const bool colours_;
   std::string address_;
+  client::Tls tls_;
   std::string json_;
   std::ofstream json_file_;
 };

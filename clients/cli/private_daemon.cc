@@ -182,7 +182,7 @@ PrivateDaemon::~PrivateDaemon() {
 
 absl::StatusOr<client::Client> connect_or_start(const Context& context, const std::string& program,
                                                 std::unique_ptr<PrivateDaemon>& daemon) {
-  if (!context.address().empty()) return context.connect();
+  if (context.daemon_named()) return context.connect();
   absl::StatusOr<std::unique_ptr<PrivateDaemon>> started = PrivateDaemon::start(program);
   if (!started.ok()) return started.status();
   daemon = *std::move(started);

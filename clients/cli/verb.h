@@ -36,7 +36,8 @@ class Verb {
   virtual ~Verb() = default;
   const VerbInfo& info() const { return info_; }
 
-  // Adds the verb's own flags; those of every verb (--address, --json, --help) are there already.
+  // Adds the verb's own flags; those of every verb (--address, --tls-ca …, --json, --help) are
+  // there already.
   virtual void define(FlagSet&) {}
   // Does it. The number of operands is within what the info says. A status that is not OK is
   // printed and becomes kExitError.

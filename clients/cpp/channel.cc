@@ -7,7 +7,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -20,6 +24,38 @@ namespace {
 absl::Status bad_address(absl::string_view address, absl::string_view why) {
   return absl::InvalidArgumentError(
       absl::StrCat("address \"", address, "\": ", why, "; want unix:PATH or HOST:PORT"));
+}
+
+absl::StatusOr<std::string> read_file(absl::string_view what, const std::string& path) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tls: the file of the ", what, " is not named; CA, certificate and key are needed"));
+  }
+  std::ifstream file(path);
+  if (!file) {
+    return absl::InvalidArgumentError(absl::StrCat("tls: ", path, ": ", std::strerror(errno)));
+  }
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!absl::StrContains(text, "-----BEGIN")) {
+    return absl::InvalidArgumentError(absl::StrCat("tls: ", path, " holds no ", what, " as PEM"));
+  }
+  return text;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> make_credentials(absl::string_view target,
+                                                                           const Tls& tls) {
+  if (tls.empty()) return grpc::InsecureChannelCredentials();
+  if (absl::StartsWith(target, "unix:")) {
+    return absl::InvalidArgumentError("tls: a Unix socket is without; want HOST:PORT");
+  }
+  const absl::StatusOr<std::string> ca = read_file("CA", tls.ca);
+  if (!ca.ok()) return ca.status();
+  const absl::StatusOr<std::string> cert = read_file("certificate", tls.cert);
+  if (!cert.ok()) return cert.status();
+  const absl::StatusOr<std::string> key = read_file("key", tls.key);
+  if (!key.ok()) return key.status();
+  return grpc::SslCredentials(
+      {.pem_root_certs = *ca, .pem_private_key = *key, .pem_cert_chain = *cert});
 }
 
 }  // namespace
@@ -52,9 +88,13 @@ absl::StatusOr<std::string> parse_address(std::string_view text) {
   return absl::StrCat("dns:", address);
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> make_channel(std::string_view address) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> make_channel(std::string_view address,
+                                                            const Tls& tls) {
   absl::StatusOr<std::string> target = parse_address(address);
   if (!target.ok()) return target.status();
+  const absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials =
+      make_credentials(*target, tls);
+  if (!credentials.ok()) return credentials.status();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(-1);
@@ -63,7 +103,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> make_channel(std::string_view add
   // Two clients of one process that talk to two daemons on the same address, one after the other
   // (tests do), must not share a broken connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(*target, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(*target, *credentials, arguments);
 }
 
 std::string default_address() {

@@ -17,9 +17,21 @@ namespace tcproctor::client {
 // 1..65535. Anything else is INVALID_ARGUMENT and says what would be right.
 absl::StatusOr<std::string> parse_address(std::string_view address);
 
+// Mutual TLS, for a daemon on another machine: PEM files.
+struct Tls {
+  std::string
+      ca;  // of which the daemon's certificate must be; it must name the host of the address
+  std::string cert;  // ours, of a CA that the daemon knows
+  std::string key;   // of `cert`, without a password
+
+  bool empty() const { return ca.empty() && cert.empty() && key.empty(); }
+};
+
 // A channel to that address, not yet connected. Never goes through an HTTP proxy; no size limit on
-// answers, because a log can be long.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> make_channel(std::string_view address);
+// answers, because a log can be long. INVALID_ARGUMENT: no address, or what is wrong with the
+// files, which are read now.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> make_channel(std::string_view address,
+                                                            const Tls& tls = {});
 
 // Where a daemon listens unless told otherwise: "unix:/run/tcproctor.sock" for root,
 // "unix:$XDG_RUNTIME_DIR/tcproctor.sock" for anybody else ("unix:/tmp/tcproctor-UID.sock" where

@@ -3,11 +3,11 @@
 
 #include <grpcpp/client_context.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "clients/cpp/channel.h"
 #include "clients/cpp/convert.h"
 
 namespace tcproctor::client {
@@ -16,19 +16,6 @@ namespace {
 void set_deadline(grpc::ClientContext& context, Client::Deadline deadline) {
   if (deadline == Client::kNoDeadline) return;
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
-}
-
-template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> unary(Stub& stub,
-                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                            Response*),
-                               const Request& request, Client::Deadline deadline) {
-  grpc::ClientContext context;
-  set_deadline(context, deadline);
-  Response response;
-  const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return to_status(status);
-  return response;
 }
 
 // Reads a stream to its end, or until `on_message` returns false: then the call is cancelled and
@@ -62,19 +49,65 @@ Request of_session(std::string_view session) {
   return request;
 }
 
+constexpr char kRequestIdKey[] = "tcproctor-request-id";
+
 }  // namespace
 
-absl::StatusOr<Client> Client::connect(std::string_view address, absl::Duration timeout) {
-  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = make_channel(address);
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Client::unary(Stub& stub,
+                                       grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                    const Request&, Response*),
+                                       const Request& request, Deadline deadline) const {
+  grpc::ClientContext context;
+  set_deadline(context, deadline);
+  if (!request_id_.empty()) context.AddMetadata(kRequestIdKey, request_id_);
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (!status.ok()) return to_status(status);
+  return response;
+}
+
+absl::StatusOr<Client> Client::connect(std::string_view address, absl::Duration timeout,
+                                       const Tls& tls) {
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = make_channel(address, tls);
   if (!channel.ok()) return channel.status();
   Client client(*std::move(channel));
-  // Any answer will do: a TCP of somebody else may offer Endpoint and no Sessions.
-  const absl::Status status = client.server_info(timeout).status();
+  // A TCP of somebody else may offer Endpoint and no Sessions.
+  const absl::StatusOr<v1::ServerInfo> info = client.server_info(timeout);
+  const absl::Status status = info.status();
   if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
-    return absl::Status(status.code(), absl::StrCat("no daemon answers at ", std::string(address),
-                                                    " (", status.message(), ")"));
+    return absl::Status(
+        status.code(),
+        absl::StrCat("no daemon answers at ", std::string(address), " (", status.message(), ")",
+                     tls.empty() ? "" : "; nor does one that does not take the certificate"));
+  }
+  if (absl::IsPermissionDenied(status)) return status;
+  if (info.ok() && !info->api().empty() && info->api() != kApi) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the daemon at ", std::string(address), " (version ", info->version(),
+                     ") speaks ", info->api(), ", this client speaks ", std::string(kApi)));
   }
   return client;
+}
+
+absl::Status Client::require(std::initializer_list<std::string_view> capabilities) const {
+  const absl::StatusOr<v1::ServerInfo> info = server_info();
+  if (!info.ok()) return info.status();
+  for (const std::string_view wanted : capabilities) {
+    const auto& has = info->capabilities();
+    if (std::find(has.begin(), has.end(), wanted) != has.end()) continue;
+    const auto why = info->missing().find(std::string(wanted));
+    return absl::UnimplementedError(absl::StrCat(
+        "the daemon (version ", info->version(), ") lacks ", std::string(wanted),
+        why == info->missing().end() ? std::string(": it is too old") : ": " + why->second));
+  }
+  return absl::OkStatus();
+}
+
+Client Client::with_request_id(std::string request_id) const {
+  Client copy = *this;
+  copy.request_id_ = std::move(request_id);
+  return copy;
 }
 
 Client::Client(std::shared_ptr<grpc::Channel> channel)

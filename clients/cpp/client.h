@@ -17,12 +17,15 @@
 #include <grpcpp/channel.h>
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "clients/cpp/channel.h"
 #include "tcproctor/v1/drive.grpc.pb.h"
 #include "tcproctor/v1/endpoint.grpc.pb.h"
 #include "tcproctor/v1/sessions.grpc.pb.h"
@@ -33,13 +36,28 @@ namespace tcproctor::client {
 
 class Client {
  public:
-  // Connects and makes sure that something answers. UNAVAILABLE: nobody listens there;
-  // DEADLINE_EXCEEDED: no answer within `timeout`; INVALID_ARGUMENT: no address (see channel.h).
+  // What this client speaks: ServerInfo.api.
+  static constexpr std::string_view kApi = "tcproctor.v1";
+
+  // Connects and makes sure that something answers. UNAVAILABLE: nobody listens there, or one side
+  // does not take the other's certificate; DEADLINE_EXCEEDED: no answer within `timeout`;
+  // INVALID_ARGUMENT: no address, or no such files (see channel.h); PERMISSION_DENIED: the daemon
+  // has no rule for our certificate; FAILED_PRECONDITION: it speaks another version of the API.
   static absl::StatusOr<Client> connect(std::string_view address,
-                                        absl::Duration timeout = absl::Seconds(10));
+                                        absl::Duration timeout = absl::Seconds(10),
+                                        const Tls& tls = {});
 
   // Over a channel of your own; nothing is sent.
   explicit Client(std::shared_ptr<grpc::Channel> channel);
+
+  // OK when the daemon has all these capabilities (ServerInfo.capabilities), e.g. "end.kernel".
+  // Else UNIMPLEMENTED, which says what is missing. Ask before you use what came after 0.1.0: a
+  // daemon ignores fields it does not know.
+  absl::Status require(std::initializer_list<std::string_view> capabilities) const;
+
+  // The same connection; its calls carry this request id, so that one of them may be repeated when
+  // its answer was lost: what was done is not done twice (see sessions.proto).
+  Client with_request_id(std::string request_id) const;
 
   // The last argument of each function is a watchdog in real time, by default none. How long the
   // protocol may take is a field of the request, in session time.
@@ -122,7 +140,14 @@ class Client {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> unary(Stub& stub,
+                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                              Response*),
+                                 const Request& request, Deadline deadline) const;
+
   std::shared_ptr<grpc::Channel> channel_;
+  std::string request_id_;
   std::shared_ptr<v1::Sessions::Stub> sessions_;
   std::shared_ptr<v1::Endpoint::Stub> endpoint_;
   std::shared_ptr<v1::Wire::Stub> wire_;

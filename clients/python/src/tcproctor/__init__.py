@@ -13,7 +13,7 @@ Timeouts and durations are seconds of session time. What the protocol does is da
 tcproctor.errors.RpcError. tcproctor.aio has the same names for asyncio.
 """
 from tcproctor import errors, messages, methods
-from tcproctor._channel import default_address
+from tcproctor._channel import Tls, default_address
 from tcproctor.daemon import PrivateDaemon
 from tcproctor.errors import RpcError, TcproctorError
 from tcproctor.flags import Flags
@@ -32,6 +32,6 @@ __all__ = [
     "Client", "Connection", "ConnectionOptions", "ConnectionStatus", "Drive", "End", "EndSpec", "Endpoint", "Flags",
     "Ipv4Header", "Ipv6Header", "KernelEnd", "LogEntry", "OptionMatch", "Outcome", "Peer", "PrivateDaemon",
     "RpcError", "Segment", "SegmentPattern", "ServiceKind", "Session", "StackEnd", "TcpHeader", "TcpOption",
-    "TcpState", "TcproctorError", "TimedSegment", "Wire", "WireSpec", "any_of", "connect", "default_address", "eol",
+    "TcpState", "TcproctorError", "TimedSegment", "Tls", "Wire", "WireSpec", "any_of", "connect", "default_address", "eol",
     "errors", "icmp", "in_range", "ladder", "messages", "methods", "mss", "nop", "option", "pattern", "raw", "sack",
     "sack_permitted", "tcp", "timestamps", "window_scale"]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import grpc
+
+from tcproctor import errors
 from tcproctor._message import AnyMessage, Message, Method
 from tcproctor.v1 import drive_pb2
 
@@ -22,6 +27,37 @@ def default_address() -> str:
         return "unix:/run/tcproctor.sock"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return f"unix:{runtime}/tcproctor.sock" if runtime else f"unix:/tmp/tcproctor-{os.geteuid()}.sock"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Mutual TLS, for a daemon on another machine: PEM files, read when connecting."""
+
+    #: Of which the daemon's certificate must be; it must name the host of the address.
+    ca: str | Path
+    #: Ours, of a CA that the daemon knows, and its key, without a password.
+    cert: str | Path
+    key: str | Path
+
+    def credentials(self, address: str) -> Any:
+        if address.startswith("unix:"):
+            raise errors.TlsError("a Unix socket is without TLS; want HOST:PORT")
+        parts = []
+        for name in ("ca", "key", "cert"):
+            path = Path(getattr(self, name))
+            try:
+                parts.append(path.read_bytes())
+            except OSError as error:
+                raise errors.TlsError(f"{name}: {path}: {error.strerror}") from None
+        return grpc.ssl_channel_credentials(*parts)
+
+
+#: The metadata of a call that may be repeated.
+REQUEST_ID = "tcproctor-request-id"
+
+
+def metadata(request_id: str | None) -> list[tuple[str, str]] | None:
+    return [(REQUEST_ID, request_id)] if request_id else None
 
 
 class Stubs:

@@ -19,6 +19,10 @@ class DaemonError(TcproctorError):
     """A private daemon could not be started."""
 
 
+class TlsError(TcproctorError):
+    """The files for TLS cannot be used."""
+
+
 class RpcError(TcproctorError):
     """The daemon, or the way to it, said no: `code` is gRPC's, `message` says what was wrong."""
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from tcproctor._channel import Tls
 from tcproctor.daemon import PrivateDaemon
 from tcproctor.errors import TcproctorError
 from tcproctor.ladder import ladder
@@ -40,9 +41,24 @@ _MARK = ("tcproctor(targets=…, peer=\"scripted\", stack=StackEnd(…), kernel=
 _KERNEL = {"net.ipv4.tcp_invalid_ratelimit": "0"}
 
 
+_TLS = {"ca": "the daemon's CA", "cert": "our certificate", "key": "the key of our certificate"}
+
+
+def _tls(config: pytest.Config) -> Tls | None:
+    given = {name: config.getoption(f"tcproctor_tls_{name}") for name in _TLS}
+    if not any(given.values()):
+        return None
+    if not all(given.values()) or not config.getoption("tcproctor_address"):
+        raise pytest.UsageError("--tcproctor-tls-ca, -cert and -key go together, with --tcproctor-address HOST:PORT")
+    return Tls(**given)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tcproctor")
     group.addoption("--tcproctor-address", metavar="ADDRESS", help="use the daemon there instead of starting one")
+    for name, what in _TLS.items():
+        group.addoption(f"--tcproctor-tls-{name}", metavar="FILE", help=f"PEM file with {what}, for a daemon on "
+                        "another machine; all three are needed")
     group.addoption("--tcproctor-targets", metavar="NAMES", default=",".join(TARGETS),
                     help="which TCPs to examine, comma separated (default: %(default)s)")
     group.addoption("--tcproctor-captures", metavar="FOLDER",
@@ -155,7 +171,7 @@ def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     address = config.getoption("tcproctor_address")
     private = None if address else PrivateDaemon()
     try:
-        with connect(address or (private.address if private else None)) as client:
+        with connect(address or (private.address if private else None), tls=_tls(config)) as client:
             client.before_delete.append(evidence.keep)
             config.stash[_evidence] = evidence
             config.stash[_client] = client

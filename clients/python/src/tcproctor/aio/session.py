@@ -16,6 +16,8 @@ from tcproctor.aio.wire import Wire
 EndKind = str | m.EndSpec | m.StackEnd | m.KernelEnd | m.ScriptedEnd
 #: How long calls wait unless told otherwise, in seconds of session time; None waits for ever.
 WAIT_S = 10.0
+#: What this package speaks.
+API = "tcproctor.v1"
 #: At most in one SEND.
 _SEND_BYTES = 1 << 20
 
@@ -32,11 +34,17 @@ def end_spec(kind: EndKind) -> m.EndSpec:
     raise ValueError(f"an end is \"stack\", \"kernel\" or \"scripted\" (or an EndSpec), not {kind!r}")
 
 
-async def connect(address: str | None = None, timeout: float = 10.0) -> Client:
-    """The daemon at "unix:PATH" or "HOST:PORT", by default the local one. Unavailable: nobody answers there."""
-    client = Client(address or _channel.default_address())
+async def connect(address: str | None = None, timeout: float = 10.0, *, tls: _channel.Tls | None = None) -> Client:
+    """The daemon at "unix:PATH" or "HOST:PORT", by default the local one.
+
+    Unavailable: nobody answers there, or one side does not take the other's certificate. PermissionDenied: the
+    daemon has no rule for our certificate. FailedPrecondition: it speaks another version of the API.
+    """
+    client = Client(address or _channel.default_address(), tls)
     try:
-        await client.server_info(timeout=timeout)
+        info = await client.server_info(timeout=timeout)
+        if info.api not in ("", API):
+            raise errors.FailedPrecondition(f"the daemon (version {info.version}) speaks {info.api}, not {API}")
     except BaseException:
         await client.close()
         raise
@@ -46,10 +54,10 @@ async def connect(address: str | None = None, timeout: float = 10.0) -> Client:
 class Client:
     """A daemon. Usable as a context manager; its sessions end with it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: _channel.Tls | None = None) -> None:
         """Nothing is sent; connect() makes sure that somebody answers."""
         self.address = address
-        self.transport = transport.Transport(address)
+        self.transport = transport.Transport(address, tls)
         self.sessions: list[Session] = []
         #: Called with each session while it is still there, before it is deleted.
         self.before_delete: list[Callable[[Session], Awaitable[None]]] = []
@@ -66,9 +74,23 @@ class Client:
         await self.transport.close()
 
     async def call(self, method: Method[Request, Response], request: Request,
-                   timeout: float | None = None) -> Response:
-        """Any unary RPC of tcproctor.methods. `timeout`: seconds of real time, a watchdog."""
-        return await self.transport.call(method, request, timeout)
+                   timeout: float | None = None, request_id: str | None = None) -> Response:
+        """Any unary RPC of tcproctor.methods. `timeout`: seconds of real time, a watchdog.
+
+        `request_id`: the call may be repeated with the same one when its answer was lost, and is not done twice.
+        """
+        return await self.transport.call(method, request, timeout, request_id)
+
+    async def require(self, *capabilities: str) -> None:
+        """Unimplemented, which says what is missing, unless the daemon has them all (ServerInfo.capabilities).
+
+        To be asked before using what came after 0.1.0: a daemon ignores fields it does not know.
+        """
+        info = await self.server_info()
+        for name in capabilities:
+            if name not in info.capabilities:
+                why = info.missing.get(name, "it is too old")
+                raise errors.Unimplemented(f"the daemon (version {info.version}) lacks {name}: {why}")
 
     def stream(self, method: Method[Request, Response], request: Request) -> AsyncIterator[Response]:
         """Any RPC that answers with a stream."""

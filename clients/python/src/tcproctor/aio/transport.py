@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from tcproctor import errors, methods
-from tcproctor._channel import OPTIONS, Stubs
+from tcproctor._channel import OPTIONS, Stubs, Tls, metadata
 from tcproctor._message import Method, Request, Response
 
 
@@ -19,15 +19,19 @@ async def sleep(seconds: float) -> None:
 
 
 class Transport:
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+    def __init__(self, address: str, tls: Tls | None = None) -> None:
+        if tls:
+            self._channel = grpc.aio.secure_channel(address, tls.credentials(address), options=OPTIONS)
+        else:
+            self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
         self._stubs = Stubs(self._channel)
 
     async def call(self, method: Method[Request, Response], request: Request,
-                   timeout: float | None = None) -> Response:
-        proto = request.to_proto()
+                   timeout: float | None = None, request_id: str | None = None) -> Response:
+        call = self._stubs.of(method)
         try:
-            return method.response.from_proto(await self._stubs.of(method)(proto, timeout=timeout))
+            answer = await call(request.to_proto(), timeout=timeout, metadata=metadata(request_id))
+            return method.response.from_proto(answer)
         except grpc.aio.AioRpcError as error:
             raise errors.from_grpc(error) from None
 

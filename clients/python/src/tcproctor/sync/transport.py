@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from tcproctor import errors, methods
-from tcproctor._channel import OPTIONS, Stubs
+from tcproctor._channel import OPTIONS, Stubs, Tls, metadata
 from tcproctor._message import Method, Request, Response
 
 
@@ -20,14 +20,19 @@ def sleep(seconds: float) -> None:
 
 
 class Transport:
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
+    def __init__(self, address: str, tls: Tls | None = None) -> None:
+        if tls:
+            self._channel = grpc.secure_channel(address, tls.credentials(address), options=OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(address, options=OPTIONS)
         self._stubs = Stubs(self._channel)
 
-    def call(self, method: Method[Request, Response], request: Request, timeout: float | None = None) -> Response:
-        proto = request.to_proto()
+    def call(self, method: Method[Request, Response], request: Request,
+             timeout: float | None = None, request_id: str | None = None) -> Response:
+        call = self._stubs.of(method)
         try:
-            return method.response.from_proto(self._stubs.of(method)(proto, timeout=timeout))
+            answer = call(request.to_proto(), timeout=timeout, metadata=metadata(request_id))
+            return method.response.from_proto(answer)
         except grpc.RpcError as error:
             raise errors.from_grpc(error) from None
 
