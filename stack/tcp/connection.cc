@@ -84,7 +84,7 @@ Connection::Connection(const ConnectionConfig& config, const PassiveStart& start
     return;
   }
   for (uint32_t i = 0; i < retransmissions_; ++i) rtt_.back_off();
-  timers_[kRetransmission] = now + rtt_.rto();
+  timers_[kRetransmission] = std::max(now, start.next_syn_ack.value_or(now + rtt_.rto()));
   if (syn_retransmissions_ == 0 && start.syn_ack_first_sent.has_value()) {
     timing_ = true;
     timed_end_ = snd_nxt_;

@@ -87,6 +87,7 @@ struct PassiveStart {
   Instant syn_received{};                     // when the SYN came
   bool syn_ack_sent = false;                  // the listener sent the SYN,ACK already
   std::optional<Instant> syn_ack_first_sent;  // nothing: not known, after a SYN cookie
+  std::optional<Instant> next_syn_ack;        // when it is due again; nothing: an RTO from now
   // Not null: the SYN, already verified, whose TCP-AO KeyIDs the connection follows. Looked at
   // during construction only.
   const packet::TcpSegment* signed_syn = nullptr;

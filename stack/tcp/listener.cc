@@ -272,7 +272,11 @@ Promoted Listener::make_connection(Instant now, const SynEntry& entry, SynAck sy
                      .syn_ack_sent = syn_ack != SynAck::kNotSent,
                      .signed_syn = syn,
                      .syn_ack_retransmissions = entry.retransmissions};
-  if (syn_ack == SynAck::kSent) start.syn_ack_first_sent = entry.created(now);
+  if (syn_ack == SynAck::kSent) {
+    start.syn_ack_first_sent = entry.created(now);
+    // RFC6298-5.1-1: its timer goes on, whoever made a connection of it.
+    start.next_syn_ack = entry.created(now) + time_until_next_syn_ack(entry.retransmissions);
+  }
   if (entry.peer_mss != 0) start.peer_mss = entry.peer_mss;
   if (entry.peer_window_scale != SynEntry::kNoScale) {
     start.peer_window_scale = entry.peer_window_scale;

@@ -215,7 +215,10 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
   snd_wl2_ = ack;
   establish(now, "RFC 9293 §3.5 Figure 7: SYN,ACK of a simultaneous open");
   if (ours_unsent) ack_now();
-  if (receive_buffer_.fin_is_next()) fin_in_order(now);
+  trim_to_window(arriving);  // EM-SYN-RECEIVED-active-SEG-10: what came with the first SYN is old
+  check_urg(now, arriving);
+  if (process_text(now, arriving)) check_fin(now, arriving);
+  if (arriving.reply && state_ != State::kClosed) ack_at_once_each();
   start_queued_close(now);
   return true;
 }
