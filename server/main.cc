@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tcproctord: flags to daemon, nothing else.
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -132,6 +133,15 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A session's buffers are large and live as long as it does: each goes back to the system with it.
+// By itself glibc moves the threshold up to the largest that was freed, and what comes after that
+// is cut out of arenas, which many sessions leave in pieces.
+void give_large_blocks_back() {
+  constexpr int kLarge = 128 << 10;
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+  mallopt(M_TRIM_THRESHOLD, kLarge);
+}
+
 int fail(const absl::Status& status) {
   std::fprintf(stderr, "tcproctord: %s\n", std::string(status.message()).c_str());
   return absl::IsInvalidArgument(status) ? kExitUsage : 1;
@@ -169,6 +179,7 @@ int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
     spdlog::info("running in a user namespace of its own");
   }
   raise_descriptor_limit();
+  give_large_blocks_back();
   // Waited for below; blocked before there are threads, so that none of them takes the signal.
   sigset_t signals;
   sigemptyset(&signals);

@@ -111,15 +111,17 @@ class Use {
 
   // On a busy machine that of an earlier SYN may have come a second time.
   absl::Status await_syn_ack() {
-    v1::Segment answer;
-    answer.mutable_tcp()->set_destination_port(next_port_);
-    answer.mutable_tcp()->set_flags(kSyn | kAck);
-    const absl::Time end = absl::Now() + kPatience;
-    while (absl::Now() < end) {
-      const absl::StatusOr<v1::ExpectResponse> seen = session_.expect(v1::END_B, answer, kPatience);
-      if (!seen.ok()) return seen.status();
-      if (seen->result() == v1::ExpectResponse::RESULT_MATCHED) return absl::OkStatus();
-    }
+    v1::ExpectRequest expect;
+    expect.set_session(session_.id());
+    expect.set_from(v1::END_B);
+    expect.set_mode(v1::EXPECT_MODE_SKIP);
+    v1::TcpHeader& tcp = *expect.mutable_pattern()->mutable_fields()->mutable_tcp();
+    tcp.set_destination_port(next_port_);
+    tcp.set_flags(kSyn | kAck);
+    expect.mutable_timeout()->set_seconds(absl::ToInt64Seconds(kPatience));
+    const absl::StatusOr<v1::ExpectResponse> seen = session_.client().expect(expect);
+    if (!seen.ok()) return seen.status();
+    if (seen->result() == v1::ExpectResponse::RESULT_MATCHED) return absl::OkStatus();
     return absl::InternalError("no SYN,ACK for an injected SYN");
   }
 
