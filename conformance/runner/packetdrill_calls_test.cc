@@ -217,10 +217,11 @@ TEST(PacketdrillCalls, CommandsBecomeRequestsAndWhatTheMachineHasNotIsASkip) {
   const Ran ran = run_script(script, tcp.candidate(), {}, kTargetKernel);
   EXPECT_EQ(ran.outcome.verdict, v1::VERDICT_PASS) << ran.outcome.reason;
   ASSERT_THAT(tcp.calls, SizeIs(4));
-  EXPECT_EQ(tcp.calls[0].queue().kind(), "pfifo");
-  EXPECT_TRUE(tcp.calls[0].queue().has_limit());
-  EXPECT_TRUE(tcp.calls[1].has_flush_metrics());
-  EXPECT_EQ(tcp.calls[2].setting().name(), "module.tcp_cubic.hystart_detect");
+  // Settings first: they are sent together.
+  EXPECT_EQ(tcp.calls[0].setting().name(), "module.tcp_cubic.hystart_detect");
+  EXPECT_EQ(tcp.calls[1].queue().kind(), "pfifo");
+  EXPECT_TRUE(tcp.calls[1].queue().has_limit());
+  EXPECT_TRUE(tcp.calls[2].has_flush_metrics());
   FakeTcp other;
   other.on_call =
       [](FakeSession&,
