@@ -196,11 +196,11 @@ TEST_F(CommandTest, SessionCreateDefaultsAndRequest) {
 }
 
 TEST_F(CommandTest, SessionCreateRefusesUnknownKinds) {
-  for (const std::vector<std::string>& wrong :
-       std::vector<std::vector<std::string>>{{"--a", "linux", "want stack, kernel, scripted or remote"},
-                                             {"--link", "wifi", "want veth, tun, memory or interface"},
-                                             {"--clock", "atomic", "want real or virtual"},
-                                             {"--request", "{\"x\":1}", "CreateSessionRequest"}}) {
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {"--a", "linux", "want stack, kernel, scripted or remote"},
+           {"--link", "wifi", "want veth, tun, memory or interface"},
+           {"--clock", "atomic", "want real or virtual"},
+           {"--request", "{\"x\":1}", "CreateSessionRequest"}}) {
     EXPECT_EQ(run({"session", "create", wrong[0], wrong[1]}), kExitError);
     EXPECT_THAT(err_, HasSubstr(wrong[2]));
   }
