@@ -117,19 +117,26 @@ start_daemon() {
 start_a() { start_daemon A $A 192.0.2.10 2001:db8:a::10 192.0.2.254 2001:db8:a::fe; }
 start_b() { start_daemon B $B 198.51.100.10 2001:db8:b::10 198.51.100.254 2001:db8:b::fe; }
 
+# PORT ADDRESS...: a program on the same link and one beyond the router read 100000 octets there.
+fetch_everywhere() {
+  local port=$1 from address
+  shift
+  for from in $R $B; do
+    for address in "$@"; do
+      on "$from" curl -sS --max-time 10 --http0.9 -o "$work/got" "http://$address:$port/" ||
+        fail "curl from $from to $address"
+      [ "$(stat -c %s "$work/got")" = 100000 ] || fail "$address: $(stat -c %s "$work/got") octets"
+    done
+  done
+}
+
 # Our stack on A's interface: programs on the same link and beyond the router talk to it.
 step_stack() {
   local id listener
   id=$(a session create --a stack --b remote --lease 1m)
   listener=$(a open "$id" --end A --local :7)
   a serve "$id" "$listener" source --bytes 100000 >/dev/null
-  for from in $R $B; do
-    for address in 192.0.2.10 '[2001:db8:a::10]'; do
-      on "$from" curl -sS --max-time 10 --http0.9 -o "$work/got" "http://$address:7/" ||
-        fail "curl from $from to $address"
-      [ "$(stat -c %s "$work/got")" = 100000 ] || fail "$address: $(stat -c %s "$work/got") octets"
-    done
-  done
+  fetch_everywhere 7 192.0.2.10 '[2001:db8:a::10]'
   # The other way, from our stack to a program behind the router.
   listen $B 198.51.100.1 9000 "$work/got.9000"
   local c
@@ -154,13 +161,7 @@ step_shared() {
   id=$(a session create --a stack --b remote --shared-ports 7000-7099 --lease 1m)
   listener=$(a open "$id" --end A --local :7000)
   a serve "$id" "$listener" source --bytes 100000 >/dev/null
-  for from in $R $B; do
-    for address in 192.0.2.1 '[2001:db8:a::1]'; do
-      on "$from" curl -sS --max-time 10 --http0.9 -o "$work/got" "http://$address:7000/" ||
-        fail "curl from $from to $address"
-      [ "$(stat -c %s "$work/got")" = 100000 ] || fail "$address: $(stat -c %s "$work/got") octets"
-    done
-  done
+  fetch_everywhere 7000 192.0.2.1 '[2001:db8:a::1]'
   # The rest of the address is the kernel's: nobody listens there, and that is said.
   has refused "$(probe $B 192.0.2.1 8080)" "a port of the kernel's"
   # The other way, to a program beyond the router.

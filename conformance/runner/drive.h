@@ -134,8 +134,8 @@ class Drive {
   std::set<uint64_t> registered_;
   std::map<uint64_t, v1::Report> results_;
   std::set<uint64_t> forgotten_;
-  std::set<uint64_t>
-      unawaited_;  // their results are not waited for; a failure ends what comes next
+  // Operations whose results nobody waits for; a failure ends what comes next.
+  std::set<uint64_t> unawaited_;
   std::deque<v1::ConnectionEvent> events_;
   std::vector<v1::ConnectionEvent> state_changes_;
   uint64_t marked_ = 0;  // the operation that began() is about

@@ -279,8 +279,11 @@ Result PacketdrillStage::prepare() {
   std::vector<ShellAction> others;
   for (const ShellAction& action : first_commands(script_)) {
     const auto* set = std::get_if<ShellSetting>(&action);
-    if (set != nullptr) of_machine.push_back(*set);
-    if (set == nullptr) others.push_back(action);
+    if (set != nullptr) {
+      of_machine.push_back(*set);
+    } else {
+      others.push_back(action);
+    }
   }
   Result result = settings(of_machine);
   for (const ShellAction& action : others) {

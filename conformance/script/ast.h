@@ -386,7 +386,7 @@ struct Head {
   std::vector<std::string> needs;
   std::vector<Setting> settings;
   std::map<v1::End, uint32_t> isn;
-  std::map<v1::End, std::vector<std::string>> addresses;  // "172.16.12.1/24"; the first is meant
+  std::map<v1::End, std::vector<std::string>> addresses;  // "172.16.12.1/24"; flows take the first
   bool ipv6 = false;
   absl::Duration tolerance = absl::Milliseconds(50);
   absl::Duration patience = absl::Seconds(2);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -31,6 +32,31 @@ class Call : public grpc::ClientContext {
     set_deadline(std::chrono::system_clock::now() + deadline);
   }
 };
+
+// How a call of any method, with one message without content, ends.
+inline grpc::Status call_without_content(const std::shared_ptr<grpc::Channel>& channel,
+                                         const std::string& method) {
+  grpc::GenericStub stub(channel);
+  Call call;
+  grpc::CompletionQueue queue;
+  void* tag = nullptr;
+  bool ok = false;
+  const auto done = [&] { queue.Next(&tag, &ok); };
+  const auto stream = stub.PrepareCall(&call, method, &queue);
+  stream->StartCall(&call);
+  done();
+  const grpc::Slice nothing;
+  stream->WriteLast(grpc::ByteBuffer(&nothing, 1), {}, &call);
+  done();
+  grpc::ByteBuffer answer;
+  stream->Read(&answer, &call);
+  done();
+  grpc::Status status;
+  stream->Finish(&status, &call);
+  done();
+  queue.Shutdown();
+  return status;
+}
 
 class Stubs {
  public:
