@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -72,18 +71,13 @@ Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
 }
 
 // The flags of every verb may stand before it as well: takes them off the front, with their values.
-std::vector<std::string> take_leading_flags(std::vector<std::string>& words) {
-  const auto leads = [](absl::string_view word) {
-    for (const char* flag : {"--address", "--json", "--tls-ca", "--tls-cert", "--tls-key"}) {
-      if (absl::StartsWith(word, flag) && absl::StartsWith(word.substr(std::strlen(flag)), "="))
-        return size_t{1};
-      if (word == flag) return size_t{2};
-    }
-    return size_t{0};
-  };
+std::vector<std::string> take_leading_flags(Context& context, std::vector<std::string>& words) {
+  FlagSet common;
+  bool help = false;
+  define_common(context, common, &help);
   size_t count = 0;
   while (count < words.size()) {
-    const size_t taken = leads(words[count]);
+    const size_t taken = common.words_taken(words[count]);
     if (taken == 0) break;
     count += taken;
   }
@@ -155,7 +149,7 @@ VerbList make_verbs() {
 int run_command(Context& context, const std::vector<std::string>& arguments) {
   const VerbList verbs = make_verbs();
   std::vector<std::string> words = arguments;
-  const std::vector<std::string> leading = take_leading_flags(words);
+  const std::vector<std::string> leading = take_leading_flags(context, words);
   if (words.empty()) {
     context.err() << overview(verbs);
     return kExitError;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -19,6 +20,14 @@ const FlagSet::Flag* FlagSet::find(absl::string_view name) const {
   const auto flag =
       std::find_if(flags_.begin(), flags_.end(), [name](const Flag& f) { return f.name == name; });
   return flag == flags_.end() ? nullptr : &*flag;
+}
+
+size_t FlagSet::words_taken(absl::string_view word) const {
+  if (!absl::ConsumePrefix(&word, "--")) return 0;
+  const size_t equals = word.find('=');
+  const Flag* const flag = find(word.substr(0, equals));
+  if (flag == nullptr || flag->is_bool) return 0;
+  return equals == absl::string_view::npos ? 2 : 1;
 }
 
 absl::Status FlagSet::unknown(absl::string_view name) const {

@@ -36,6 +36,10 @@ class FlagSet {
   // and what is wrong with it.
   absl::StatusOr<std::vector<std::string>> parse(const std::vector<std::string>& arguments) const;
 
+  // How many words a flag with a value takes that begins with `word`: 1 for `--name=VALUE`, 2 for
+  // `--name`, 0 when it is none of these flags.
+  size_t words_taken(absl::string_view word) const;
+
   // One line for each flag, in the order they were added.
   std::string describe() const;
 

@@ -100,6 +100,14 @@ TEST_F(FlagSetTest, ErrorsNameTheFlag) {
   EXPECT_THAT(error({"--noname"}), HasSubstr("no flag --noname here"));
 }
 
+TEST_F(FlagSetTest, TellsHowManyWordsAFlagTakes) {
+  EXPECT_EQ(flags_.words_taken("--name"), 2u);
+  EXPECT_EQ(flags_.words_taken("--name=x"), 1u);
+  for (const char* other : {"--slow", "--nobody", "--nam", "name", "-w", "--", ""}) {
+    EXPECT_EQ(flags_.words_taken(other), 0u) << other;
+  }
+}
+
 TEST_F(FlagSetTest, DescribesEachFlagOnALine) {
   EXPECT_THAT(flags_.describe(), HasSubstr("  --name TEXT          a name\n"));
   EXPECT_THAT(flags_.describe(), HasSubstr("  --slow               slowly\n"));
