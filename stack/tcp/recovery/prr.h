@@ -11,8 +11,8 @@ namespace tcproctor::tcp {
 
 class Prr {
  public:
-  // Recovery begins with a FlightSize of `flight` octets (RecoverFS), of which `delivered` have been
-  // acknowledged already by ACKs that nothing was sent in answer to.
+  // Recovery begins with a FlightSize of `flight` octets (RecoverFS), of which `delivered` have
+  // been acknowledged already by ACKs that nothing was sent in answer to.
   void start(uint32_t flight, uint32_t delivered = 0) { *this = Prr(flight, delivered); }
 
   Prr() = default;
@@ -40,8 +40,7 @@ class Prr {
   uint32_t recover_flight() const { return flight_; }
 
  private:
-  Prr(uint32_t flight, uint32_t delivered)
-      : flight_(std::max(flight, 1u)), delivered_(delivered) {}
+  Prr(uint32_t flight, uint32_t delivered) : flight_(std::max(flight, 1u)), delivered_(delivered) {}
 
   static constexpr uint64_t kMost = 1u << 30;
   uint32_t flight_ = 1;     // RecoverFS
