@@ -294,6 +294,22 @@ absl::StatusOr<v1::Report> Drive::call(v1::Command command) {
   return finish(send(std::move(command)));
 }
 
+absl::StatusOr<v1::ReadLogResponse> Drive::observe(uint64_t after, const v1::ListRequest& list) {
+  v1::Command read;
+  read.mutable_read_log()->set_after(after);
+  if (!endpoint_) *read.mutable_read_log()->mutable_list() = list;
+  absl::StatusOr<v1::Report> log = call(std::move(read));
+  if (!log.ok()) return log.status();
+  if (endpoint_) {
+    v1::Command connections;
+    *connections.mutable_list() = list;
+    absl::StatusOr<v1::Report> listed = call(std::move(connections));
+    if (!listed.ok()) return listed.status();
+    *log->mutable_log()->mutable_list() = std::move(*listed->mutable_list());
+  }
+  return std::move(*log->mutable_log());
+}
+
 absl::Status Drive::run(v1::RunUntilRequest request) {
   v1::Command command;
   *command.mutable_run_until() = std::move(request);

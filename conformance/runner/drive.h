@@ -60,6 +60,10 @@ class Drive {
   // the daemon gave; see broken() for a stream that failed.
   absl::StatusOr<v1::Report> call(v1::Command command);
 
+  // The log after that entry, and the connections as List tells them when it has been read. One
+  // command, but where there are two daemons.
+  absl::StatusOr<v1::ReadLogResponse> observe(uint64_t after, const v1::ListRequest& list);
+
   // The same in two halves, for calls that go on beside others. `send` returns the number of the
   // operation.
   uint64_t send(v1::Command command);

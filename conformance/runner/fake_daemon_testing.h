@@ -294,6 +294,10 @@ class FakeDaemon final : public v1::Drive::Service {
             *report.mutable_log()->add_entries() = entry;
           }
         }
+        if (command.read_log().has_list()) {
+          report.mutable_log()->mutable_list()->mutable_connections()->Assign(
+              session.connections.begin(), session.connections.end());
+        }
         break;
       case v1::Command::kList:
         report.mutable_list()->mutable_connections()->Assign(session.connections.begin(),

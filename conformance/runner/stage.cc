@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "conformance/runner/segments.h"
@@ -232,19 +233,30 @@ Result Stage::dispatch(const Statement& statement) {
 }
 
 Result Stage::observe() {
-  v1::Command read;
-  read.mutable_read_log()->set_after(log_position_);
-  v1::Command list;
-  list.mutable_list()->set_session(session().id());
-  list.mutable_list()->set_end(examined_end(head_));
-  // One after the other: a stream in the daemon's own process has no room for what nobody reads.
-  const absl::StatusOr<v1::Report> log = drive_->call(std::move(read));
-  if (!log.ok()) return refused(log.status());
-  for (const v1::LogEntry& entry : log->log().entries()) log_entry(entry);
-  const absl::StatusOr<v1::Report> states = drive_->call(std::move(list));
-  if (!states.ok()) return refused(states.status());
-  observe_states(states->list());
+  v1::ListRequest list;
+  list.set_end(examined_end(head_));
+  list.set_closed_after(ended_up_to_);
+  absl::StatusOr<v1::ReadLogResponse> observed = drive_->observe(log_position_, list);
+  if (!observed.ok()) return refused(observed.status());
+  for (const v1::LogEntry& entry : observed->entries()) log_entry(entry);
+  keep_ended(observed->list());
+  observe_states(observed->list());
   return {};
+}
+
+// Connections that have ended need to be told once. A listener's end does not: it is told no more.
+void Stage::keep_ended(const v1::ListResponse& list) {
+  uint64_t up_to = ended_up_to_;
+  uint64_t first_alive = std::numeric_limits<uint64_t>::max();
+  for (const v1::ConnectionStatus& status : list.connections()) {
+    up_to = std::max(up_to, status.connection());
+    if (status.state() == v1::TCP_STATE_CLOSED) {
+      ended_[status.connection()] = status;
+    } else if (status.state() != v1::TCP_STATE_LISTEN) {
+      first_alive = std::min(first_alive, status.connection());
+    }
+  }
+  ended_up_to_ = std::min(up_to, first_alive - 1);
 }
 
 void Stage::log_entry(const v1::LogEntry& entry) {
@@ -273,15 +285,17 @@ void Stage::log_entry(const v1::LogEntry& entry) {
 v1::TcpState Stage::resolve_state(const Flow& flow, v1::End end, const v1::ListResponse& list) {
   const v1::ConnectionStatus* newest = nullptr;
   bool listening = false;
-  for (const v1::ConnectionStatus& status : list.connections()) {
-    if (status.end() != end) continue;
+  const auto consider = [&](const v1::ConnectionStatus& status) {
+    if (status.end() != end) return;
     if (status.state() == v1::TCP_STATE_LISTEN) {
       listening |= status.pair().local().port() == flow.side(end).address.port();
     } else if (flow.owns(status) &&
                (newest == nullptr || status.incarnation() >= newest->incarnation())) {
       newest = &status;
     }
-  }
+  };
+  for (const auto& [id, status] : ended_) consider(status);
+  for (const v1::ConnectionStatus& status : list.connections()) consider(status);
   if (newest != nullptr && newest->state() != v1::TCP_STATE_CLOSED) return newest->state();
   if (!listening) return v1::TCP_STATE_CLOSED;
   // Where a listener is left, a half-open connection that went is LISTEN again (RFC 9293 §3.5.3); a

@@ -45,7 +45,8 @@ class End {
   virtual absl::StatusOr<v1::Outcome> release(uint64_t connection) = 0;
   virtual absl::StatusOr<v1::Outcome> abort(uint64_t connection) = 0;
   virtual absl::StatusOr<v1::ConnectionStatus> status(uint64_t connection) = 0;
-  virtual std::vector<v1::ConnectionStatus> list() = 0;
+  // Of those in CLOSED only the ones whose id is larger than `closed_after`.
+  virtual std::vector<v1::ConnectionStatus> list(uint64_t closed_after) = 0;
   virtual absl::StatusOr<v1::ConnectionOptions> get_options(uint64_t connection) = 0;
   virtual absl::StatusOr<v1::ConnectionOptions> set_options(
       uint64_t connection, const v1::ConnectionOptions& options) = 0;

@@ -212,7 +212,7 @@ TEST_F(KernelEndTest, TheOldestThatAreOverAreForgotten) {
     EXPECT_TRUE(end_[0]->abort(client).ok());
     EXPECT_TRUE(end_[1]->abort(accepted->connection()).ok());
   }
-  EXPECT_EQ(end_[0]->list().size(), 20u);
+  EXPECT_EQ(end_[0]->list(0).size(), 20u);
   EXPECT_FALSE(end_[0]->owns(ended.front()));
   EXPECT_TRUE(end_[0]->owns(ended.back()));
   EXPECT_TRUE(end_[1]->owns(listener)) << "it is older than all, and alive";

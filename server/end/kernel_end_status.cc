@@ -234,7 +234,7 @@ absl::StatusOr<v1::ConnectionStatus> KernelEnd::status(uint64_t id) {
   return status;
 }
 
-std::vector<v1::ConnectionStatus> KernelEnd::list() {
+std::vector<v1::ConnectionStatus> KernelEnd::list(uint64_t closed_after) {
   // Connections nobody has named yet (half open, TIME-WAIT) get their id here.
   if (absl::StatusOr<std::vector<DiagnosedSocket>> sockets = diag_->dump(); sockets.ok()) {
     for (const DiagnosedSocket& socket : *sockets) {
@@ -244,9 +244,10 @@ std::vector<v1::ConnectionStatus> KernelEnd::list() {
   }
   std::vector<v1::ConnectionStatus> all;
   for (const auto& [id, connection] : connections_) {
-    if (absl::StatusOr<v1::ConnectionStatus> one = status(id); one.ok()) {
-      all.push_back(*std::move(one));
-    }
+    absl::StatusOr<v1::ConnectionStatus> one = status(id);
+    if (!one.ok()) continue;
+    if (one->state() == v1::TCP_STATE_CLOSED && id <= closed_after) continue;
+    all.push_back(*std::move(one));
   }
   return all;
 }

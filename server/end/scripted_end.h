@@ -32,7 +32,7 @@ class ScriptedEnd : public End {
   absl::StatusOr<v1::ConnectionOptions> set_options(uint64_t connection,
                                                     const v1::ConnectionOptions& options) override;
 
-  std::vector<v1::ConnectionStatus> list() override { return {}; }
+  std::vector<v1::ConnectionStatus> list(uint64_t /*closed_after*/) override { return {}; }
   std::optional<uint64_t> find(const v1::FourTuple&, uint32_t) override { return std::nullopt; }
   bool owns(uint64_t) const override { return false; }
   v1::TcpState observe(const v1::FourTuple&) override { return v1::TCP_STATE_UNSPECIFIED; }

@@ -226,11 +226,13 @@ absl::StatusOr<v1::ConnectionStatus> StackEnd::status(uint64_t connection) {
   return status_of(*id, *status);
 }
 
-std::vector<v1::ConnectionStatus> StackEnd::list() {
+std::vector<v1::ConnectionStatus> StackEnd::list(uint64_t closed_after) {
   std::vector<v1::ConnectionStatus> all;
   for (const host::ConnectionId id : host_->list()) {
     const absl::StatusOr<tcp::Status> status = host_->status(now(), id);
-    if (status.ok()) all.push_back(status_of(id, *status));
+    if (!status.ok()) continue;
+    if (status->state == tcp::State::kClosed && id_of(id) <= closed_after) continue;
+    all.push_back(status_of(id, *status));
   }
   return all;
 }

@@ -60,7 +60,7 @@ class StackEnd : public End {
   absl::StatusOr<v1::Outcome> release(uint64_t connection) override;
   absl::StatusOr<v1::Outcome> abort(uint64_t connection) override;
   absl::StatusOr<v1::ConnectionStatus> status(uint64_t connection) override;
-  std::vector<v1::ConnectionStatus> list() override;
+  std::vector<v1::ConnectionStatus> list(uint64_t closed_after) override;
   absl::StatusOr<v1::ConnectionOptions> get_options(uint64_t connection) override;
   absl::StatusOr<v1::ConnectionOptions> set_options(uint64_t connection,
                                                     const v1::ConnectionOptions& options) override;

@@ -155,6 +155,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // INVALID_ARGUMENT: neither an end nor END_UNSPECIFIED, which stands for both.
   absl::Status check_side(v1::End side) const;
+  absl::StatusOr<v1::ListResponse> listed(const v1::ListRequest& request);
   // INVALID_ARGUMENT: such a connection cannot be of this session (Watch).
   absl::Status check_connection(uint64_t connection) const;
 

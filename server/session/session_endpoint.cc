@@ -382,16 +382,20 @@ OperationId Session::status(const v1::StatusRequest& request, Done<v1::Connectio
 }
 
 OperationId Session::list(const v1::ListRequest& request, Done<v1::ListResponse> done) {
+  return answer<v1::ListResponse>(done, listed(request));
+}
+
+absl::StatusOr<v1::ListResponse> Session::listed(const v1::ListRequest& request) {
   const absl::Status checked = check_side(request.end());
-  if (!checked.ok()) return answer<v1::ListResponse>(done, checked);
+  if (!checked.ok()) return checked;
   v1::ListResponse response;
   for (const v1::End side : {v1::END_A, v1::END_B}) {
     if (request.end() != v1::END_UNSPECIFIED && request.end() != side) continue;
-    for (v1::ConnectionStatus& status : bench_->end(side).list()) {
+    for (v1::ConnectionStatus& status : bench_->end(side).list(request.closed_after())) {
       *response.add_connections() = std::move(status);
     }
   }
-  return answer<v1::ListResponse>(done, std::move(response));
+  return response;
 }
 
 OperationId Session::get_options(const v1::GetOptionsRequest& request,

@@ -431,6 +431,30 @@ TEST_F(SessionTest, ADirectWireHasNoSwitch) {
             static_cast<int>(absl::StatusCode::kFailedPrecondition));
 }
 
+TEST_F(SessionTest, TheLogIsReadWithTheConnections) {
+  const auto client = drive(virtual_pair());
+  const Established pair = establish(*client);
+  v1::Command read;
+  read.mutable_read_log()->mutable_list()->set_end(v1::END_A);
+  v1::ReadLogResponse log = client->good(read).log();
+  EXPECT_GE(log.entries_size(), 3);
+  ASSERT_EQ(log.list().connections_size(), 1);
+  EXPECT_EQ(log.list().connections(0).connection(), pair.a);
+
+  // Of what is CLOSED only the later ones; what is not CLOSED always.
+  read.mutable_read_log()->mutable_list()->set_closed_after(pair.a);
+  EXPECT_EQ(client->good(read).log().list().connections_size(), 1);
+  v1::Command abort;
+  abort.mutable_abort()->mutable_connection()->set_id(pair.a);
+  client->good(abort);
+  EXPECT_EQ(client->good(read).log().list().connections_size(), 0);
+  read.mutable_read_log()->mutable_list()->set_closed_after(pair.a - 1);
+  EXPECT_EQ(client->good(read).log().list().connections_size(), 1);
+
+  read.mutable_read_log()->mutable_list()->set_end(static_cast<v1::End>(7));
+  EXPECT_EQ(client->call(read).error_code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
+}
+
 TEST_F(SessionTest, BytesAreServedAndDigested) {
   const auto client = drive(virtual_pair());
   const uint64_t listener = client->listen(v1::END_B, 80).connection();

@@ -103,7 +103,13 @@ OperationId Session::read_log(const v1::ReadLogRequest& request, Done<v1::ReadLo
   log.set_after(request.after());
   absl::StatusOr<std::unique_ptr<LogReader>> reader = log_reader(log);
   if (!reader.ok()) return answer<v1::ReadLogResponse>(done, reader.status());
-  return answer(done, read_all(**reader));
+  absl::StatusOr<v1::ReadLogResponse> response = read_all(**reader);
+  if (response.ok() && request.has_list()) {
+    absl::StatusOr<v1::ListResponse> connections = listed(request.list());
+    if (!connections.ok()) return answer<v1::ReadLogResponse>(done, connections.status());
+    *response->mutable_list() = *std::move(connections);
+  }
+  return answer<v1::ReadLogResponse>(done, std::move(response));
 }
 
 absl::StatusOr<std::unique_ptr<LogReader>> Session::log_reader(const v1::LogRequest& request) {
