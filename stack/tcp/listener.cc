@@ -175,6 +175,7 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
   if (segment.has(kSyn) && !segment.has(kRst | kAck) && seq == SeqNum(entry.irs)) {
     // RFC3168-6.1.1-5, 6.1.1.1-2: the peer gave ECN up.
     if (!is_ecn_setup_syn(segment)) entry.ecn = false;
+    entry.asked_again = 1;
     send_syn_ack(now, entry);  // ruling 4, EM-SYN-RECEIVED-passive-SEG-03, 21
     return std::nullopt;
   }
@@ -273,7 +274,8 @@ Promoted Listener::make_connection(Instant now, const SynEntry& entry, SynAck sy
                      .signed_syn = syn,
                      .syn_ack_retransmissions = entry.retransmissions};
   if (syn_ack == SynAck::kSent) {
-    start.syn_ack_first_sent = entry.created(now);
+    // RFC6298-3-1: which of several SYN,ACKs is acknowledged nobody knows.
+    if (entry.asked_again == 0) start.syn_ack_first_sent = entry.created(now);
     // RFC6298-5.1-1: its timer goes on, whoever made a connection of it.
     start.next_syn_ack = entry.created(now) + time_until_next_syn_ack(entry.retransmissions);
   }

@@ -19,8 +19,9 @@ namespace tcproctor::tcp {
 struct SynEntry {
   static constexpr uint8_t kNoScale = 15;
 
-  uint64_t id : 56 = 0;         // of the embryonic connection
-  uint64_t challenges : 8 = 0;  // challenge ACKs sent for it
+  uint64_t id : 55 = 0;          // of the embryonic connection
+  uint64_t asked_again : 1 = 0;  // the SYN came again, so the SYN,ACK went again
+  uint64_t challenges : 8 = 0;   // challenge ACKs sent for it
   std::array<uint8_t, 16> local{};
   std::array<uint8_t, 16> remote{};
   uint32_t iss = 0;
@@ -37,7 +38,7 @@ struct SynEntry {
   bool ecn : 1 = false;         // asked for and granted
   uint8_t retransmissions = 0;  // of the SYN,ACK
 
-  void set_id(uint64_t value) { id = value & ((uint64_t{1} << 56) - 1); }
+  void set_id(uint64_t value) { id = value & ((uint64_t{1} << 55) - 1); }
   packet::IpAddress local_address() const;
   packet::SocketAddress remote_socket() const;
   Instant created(Instant now) const;
