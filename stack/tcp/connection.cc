@@ -264,6 +264,14 @@ LossRecovery& Connection::recovery(Instant now) {
   return *recovery_;
 }
 
+// RFC5682-2.1-2, RFC6675-4-4: up to a segment of new data, where the window and the Nagle algorithm
+// let it go.
+bool Connection::can_send_new(uint32_t unsent, uint32_t mss) const {
+  const uint32_t usable = usable_window();
+  if (std::min(unsent, usable) >= mss) return true;
+  return unsent != 0 && unsent <= usable && small_may_go(unsent, usable);
+}
+
 LossRecovery::Sender Connection::sender(Instant now) const {
   const uint32_t mss = payload_mss(false);
   const uint32_t unsent = send_end().after(snd_nxt_) ? send_end() - snd_nxt_ : 0;
@@ -272,7 +280,7 @@ LossRecovery::Sender Connection::sender(Instant now) const {
           .snd_nxt = snd_nxt_,
           .flight_size = flight_size(),
           .smss = mss,
-          .can_send_new = std::min(unsent, usable_window()) >= mss,
+          .can_send_new = can_send_new(unsent, mss),
           .reduced_by_echo = ecn_.echo_reduced_since(snd_una_),
           .mtu_probe = mtu_probe()};
 }

@@ -336,6 +336,7 @@ class Connection {
   enum class MtuProbe : uint8_t { kNone, kSent, kWait };
   MtuProbe send_mtu_probe(Instant now, SegmentOut& out);
   bool send_new_data(Instant now, SegmentOut& out, uint32_t max_payload);
+  bool small_may_go(uint32_t queued, uint32_t usable) const;
   uint32_t sendable_now(Instant now, uint32_t mss, uint32_t max_payload);
   void fill(Instant now, SegmentOut& out, SeqNum seq, uint16_t flags, bool with_sack);
   void fill_header(SegmentOut& out, SeqNum seq, uint16_t flags) const;
@@ -344,6 +345,7 @@ class Connection {
   void note_sent(Instant now, SeqNum seq, SeqNum end, bool tail_loss_probe = false);
   LossRecovery& recovery(Instant now);
   LossRecovery::Sender sender(Instant now) const;
+  bool can_send_new(uint32_t unsent, uint32_t mss) const;
   std::optional<LossRecovery::Span> mtu_probe() const;
   void note_fin_sent(Instant now);
   void note_ack_sent();

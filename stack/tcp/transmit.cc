@@ -270,6 +270,13 @@ uint32_t Connection::usable_window() const {
   return edge.after(snd_nxt_) ? edge - snd_nxt_ : 0;  // RFC9293-MUST-34: may be negative
 }
 
+// RFC9293-SHLD-7, MUST-17: whether less than a segment may go at all.
+bool Connection::small_may_go(uint32_t queued, uint32_t usable) const {
+  // Nothing of the user's is outstanding.
+  const bool idle = snd_nxt_ == snd_una_ || snd_nxt_ == iss_ + 1;
+  return idle || options_->no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
+}
+
 // RFC9293-3.8.6.2.1-L1 with §3.7.4: how many octets of new data may go in the next segment (or
 // super-segment). D: queued and unsent, U: usable window. RFC9293-SHLD-28, RFC5681-2-1.
 uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payload) {
@@ -280,10 +287,7 @@ uint32_t Connection::sendable_now(Instant now, uint32_t mss, uint32_t max_payloa
   const uint32_t room = recovery_ != nullptr ? recovery_->room(sender(now), cwnd) : cwnd;
   if (room < std::min(queued, usable)) cwnd_limited_until_ = snd_nxt_;
   const uint32_t allowed = std::min({queued, usable, room});
-  // Nothing of the user's is outstanding.
-  const bool idle = snd_nxt_ == snd_una_ || snd_nxt_ == iss_ + 1;
-  const bool small_may_go =
-      idle || options_->no_delay || urgent_mode_ || (fin_queued_ && queued <= usable);
+  const bool small_may_go = this->small_may_go(queued, usable);
 
   if (allowed >= mss) {  // (1)
     const bool bulk = max_payload > mss && !urgent_mode_;
