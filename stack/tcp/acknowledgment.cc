@@ -16,14 +16,16 @@ constexpr Duration kShortestReneging = std::chrono::milliseconds(10);
 
 // ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK. False: the segment is done
 // with.
-bool Connection::process_ack(Instant now, const Arriving& arriving) {
+bool Connection::process_ack(Instant now, Arriving& arriving) {
   const SeqNum ack = arriving.ack;
   if (ack.after(snd_nxt_) && !acknowledges_data_of_syn(ack)) {  // EM-ESTABLISHED-SEG-27
+    arriving.reply = false;  // RFC5681-4.2-3: one answer
     unacceptable(now, arriving, "RFC 9293 §3.10.7.4 fifth: ACK of something not yet sent");
     return false;
   }
   // RFC9293-MAY-12, RFC5961-5.2-1, EM-ESTABLISHED-SEG-26.
   if (ack.before(snd_una_ - max_snd_wnd_)) {
+    arriving.reply = false;
     challenge_ack(now);
     drop(now, "RFC 5961 §5: ACK too old");
     return false;
@@ -83,7 +85,10 @@ CongestionControl::AckSample Connection::acknowledge_up_to(Instant now, const Ar
   send_buffer_.acknowledge(snd_una_);
   delivered_bytes_ += unacknowledged - send_buffer_.size();
   path_mtu_.on_ack(snd_una_);
-  if (resend_allowance_ != kNoLimit) resend_allowance_ += acked;  // as slow start grows
+  if (resend_allowance_ != kNoLimit) {
+    resend_allowance_ += acked;  // as slow start grows, until all that is outstanding may go again
+    if (resend_allowance_ >= snd_nxt_ - snd_una_) resend_allowance_ = kNoLimit;
+  }
   retransmissions_ = 0;
   trouble_reported_ = false;
   probed_ = false;
@@ -168,7 +173,8 @@ Duration Connection::take_rtt_sample(Instant now, const packet::TcpSegment& segm
   // the transmissions apart. One per flight is enough for the RTO, so only while nothing is being
   // timed.
   note_rtt(by_timestamps);
-  if (!timing_ && retransmissions_ != 0 && by_timestamps > Duration{0}) rtt_.sample(by_timestamps);
+  const bool wanted = retransmissions_ != 0 || (!passive_ && !rtt_.measured());
+  if (!timing_ && wanted && by_timestamps > Duration{0}) rtt_.sample(by_timestamps);
   return by_timestamps;
 }
 

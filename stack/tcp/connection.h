@@ -258,7 +258,7 @@ class Connection {
   void drop(Instant now, std::string_view cause);
 
   // acknowledgment.cc
-  bool process_ack(Instant now, const Arriving& arriving);
+  bool process_ack(Instant now, Arriving& arriving);
   CongestionControl::AckSample acknowledge_up_to(Instant now, const Arriving& arriving);
   bool repeats_last_ack(const Arriving& arriving) const;
   void recover(Instant now, LossRecovery::Ack ack, const packet::TcpSegment& segment);

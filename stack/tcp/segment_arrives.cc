@@ -214,6 +214,7 @@ bool Connection::answer_syn_in_syn_received(Instant now, const packet::TcpSegmen
   snd_wl1_ = irs_;
   snd_wl2_ = ack;
   establish(now, "RFC 9293 §3.5 Figure 7: SYN,ACK of a simultaneous open");
+  hear_user_timeout(now, segment);
   if (ours_unsent) ack_now();
   trim_to_window(arriving);  // EM-SYN-RECEIVED-active-SEG-10: what came with the first SYN is old
   check_urg(now, arriving);

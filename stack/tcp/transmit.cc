@@ -99,7 +99,9 @@ bool Connection::send_syn(Instant now, SegmentOut& out) {
     ++ledger().total_retransmissions;
     timing_ = false;
   } else {
-    timing_ = true;
+    // RFC6298-3-1: the SYN,ACK that crosses ours answers our SYN, an ACK answers our SYN,ACK. Where
+    // these did not go at one time only a timestamp tells which it was.
+    timing_ = !with_ack || passive_ || (timing_ && timed_at_ == now);
     timed_end_ = iss_ + 1;
     timed_at_ = now;
   }
@@ -158,7 +160,6 @@ bool Connection::send_retransmission(Instant now, SegmentOut& out) {
   timing_ = false;  // Karn: RFC6298-3-1
   probed_ = false;
   note_sent(now, seq, end + (fin ? 1u : 0u));
-  if (end.at_or_after(snd_nxt_)) resend_allowance_ = kNoLimit;
   return true;
 }
 
