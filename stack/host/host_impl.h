@@ -127,6 +127,7 @@ class Host::Impl {
   // `later`: takes kAcceptable, which must follow the events of the connection it speaks of.
   void drain_listener(Index index, std::vector<HostEvent>* later = nullptr);
   void follow_reopening(const tcp::ListenerEvent& event);
+  void ask_for_room(Slot& slot);
   void tell_listener(tcp::Instant now, Index index);
   // It has nothing more to send: a dead one is buried, a TIME-WAIT shrinks.
   void sent_everything(tcp::Instant now, Index index);

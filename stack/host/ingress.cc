@@ -214,6 +214,7 @@ void Host::Impl::segment_arrives(tcp::Instant now, const packet::TcpSegment& seg
   const std::optional<Index> index = table_.find(tuple);
   if (index && !table_[*index].reopening) {
     if (table_[*index].is_time_wait()) return segment_to_time_wait(now, *index, segment);
+    ask_for_room(table_[*index]);
     table_[*index].connection()->on_segment(now, segment);
     return settle(now, *index);
   }

@@ -216,6 +216,15 @@ void Host::Impl::stop_reopening(Index time_wait) {
   std::erase_if(reopening_, [&](const Reopening& entry) { return entry.time_wait == time_wait; });
 }
 
+// Whether a half-open connection may become an established one that waits for ACCEPT. One that may
+// answer early waits already.
+void Host::Impl::ask_for_room(Slot& slot) {
+  if (!slot.half_open || slot.connection()->may_answer_early()) return;
+  const std::optional<Index> parent = table_.find(slot.listener);
+  const tcp::Listener* listener = parent ? table_[*parent].listening() : nullptr;
+  slot.connection()->hold_back(listener != nullptr && !listener->has_room());
+}
+
 // A passive connection left SYN-RECEIVED: its listener keeps the books of both kinds.
 void Host::Impl::tell_listener(tcp::Instant now, Index index) {
   Slot& slot = table_[index];

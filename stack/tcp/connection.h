@@ -179,6 +179,9 @@ class Connection {
   bool may_answer_early() const {
     return state_ == State::kSynReceived && fast_open_ != nullptr && fast_open_->early;
   }
+  // SYN-RECEIVED (passive): while its listener has no room for it, the ACK of its SYN,ACK counts for
+  // nothing, and the SYN,ACK goes again (S001-syn-2).
+  void hold_back(bool without_room) { held_back_ = without_room; }
   const packet::FourTuple& tuple() const { return tuple_; }
   Outcome last_error() const { return last_error_; }
   size_t readable_bytes() const { return receive_buffer_.readable(); }
@@ -399,6 +402,7 @@ class Connection {
   const bool trace_;
   State state_ = State::kClosed;
   bool passive_ = false;
+  bool held_back_ = false;
   bool released_ = false;
   Outcome last_error_ = Outcome::kOk;
 

@@ -77,7 +77,7 @@ std::optional<Promoted> Listener::accept_syn(Instant now, const packet::TcpSegme
                                              std::optional<SeqNum> iss_above) {
   const packet::FourTuple tuple = segment.four_tuple();
   const auto& offered = segment.options;
-  if (accept_queue_.size() >= config_.backlog) {
+  if (!has_room()) {
     ++dropped_;
     drop(now, "RFC 9293 §3.10.7.2 third: too many connections wait for ACCEPT");
     return std::nullopt;
@@ -231,7 +231,7 @@ std::optional<Promoted> Listener::segment_arrives_syn_received(Instant now, SynC
     drop(now, "RFC 9293 §3.10.7.4 fifth: ACK is not acceptable");
     return std::nullopt;
   }
-  if (accept_queue_.size() >= config_.backlog) {
+  if (!has_room()) {
     drop(now, "RFC 9293 §3.10.7.4 fifth: too many connections wait for ACCEPT");
     return std::nullopt;
   }
@@ -324,7 +324,7 @@ std::optional<Promoted> Listener::ack_of_cookie(Instant now, const packet::TcpSe
   const SeqNum iss = SeqNum(segment.header.acknowledgment_number) - 1;
   const std::optional<uint16_t> mss = cookies_.check(now, tuple, irs, iss);
   if (!mss.has_value()) return std::nullopt;
-  if (accept_queue_.size() >= config_.backlog) return std::nullopt;
+  if (!has_room()) return std::nullopt;
   SynEntry entry;
   entry.set_id((*config_.next_id)++);
   std::ranges::copy(tuple.local.address.bytes(), entry.local.begin());

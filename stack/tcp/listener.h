@@ -108,6 +108,8 @@ class Listener {
     return std::ranges::find(accept_queue_, id) != accept_queue_.end();
   }
   size_t waiting_for_accept() const { return accept_queue_.size(); }
+  // For one more that waits for ACCEPT.
+  bool has_room() const { return accept_queue_.size() < config_.backlog; }
   const std::deque<uint64_t>& accept_queue() const { return accept_queue_; }
   // A promoted connection left SYN-RECEIVED for ESTABLISHED (or beyond). False: it was ready for
   // ACCEPT since its SYN (Fast Open).

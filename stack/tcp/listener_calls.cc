@@ -13,7 +13,7 @@ namespace tcproctor::tcp {
 
 bool Listener::takes(const packet::SocketAddress& remote) const {
   if (config_.remote.has_value() && *config_.remote != remote) return false;
-  return accept_queue_.size() < config_.backlog && !cache_.full();
+  return has_room() && !cache_.full();
 }
 
 std::optional<Promoted> Listener::promote(Instant now, uint64_t id) {

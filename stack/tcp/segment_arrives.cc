@@ -391,6 +391,11 @@ bool Connection::check_ack_syn_received(Instant now, Arriving& arriving) {
     drop(now, "RFC 9293 §3.10.7.4 fifth: ACK is not acceptable");
     return false;
   }
+  if (held_back_) {
+    arriving.reply = false;
+    drop(now, "RFC 9293 §3.10.7.4 fifth: too many connections wait for ACCEPT");
+    return false;
+  }
   // EM-SYN-RECEIVED-passive-SEG-23.
   (void)take_rtt_sample(now, arriving.segment);
   // Of our SYN alone: what was sent before the handshake was done (RFC7413-4.2.2-5) is

@@ -317,6 +317,8 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   if (options.advertised_user_timeout != options_->advertised_user_timeout) {  // RFC5482-3-3
     user_timeout_pending_ = options.advertised_user_timeout.has_value() && is_synchronized(state_);
   }
+  const Duration user_timeout_before = user_timeout_in_force();
+  const Duration syn_timeout_before = options_->syn_timeout;
   ConnectionOptions chosen = options;
   // A window smaller than the unit of its scale could never be announced.
   if (chosen.receive_buffer_bytes.has_value()) {
@@ -334,7 +336,10 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   }
   if (discovery_changes) adopt_path_mtu(now, largest_path_mtu());
   restart_keepalive(now);
-  if (timer_runs(kUser)) restart_user_timer(now);
+  // RFC9293-3.10.8-L2: another option gives what is on its way no more time.
+  const bool other_time =
+      user_timeout_in_force() != user_timeout_before || options_->syn_timeout != syn_timeout_before;
+  if (timer_runs(kUser) && other_time) restart_user_timer(now);
   return absl::OkStatus();
 }
 
