@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -59,6 +60,7 @@ class Process {
     if (pid_ > 0) end(SIGKILL);
   }
 
+  pid_t pid() const { return pid_; }
   // Empty when it did not come to serve.
   const std::string& ready_line() const { return ready_line_; }
   std::string output() const {
@@ -175,6 +177,112 @@ TEST_F(DaemonProcessTest, DoesNotOutliveAParentThatEndedBeforeItCouldAsk) {
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/d.sock"));
 }
 
+// --- capabilities ---
+
+constexpr uint64_t kKept = 1ULL << CAP_NET_ADMIN | 1ULL << CAP_NET_RAW;
+
+// A line of /proc/PID/status, e.g. "CapEff", as a number.
+uint64_t capabilities(const std::filesystem::path& process, const std::string& name) {
+  std::ifstream status(process / "status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name + ":")) return std::stoull(line.substr(name.size() + 1), nullptr, 16);
+  }
+  ADD_FAILURE() << process << " has no " << name;
+  return ~uint64_t{0};
+}
+
+std::filesystem::path process(pid_t pid) {
+  return "/proc/" + std::to_string(pid);
+}
+
+// The daemon's only child.
+pid_t broker_of(pid_t daemon) {
+  std::ifstream list(process(daemon) / "task" / std::to_string(daemon) / "children");
+  pid_t first = 0, second = 0;
+  list >> first >> second;
+  EXPECT_GT(first, 0);
+  EXPECT_EQ(second, 0);
+  return first;
+}
+
+TEST_F(DaemonProcessTest, HasTwoCapabilitiesAndItsBrokerTheThird) {
+  Process daemon(folder_, {"--listen=" + listen_});
+  ASSERT_FALSE(daemon.ready_line().empty()) << daemon.output();
+  int threads = 0;
+  for (const auto& task : std::filesystem::directory_iterator(process(daemon.pid()) / "task")) {
+    for (const char* set : {"CapPrm", "CapEff", "CapBnd"}) {
+      EXPECT_EQ(capabilities(task.path(), set), kKept) << set << " of " << task.path();
+    }
+    for (const char* set : {"CapInh", "CapAmb"}) EXPECT_EQ(capabilities(task.path(), set), 0u);
+    EXPECT_EQ(capabilities(task.path(), "NoNewPrivs"), 1u);
+    ++threads;
+  }
+  EXPECT_GT(threads, 1);
+  const std::filesystem::path broker = process(broker_of(daemon.pid()));
+  for (const char* set : {"CapPrm", "CapEff", "CapBnd"}) {
+    EXPECT_EQ(capabilities(broker, set),
+              kKept | 1ULL << CAP_SYS_ADMIN | 1ULL << CAP_NET_BIND_SERVICE)
+        << set;
+  }
+
+  // It is enough for every kind of session.
+  Stubs client = stubs();
+  for (const v1::LinkKind link : {v1::LINK_KIND_VETH, v1::LINK_KIND_TUN}) {
+    for (const bool stack : {true, false}) {
+      v1::CreateSessionRequest request;
+      if (stack) {
+        request.mutable_a()->mutable_stack();
+      } else {
+        request.mutable_a()->mutable_kernel();
+      }
+      request.mutable_b()->mutable_kernel();
+      request.mutable_wire()->set_link(link);
+      const v1::Session session = client.create(request);
+      const uint64_t listener = client.listen(session.id(), v1::END_B, 80).connection();
+      const uint64_t one = client.connect(session.id(), v1::END_A, "192.0.2.2", 80).connection();
+      const uint64_t other = client.accept(session.id(), listener).connection();
+      client.send(session.id(), one, "hello");
+      EXPECT_EQ(client.receive(session.id(), other, 5).data(), "hello");
+      EXPECT_TRUE(client.remove(session.id()).ok());
+    }
+  }
+}
+
+// Its right to such a port ends with the others otherwise.
+TEST_F(DaemonProcessTest, ListensBelow1024) {
+  Process daemon(folder_, {"--listen=127.0.0.1:1021", "--insecure-listen"});
+  EXPECT_THAT(daemon.ready_line(), HasSubstr("listening on 127.0.0.1:1021")) << daemon.output();
+  EXPECT_EQ(capabilities(process(daemon.pid()), "CapEff"), kKept | 1ULL << CAP_NET_BIND_SERVICE);
+}
+
+TEST_F(DaemonProcessTest, SaysThatItsBrokerEndedAndGoesOnInMemory) {
+  Process daemon(folder_, {"--listen=" + listen_});
+  ASSERT_FALSE(daemon.ready_line().empty()) << daemon.output();
+  Stubs client = stubs();
+  v1::CreateSessionRequest request;
+  request.mutable_a()->mutable_stack();
+  request.mutable_b()->mutable_kernel();
+  const v1::Session before = client.create(request);
+  ASSERT_EQ(kill(broker_of(daemon.pid()), SIGKILL), 0);
+  v1::Session session;
+  Call call;
+  const grpc::Status status = client.sessions->CreateSession(&call, request, &session);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("namespace broker ended"));
+  v1::OpenRequest open;
+  open.set_session(before.id());
+  open.set_end(v1::END_B);
+  open.mutable_local()->set_port(80);
+  v1::OpenResponse opened;
+  Call open_call;
+  const grpc::Status said = client.endpoint->Open(&open_call, open, &opened);
+  EXPECT_EQ(said.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(said.error_message(), HasSubstr("namespace broker ended"));
+  EXPECT_TRUE(client.remove(before.id()).ok());
+  EXPECT_FALSE(client.create(memory_pair()).id().empty());
+  EXPECT_EQ(daemon.end(SIGTERM), 0);
+}
+
 // --- kill -9 ---
 
 // Ties a device in a namespace of the test to a namespace of the daemon: it vanishes when the
@@ -259,12 +367,12 @@ class DaemonOnAnInterfaceTest : public WithDaemons<testing::TwoKernels> {
  protected:
   std::unique_ptr<Process> start() {
     std::unique_ptr<Process> daemon;
-    EXPECT_TRUE(b_->run_in([&] {
-                    daemon = std::make_unique<Process>(
-                        folder_,
-                        std::vector<std::string>{"--listen=" + listen_, "--interface=wire0"});
-                    return absl::OkStatus();
-                  }).ok());
+    EXPECT_TRUE(testing::run_in(*b_, [&] {
+                  daemon = std::make_unique<Process>(
+                      folder_,
+                      std::vector<std::string>{"--listen=" + listen_, "--interface=wire0"});
+                  return absl::OkStatus();
+                }).ok());
     EXPECT_THAT(daemon->ready_line(), HasSubstr(listen_)) << daemon->output();
     return daemon;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tcproctord: flags to daemon, nothing else.
+#include <linux/capability.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -168,9 +169,22 @@ void tell_ready(const Daemon& daemon) {
   close(fd);
 }
 
+// What the daemon needs to use what its broker opens, and to listen where it was told.
+absl::Status drop_privilege(const DaemonOptions& options) {
+  constexpr uint16_t kFirstOfEverybody = 1024;
+  for (const ListenAddress& address : options.listen) {
+    if (address.is_unix() || address.tcp.port == 0 || address.tcp.port >= kFirstOfEverybody) {
+      continue;
+    }
+    return keep_only({CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE});
+  }
+  return keep_only({CAP_NET_ADMIN, CAP_NET_RAW});
+}
+
 int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
   const absl::StatusOr<DaemonOptions> options = options_from_flags(uid);
   if (!options.ok()) return fail(options.status());
+  if (absl::Status status = drop_privilege(*options); !status.ok()) return fail(status);
   spdlog::set_level(spdlog::level::from_str(absl::GetFlag(FLAGS_log_level)));
   if (!privilege.ok()) {
     spdlog::warn("only sessions in memory are possible: {}",
@@ -204,8 +218,8 @@ int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
 int main(int argc, char** argv) {
   const uid_t uid = geteuid();
   const pid_t parent = getppid();
-  // Before anything can start a thread.
-  const auto privilege = tcproctor::server::enter_user_namespace_if_needed();
+  // Before anything can start a thread: the namespace broker is forked here.
+  const auto privilege = tcproctor::server::acquire_privilege();
   absl::SetProgramUsageMessage(
       "hosts TCP endpoints (our stack, the host kernel) behind a gRPC API.\n"
       "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock\n"

@@ -32,6 +32,7 @@
 #include "server/benchmark/peer.h"
 #include "server/host/interface.h"
 #include "server/host/namespace.h"
+#include "server/host/namespace_testing.h"
 #include "server/host/sysctl.h"
 
 ABSL_FLAG(int, rounds, 5, "turns of each contestant; the median counts");
@@ -167,7 +168,7 @@ class Arena {
     Sample sample;
     std::optional<double> before;
     const auto start = [&] { before = cpu_seconds(process_.id()); };
-    const absl::Status status = peer_->run_in([&]() -> absl::Status {
+    const absl::Status status = testing::run_in(*peer_, [&]() -> absl::Status {
       pin_to(kPeerCore);
       const absl::StatusOr<double> value = measure(quantity, length, start);
       if (!value.ok()) return value.status();

@@ -156,8 +156,8 @@ SocketResult KernelSocket::bind(const packet::SocketAddress& local) {
     const int on = 1;
     ::setsockopt(fd_.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   }
-  if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0) {
-    const int error = errno;
+  const int error = bind_socket(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length);
+  if (error != 0) {
     if (error == EADDRNOTAVAIL || error == EINVAL) return {Outcome::kInvalidLocal, error};
     return {outcome_of(error), error};
   }

@@ -138,14 +138,10 @@ class Caller {
 
 v1::SocketCallResponse Caller::socket(const v1::SocketCreate& call) {
   int error = 0;
-  UniqueFd fd;
-  const absl::Status entered = ns_.run_in([&] {
-    fd = UniqueFd(::socket(call.domain(), call.type() | SOCK_CLOEXEC, call.protocol()));
-    error = errno;
-    return absl::OkStatus();
-  });
-  if (!entered.ok()) return socket_error(EPERM);
-  if (!fd.valid()) return socket_error(error);
+  absl::StatusOr<UniqueFd> opened =
+      ns_.open_socket(call.domain(), call.type(), call.protocol(), &error);
+  if (!opened.ok()) return socket_error(error != 0 ? error : EPERM);
+  UniqueFd fd = *std::move(opened);
   const std::string& algorithm = call.congestion_control();
   if (!algorithm.empty() && ::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, algorithm.data(),
                                          static_cast<socklen_t>(algorithm.size())) != 0) {
@@ -159,7 +155,8 @@ v1::SocketCallResponse Caller::bind(const v1::SocketBind& call) {
   const int fd = real(call.fd());
   Address address;
   if (!to_socket_address(call.address(), domain_of(fd), address)) return socket_error(EINVAL);
-  return returned(::bind(fd, address.pointer(), address.length));
+  const int error = bind_socket(fd, address.pointer(), address.length);
+  return error == 0 ? returned(0) : socket_error(error);
 }
 
 v1::SocketCallResponse Caller::accept(const v1::SocketAccept& call) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What scripts reach through a shell, in the end's namespace: settings, counters, the device's
 // queue, what the kernel remembers of its peers.
+#include <unistd.h>
+
 #include <cerrno>
 #include <fstream>
 #include <sstream>
@@ -55,9 +57,18 @@ v1::SocketCallResponse setting(const v1::SystemSetting& call, const NetworkNames
                   : write_sysctl(ns, call.name(), call.value()));
 }
 
+std::string read_all(int file) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t length; (length = ::read(file, buffer, sizeof buffer)) > 0;) {
+    text.append(buffer, static_cast<size_t>(length));
+  }
+  return text;
+}
+
 // Pairs of lines: "TcpExt: A B C" and "TcpExt: 1 2 3".
-void read_counters(const char* file, v1::SocketCallResponse& response) {
-  std::ifstream in(file);
+void read_counters(const std::string& text, v1::SocketCallResponse& response) {
+  std::istringstream in(text);
   std::string names, values;
   while (std::getline(in, names) && std::getline(in, values)) {
     std::istringstream name_words(names), value_words(values);
@@ -74,12 +85,12 @@ void read_counters(const char* file, v1::SocketCallResponse& response) {
 
 v1::SocketCallResponse counters(const NetworkNamespace& ns) {
   v1::SocketCallResponse response;
-  const absl::Status entered = ns.run_in([&] {
-    read_counters("/proc/thread-self/net/netstat", response);
-    read_counters("/proc/thread-self/net/snmp", response);
-    return absl::OkStatus();
-  });
-  return entered.ok() ? response : socket_error(EPERM);
+  for (const char* name : {"netstat", "snmp"}) {
+    const absl::StatusOr<UniqueFd> file = ns.open_counters(name);
+    if (!file.ok()) return socket_error(EPERM);
+    read_counters(read_all(file->get()), response);
+  }
+  return response;
 }
 
 }  // namespace

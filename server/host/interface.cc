@@ -181,8 +181,7 @@ RouteMessage route_request(const InterfaceSpec& spec, uint32_t index, const Rout
   return message;
 }
 
-// --- work inside the device's namespace; `socket` is a routing socket there, and as any socket
-// does, it takes the device ioctls of its namespace as well ---
+// --- work on the device; `socket` is a routing socket of its namespace ---
 
 absl::StatusOr<Interface> look_up(int socket, const std::string& name) {
   Interface found;
@@ -199,8 +198,8 @@ absl::StatusOr<Interface> look_up(int socket, const std::string& name) {
   return found;
 }
 
-absl::Status verify_offloads(const std::string& name) {
-  absl::StatusOr<std::vector<std::string>> on = offloads_on_here(name);
+absl::Status verify_offloads(int socket, const std::string& name) {
+  absl::StatusOr<std::vector<std::string>> on = offloads_on(socket, name);
   if (!on.ok()) return on.status();
   if (on->empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -209,16 +208,17 @@ absl::Status verify_offloads(const std::string& name) {
 }
 
 // Features first: some of them restart the device's queues when it is up.
-absl::StatusOr<Interface> configure(int socket, const InterfaceSpec& spec) {
+absl::StatusOr<Interface> configure(const NetworkNamespace& ns, int socket,
+                                    const InterfaceSpec& spec) {
   absl::StatusOr<Interface> interface = look_up(socket, spec.name);
   if (!interface.ok()) return interface;
   if (!spec.offloads) {
-    if (absl::Status status = disable_offloads_here(spec.name); !status.ok()) return status;
-    if (absl::Status status = verify_offloads(spec.name); !status.ok()) return status;
+    if (absl::Status status = disable_offloads(socket, spec.name); !status.ok()) return status;
+    if (absl::Status status = verify_offloads(socket, spec.name); !status.ok()) return status;
   }
   if (spec.link_local) {
     absl::Status status =
-        write_sysctl_here(absl::StrCat("net.ipv6.conf.", spec.name, ".addr_gen_mode"), "0");
+        write_sysctl(ns, absl::StrCat("net.ipv6.conf.", spec.name, ".addr_gen_mode"), "0");
     if (!status.ok()) return status;
   }
   const uint32_t index = interface->index;
@@ -296,57 +296,47 @@ absl::StatusOr<VethPair> create_veth(const NetworkNamespace& a, const InterfaceS
                                      const NetworkNamespace& b, const InterfaceSpec& b_spec) {
   if (absl::Status status = check(a_spec); !status.ok()) return status;
   if (absl::Status status = check(b_spec); !status.ok()) return status;
-  VethPair pair;
-  UniqueFd a_socket;
-  absl::Status status = a.run_in([&]() -> absl::Status {
-    absl::StatusOr<UniqueFd> socket = open_route_socket();
-    if (!socket.ok()) return socket.status();
-    a_socket = *std::move(socket);
-    RouteBatch batch;
-    batch.add(veth_request(a_spec, b_spec, b.fd()));
-    return batch.execute(a_socket.get());
-  });
-  if (!status.ok()) return status;
-  status = a.run_in([&] {
-    absl::StatusOr<Interface> leg = configure(a_socket.get(), a_spec);
-    if (leg.ok()) pair.a = *std::move(leg);
-    return leg.status();
-  });
+  const absl::StatusOr<UniqueFd> a_socket = open_route_socket(a);
+  if (!a_socket.ok()) return a_socket.status();
+  const absl::StatusOr<UniqueFd> b_socket = open_route_socket(b);
+  if (!b_socket.ok()) return b_socket.status();
+  RouteBatch batch;
+  batch.add(veth_request(a_spec, b_spec, b.fd()));
+  if (absl::Status status = batch.execute(a_socket->get()); !status.ok()) return status;
+
+  const absl::StatusOr<Interface> a_leg = configure(a, a_socket->get(), a_spec);
+  absl::Status status = a_leg.status();
+  absl::StatusOr<Interface> b_leg = absl::UnknownError("not made");
   if (status.ok()) {
-    status = b.run_in([&]() -> absl::Status {
-      absl::StatusOr<UniqueFd> socket = open_route_socket();
-      if (!socket.ok()) return socket.status();
-      absl::StatusOr<Interface> leg = configure(socket->get(), b_spec);
-      if (!leg.ok()) return leg.status();
-      pair.b = *std::move(leg);
-      return wait_until_usable(socket->get(), pair.b, b_spec);
-    });
+    b_leg = configure(b, b_socket->get(), b_spec);
+    status = b_leg.status();
   }
-  if (status.ok()) status = wait_until_usable(a_socket.get(), pair.a, a_spec);
-  if (status.ok()) return pair;
+  if (status.ok()) status = wait_until_usable(b_socket->get(), *b_leg, b_spec);
+  if (status.ok()) status = wait_until_usable(a_socket->get(), *a_leg, a_spec);
+  if (status.ok()) return VethPair{*a_leg, *b_leg};
   delete_interface(a, a_spec.name).IgnoreError();  // the first error is what the caller must see
   return status;
 }
 
 absl::Status delete_interface(const NetworkNamespace& ns, const std::string& name) {
-  return ns.run_in([&]() -> absl::Status {
-    absl::StatusOr<UniqueFd> socket = open_route_socket();
-    if (!socket.ok()) return socket.status();
-    RouteBatch batch;
-    RouteMessage message(RTM_DELLINK, 0, absl::StrCat("deleting interface ", name));
-    message.header(ifinfomsg{});
-    message.attribute_string(IFLA_IFNAME, name);
-    batch.add(std::move(message));
-    return batch.execute(socket->get());
-  });
+  const absl::StatusOr<UniqueFd> socket = open_route_socket(ns);
+  if (!socket.ok()) return socket.status();
+  RouteBatch batch;
+  RouteMessage message(RTM_DELLINK, 0, absl::StrCat("deleting interface ", name));
+  message.header(ifinfomsg{});
+  message.attribute_string(IFLA_IFNAME, name);
+  batch.add(std::move(message));
+  return batch.execute(socket->get());
 }
 
 namespace {
 
 // The device node is opened in the namespace where the device shall live.
-absl::StatusOr<UniqueFd> open_tun(const InterfaceSpec& spec, bool vnet_header) {
-  UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!fd.valid()) return absl::ErrnoToStatus(errno, "opening /dev/net/tun");
+absl::StatusOr<UniqueFd> open_tun(const NetworkNamespace& ns, const InterfaceSpec& spec,
+                                  bool vnet_header) {
+  absl::StatusOr<UniqueFd> opened = ns.open_tun();
+  if (!opened.ok()) return opened.status();
+  UniqueFd fd = *std::move(opened);
   ifreq request = named_request(spec.name);
   request.ifr_flags =
       static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (vnet_header ? IFF_VNET_HDR : 0));
@@ -372,20 +362,16 @@ absl::StatusOr<TunDevice> create_tun(const NetworkNamespace& ns, const Interface
   if (spec.offloads && !vnet_header) {
     return wrong(spec, "offloads", "a TUN device needs the vnet header for them");
   }
-  TunDevice device;
-  absl::Status status = ns.run_in([&]() -> absl::Status {
-    absl::StatusOr<UniqueFd> fd = open_tun(spec, vnet_header);
-    if (!fd.ok()) return fd.status();
-    absl::StatusOr<UniqueFd> socket = open_route_socket();
-    if (!socket.ok()) return socket.status();
-    absl::StatusOr<Interface> interface = configure(socket->get(), spec);
-    if (!interface.ok()) return interface.status();
-    device.fd = *std::move(fd);
-    device.interface = *std::move(interface);
-    return wait_until_usable(socket->get(), device.interface, spec);
-  });
-  if (!status.ok()) return status;
-  return device;
+  absl::StatusOr<UniqueFd> fd = open_tun(ns, spec, vnet_header);
+  if (!fd.ok()) return fd.status();
+  const absl::StatusOr<UniqueFd> socket = open_route_socket(ns);
+  if (!socket.ok()) return socket.status();
+  absl::StatusOr<Interface> interface = configure(ns, socket->get(), spec);
+  if (!interface.ok()) return interface.status();
+  if (absl::Status status = wait_until_usable(socket->get(), *interface, spec); !status.ok()) {
+    return status;
+  }
+  return TunDevice{*std::move(fd), *std::move(interface)};
 }
 
 }  // namespace tcproctor::server

@@ -190,11 +190,11 @@ TEST_F(InterfaceTest, RoutesAndLinkLocal) {
   const absl::Status status = create_veth(*a_, one, *b_, two).status();
   ASSERT_TRUE(status.ok()) << status;
   std::string addresses;
-  ASSERT_TRUE(a_->run_in([&] {
-                  std::ifstream file("/proc/thread-self/net/if_inet6");
-                  addresses.assign(std::istreambuf_iterator<char>(file), {});
-                  return absl::OkStatus();
-                }).ok());
+  ASSERT_TRUE(testing::run_in(*a_, [&] {
+                std::ifstream file("/proc/thread-self/net/if_inet6");
+                addresses.assign(std::istreambuf_iterator<char>(file), {});
+                return absl::OkStatus();
+              }).ok());
   EXPECT_THAT(addresses, ::testing::HasSubstr("fe80"));
   // There is a route: the SYN leaves (and waits for ARP), instead of "network unreachable".
   KernelSocket socket = make(*a_);

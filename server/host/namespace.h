@@ -2,19 +2,24 @@
 // Unnamed network namespaces: held by a descriptor only, so that nothing is left when the process
 // dies, however it dies.
 //
+// Nothing of this process ever runs inside of one: what is needed there is opened by the namespace
+// broker (namespace_broker.h) and used from here.
+//
 // Measured (kernel 6.18, 2 cores): create() 0.4 ms idle, 1-2 ms while a compiler uses both cores;
-// run_in() 20 us; giving one up costs the caller 4 us (the kernel tears it down in the background).
+// giving one up costs the caller 4 us (the kernel tears it down in the background).
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/host/namespace_broker.h"
 #include "server/host/unique_fd.h"
 
 namespace tcproctor::server {
@@ -26,6 +31,7 @@ class NetworkNamespace {
   // A fresh, empty namespace with its loopback up. Its IPv6 is quiet: no duplicate address
   // detection, no router solicitation, no link-local address made by itself. Its TCP has a hash
   // table of its own (where the kernel can: 6.1+), which makes a dump by InetDiag 20 times faster.
+  // Every port can be bound, those below 1024 too.
   // PERMISSION_DENIED names the missing capability; RESOURCE_EXHAUSTED: the limit
   // user.max_net_namespaces, or descriptors.
   static absl::StatusOr<std::unique_ptr<NetworkNamespace>> create();
@@ -41,19 +47,26 @@ class NetworkNamespace {
   // namespace). Good as long as this object lives.
   std::string path() const;
 
-  // Runs `work` inside the namespace, on a short-lived thread, and returns what it returned; the
-  // caller waits and its own thread never changes namespace. What `work` creates there (sockets,
-  // netlink sockets, TUN devices) stays there; /proc/sys/net shows that namespace to it. `work`
-  // must not throw and must not need thread-local state of the caller.
-  // PERMISSION_DENIED when the namespace may not be entered.
-  absl::Status run_in(absl::FunctionRef<absl::Status()> work) const;
+  // Each is opened inside the namespace and stays there, wherever it is used. UNAVAILABLE: the
+  // namespace broker has ended; PERMISSION_DENIED: the namespace may not be entered.
 
-  // socket(2) inside the namespace; SOCK_CLOEXEC is added.
-  absl::StatusOr<UniqueFd> open_socket(int domain, int type, int protocol) const;
+  // socket(2) of AF_INET, AF_INET6, AF_PACKET or AF_NETLINK; SOCK_CLOEXEC is added. `error`: the
+  // errno of the call itself, 0 where it was not made.
+  absl::StatusOr<UniqueFd> open_socket(int domain, int type, int protocol,
+                                       int* error = nullptr) const;
+  // The files of sysctls, one for each name. Names are as in sysctl.h.
+  absl::StatusOr<std::vector<BrokerOpened>> open_settings(std::span<const std::string> names,
+                                                          bool for_writing) const;
+  // A file of counters below /proc/net: "netstat" or "snmp".
+  absl::StatusOr<UniqueFd> open_counters(const std::string& name) const;
+  // /dev/net/tun: a device made with it is one of the namespace.
+  absl::StatusOr<UniqueFd> open_tun() const;
 
  private:
   NetworkNamespace(UniqueFd fd, uint64_t inode) : fd_(std::move(fd)), inode_(inode) {}
   static absl::StatusOr<std::unique_ptr<NetworkNamespace>> from_fd(UniqueFd fd);
+  absl::StatusOr<UniqueFd> open_one(const BrokerRequest& request, const std::string& what,
+                                    int* error) const;
 
   UniqueFd fd_;
   uint64_t inode_;

@@ -33,11 +33,10 @@ TEST_F(NamespaceTest, IsFreshAndTheCallerStaysWhereItWas) {
   EXPECT_NE((*a)->inode(), (*b)->inode());
   EXPECT_EQ(inode_of_this_thread(), home);
   uint64_t inside = 0;
-  ASSERT_TRUE((*a)->run_in([&] {
-                    inside = inode_of_this_thread();
-                    return absl::OkStatus();
-                  })
-                  .ok());
+  ASSERT_TRUE(testing::run_in(**a, [&] {
+                inside = inode_of_this_thread();
+                return absl::OkStatus();
+              }).ok());
   EXPECT_EQ(inside, (*a)->inode());
   EXPECT_EQ(inode_of_this_thread(), home);
   EXPECT_EQ((*NetworkNamespace::current())->inode(), home);
@@ -48,22 +47,20 @@ TEST_F(NamespaceTest, HasOnlyItsLoopbackAndThatIsUp) {
   ASSERT_TRUE(ns.ok()) << ns.status();
   std::string devices;
   short flags = 0;
-  ASSERT_TRUE((*ns)
-                  ->run_in([&] {
-                    std::ifstream file("/proc/thread-self/net/dev");
-                    std::string line;
-                    while (std::getline(file, line)) {
-                      if (line.find(':') != std::string::npos)
-                        devices += line.substr(0, line.find(':')) + ";";
-                    }
-                    ifreq request{};
-                    std::strcpy(request.ifr_name, "lo");
-                    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM, 0));
-                    ::ioctl(socket.get(), SIOCGIFFLAGS, &request);
-                    flags = request.ifr_flags;
-                    return absl::OkStatus();
-                  })
-                  .ok());
+  ASSERT_TRUE(testing::run_in(**ns, [&] {
+                std::ifstream file("/proc/thread-self/net/dev");
+                std::string line;
+                while (std::getline(file, line)) {
+                  if (line.find(':') != std::string::npos)
+                    devices += line.substr(0, line.find(':')) + ";";
+                }
+                ifreq request{};
+                std::strcpy(request.ifr_name, "lo");
+                const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM, 0));
+                ::ioctl(socket.get(), SIOCGIFFLAGS, &request);
+                flags = request.ifr_flags;
+                return absl::OkStatus();
+              }).ok());
   EXPECT_THAT(devices, ::testing::EndsWith("lo;"));
   EXPECT_EQ(std::count(devices.begin(), devices.end(), ';'), 1) << devices;
   EXPECT_TRUE(flags & IFF_UP);
@@ -77,13 +74,6 @@ TEST_F(NamespaceTest, KeepsTheLimitsOfTheSharedHashTable) {
   absl::StatusOr<std::string> buckets = read_sysctl(**ns, "net.ipv4.tcp_max_tw_buckets");
   ASSERT_TRUE(buckets.ok());
   EXPECT_GT(std::stol(*buckets), 4096);
-}
-
-TEST_F(NamespaceTest, ReturnsWhatTheWorkReturned) {
-  absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::create();
-  ASSERT_TRUE(ns.ok()) << ns.status();
-  EXPECT_EQ((*ns)->run_in([] { return absl::DataLossError("as said"); }),
-            absl::DataLossError("as said"));
 }
 
 TEST_F(NamespaceTest, AnotherProcessEntersThroughThePath) {

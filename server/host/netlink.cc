@@ -140,9 +140,8 @@ absl::Status RouteBatch::execute(int socket, const OnAnswer& on_answer) {
 
 namespace {
 
-absl::StatusOr<UniqueFd> open_socket(int protocol, absl::string_view what) {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
-  if (!socket.valid()) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", what));
+// Options that every netlink socket of ours has.
+UniqueFd prepared(UniqueFd socket) {
   const int on = 1;
   // Both are conveniences of 4.12+; without them errors are terser.
   ::setsockopt(socket.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
@@ -153,22 +152,30 @@ absl::StatusOr<UniqueFd> open_socket(int protocol, absl::string_view what) {
   return socket;
 }
 
+absl::StatusOr<UniqueFd> open_in(const NetworkNamespace& ns, int protocol) {
+  absl::StatusOr<UniqueFd> socket = ns.open_socket(AF_NETLINK, SOCK_RAW, protocol);
+  if (!socket.ok()) return socket.status();
+  return prepared(*std::move(socket));
+}
+
 }  // namespace
 
 uint8_t netlink_family(const packet::IpAddress& address) {
   return address.is_v4() ? AF_INET : AF_INET6;
 }
 
-absl::StatusOr<UniqueFd> open_route_socket() {
-  return open_socket(NETLINK_ROUTE, "a routing netlink socket");
+absl::StatusOr<UniqueFd> open_route_socket(const NetworkNamespace& ns) {
+  return open_in(ns, NETLINK_ROUTE);
 }
 
-absl::StatusOr<UniqueFd> open_generic_socket() {
-  return open_socket(NETLINK_GENERIC, "a generic netlink socket");
+absl::StatusOr<UniqueFd> open_generic_socket(const NetworkNamespace& ns) {
+  return open_in(ns, NETLINK_GENERIC);
 }
 
 absl::StatusOr<UniqueFd> open_filter_socket() {
-  return open_socket(NETLINK_NETFILTER, "a netfilter netlink socket");
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!socket.valid()) return absl::ErrnoToStatus(errno, "opening a netfilter netlink socket");
+  return prepared(std::move(socket));
 }
 
 }  // namespace tcproctor::server

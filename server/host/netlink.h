@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/host/namespace.h"
 #include "server/host/unique_fd.h"
 #include "stack/packet/address.h"
 
@@ -75,9 +76,11 @@ class RouteBatch {
 // AF_INET or AF_INET6.
 uint8_t netlink_family(const packet::IpAddress& address);
 
-// A netlink socket in the namespace of the calling thread.
-absl::StatusOr<UniqueFd> open_route_socket();
-absl::StatusOr<UniqueFd> open_generic_socket();
+// A netlink socket in that namespace. As any socket does, it takes the device ioctls of its
+// namespace as well.
+absl::StatusOr<UniqueFd> open_route_socket(const NetworkNamespace& ns);
+absl::StatusOr<UniqueFd> open_generic_socket(const NetworkNamespace& ns);
+// In the namespace of the calling thread.
 absl::StatusOr<UniqueFd> open_filter_socket();
 
 }  // namespace tcproctor::server

@@ -63,11 +63,10 @@ bool bit(uint32_t word, size_t index) {
   return ((word >> (index % 32)) & 1) != 0;
 }
 
-// One device in the calling thread's namespace.
+// One device in the namespace of a socket.
 class Device {
  public:
-  explicit Device(const std::string& name)
-      : name_(name), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
+  Device(int socket, const std::string& name) : socket_(socket), name_(name) {}
 
   using Choice = absl::FunctionRef<bool(absl::string_view)>;
   absl::StatusOr<std::vector<std::string>> active(Choice chosen);
@@ -77,8 +76,8 @@ class Device {
   absl::StatusOr<std::vector<std::string>> feature_names();
   absl::Status call(void* command, absl::string_view action);
 
+  const int socket_;
   const std::string name_;
-  const UniqueFd socket_;
 };
 
 absl::Status Device::call(void* command, absl::string_view action) {
@@ -89,7 +88,7 @@ absl::Status Device::call(void* command, absl::string_view action) {
   }
   std::memcpy(request.ifr_name, name_.c_str(), name_.size() + 1);
   request.ifr_data = static_cast<char*>(command);
-  if (::ioctl(socket_.get(), SIOCETHTOOL, &request) >= 0) return absl::OkStatus();
+  if (::ioctl(socket_, SIOCETHTOOL, &request) >= 0) return absl::OkStatus();
   return absl::ErrnoToStatus(errno, absl::StrCat("interface ", name_, ": ", action));
 }
 
@@ -157,50 +156,48 @@ absl::StatusOr<size_t> Device::set(bool on, Choice chosen) {
   return matched;
 }
 
-}  // namespace
-
-absl::Status disable_offloads_here(const std::string& interface) {
-  Device device(interface);
-  return device.set(false, alters_packets).status();
+absl::StatusOr<UniqueFd> open_for_ioctl(const NetworkNamespace& ns) {
+  return ns.open_socket(AF_INET, SOCK_DGRAM, 0);
 }
 
-absl::StatusOr<std::vector<std::string>> offloads_on_here(const std::string& interface) {
-  Device device(interface);
-  return device.active(alters_segments);
+}  // namespace
+
+absl::Status disable_offloads(int socket, const std::string& interface) {
+  return Device(socket, interface).set(false, alters_packets).status();
+}
+
+absl::StatusOr<std::vector<std::string>> offloads_on(int socket, const std::string& interface) {
+  return Device(socket, interface).active(alters_segments);
 }
 
 absl::Status disable_offloads(const NetworkNamespace& ns, const std::string& interface) {
-  return ns.run_in([&] { return disable_offloads_here(interface); });
+  const absl::StatusOr<UniqueFd> socket = open_for_ioctl(ns);
+  return socket.ok() ? disable_offloads(socket->get(), interface) : socket.status();
 }
 
 absl::StatusOr<std::vector<std::string>> offloads_on(const NetworkNamespace& ns,
                                                      const std::string& interface) {
-  absl::StatusOr<std::vector<std::string>> on = absl::UnknownError("not run");
-  absl::Status status = ns.run_in([&] {
-    on = offloads_on_here(interface);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return on;
+  const absl::StatusOr<UniqueFd> socket = open_for_ioctl(ns);
+  if (!socket.ok()) return socket.status();
+  return offloads_on(socket->get(), interface);
 }
 
 absl::Status set_feature(const NetworkNamespace& ns, const std::string& interface,
                          const std::string& feature, bool on) {
-  return ns.run_in([&]() -> absl::Status {
-    Device device(interface);
-    const auto chosen = [&](absl::string_view name) { return name == feature; };
-    absl::StatusOr<size_t> matched = device.set(on, chosen);
-    if (!matched.ok()) return matched.status();
-    if (*matched == 0) return absl::NotFoundError(absl::StrCat("no feature named ", feature));
-    absl::StatusOr<std::vector<std::string>> active = device.active(chosen);
-    if (!active.ok()) return active.status();
-    if (active->empty() == on) {
-      return absl::FailedPreconditionError(absl::StrCat("interface ", interface, ": feature ",
-                                                        feature, " cannot be switched ",
-                                                        on ? "on" : "off"));
-    }
-    return absl::OkStatus();
-  });
+  const absl::StatusOr<UniqueFd> socket = open_for_ioctl(ns);
+  if (!socket.ok()) return socket.status();
+  Device device(socket->get(), interface);
+  const auto chosen = [&](absl::string_view name) { return name == feature; };
+  absl::StatusOr<size_t> matched = device.set(on, chosen);
+  if (!matched.ok()) return matched.status();
+  if (*matched == 0) return absl::NotFoundError(absl::StrCat("no feature named ", feature));
+  absl::StatusOr<std::vector<std::string>> active = device.active(chosen);
+  if (!active.ok()) return active.status();
+  if (active->empty() == on) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "interface ", interface, ": feature ", feature, " cannot be switched ", on ? "on" : "off"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace tcproctor::server

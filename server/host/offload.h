@@ -25,9 +25,9 @@ absl::Status disable_offloads(const NetworkNamespace& ns, const std::string& int
 absl::StatusOr<std::vector<std::string>> offloads_on(const NetworkNamespace& ns,
                                                      const std::string& interface);
 
-// The two above for the namespace the calling thread is in: for NetworkNamespace::run_in.
-absl::Status disable_offloads_here(const std::string& interface);
-absl::StatusOr<std::vector<std::string>> offloads_on_here(const std::string& interface);
+// The two above through any socket of the interface's namespace.
+absl::Status disable_offloads(int socket, const std::string& interface);
+absl::StatusOr<std::vector<std::string>> offloads_on(int socket, const std::string& interface);
 
 // Switches one feature by its name. NOT_FOUND: no such feature; FAILED_PRECONDITION: the device
 // does not let it be changed.

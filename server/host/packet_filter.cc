@@ -208,9 +208,9 @@ bool within(uint32_t port, const std::vector<PortSpan>& spans) {
   });
 }
 
-absl::Status check_not_chosen(uint16_t first_port, uint16_t last_port) {
-  const absl::StatusOr<std::string> range = read_sysctl_here("net.ipv4.ip_local_port_range");
-  const absl::StatusOr<std::string> kept = read_sysctl_here("net.ipv4.ip_local_reserved_ports");
+absl::Status check_not_chosen(const NetworkNamespace& ns, uint16_t first_port, uint16_t last_port) {
+  const absl::StatusOr<std::string> range = read_sysctl(ns, "net.ipv4.ip_local_port_range");
+  const absl::StatusOr<std::string> kept = read_sysctl(ns, "net.ipv4.ip_local_reserved_ports");
   if (!range.ok()) return range.status();
   const std::vector<PortSpan> chosen = read_spans(*range, '\n', ' ');
   const std::vector<PortSpan> reserved = read_spans(kept.ok() ? *kept : "", ',', '-');
@@ -236,7 +236,7 @@ absl::Status check_ports_free(const NetworkNamespace& ns, uint16_t first_port, u
     return absl::FailedPreconditionError(
         absl::StrCat("port ", socket.local.port, " is in use by this machine's kernel"));
   }
-  return ns.run_in([&] { return check_not_chosen(first_port, last_port); });
+  return check_not_chosen(ns, first_port, last_port);
 }
 
 absl::StatusOr<std::unique_ptr<PacketFilter>> PacketFilter::install(const QuietPorts& ports,

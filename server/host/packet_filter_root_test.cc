@@ -71,11 +71,11 @@ TEST_F(PacketFilterTest, WithoutAnOwnerItIsFoundAgain) {
   process.kill_it();
   EXPECT_EQ(tables().size(), 2u);
   std::vector<std::string> removed;
-  ASSERT_TRUE(b_->run_in([&] {
-                  auto names = remove_orphaned_filters();
-                  if (names.ok()) removed = *std::move(names);
-                  return names.status();
-                }).ok());
+  ASSERT_TRUE(testing::run_in(*b_, [&] {
+                auto names = remove_orphaned_filters();
+                if (names.ok()) removed = *std::move(names);
+                return names.status();
+              }).ok());
   EXPECT_EQ(removed.size(), 1u);
   EXPECT_THAT(tables(), ::testing::ElementsAre(alive->table()));
   alive.reset();

@@ -13,13 +13,14 @@
 #include <vector>
 
 #include "server/host/namespace.h"
+#include "server/host/namespace_testing.h"
 #include "server/host/packet_filter.h"
 
 namespace tcproctor::server::testing {
 
 inline std::vector<std::string> filter_tables_in(const NetworkNamespace& ns) {
   std::vector<std::string> names;
-  const absl::Status status = ns.run_in([&] {
+  const absl::Status status = run_in(ns, [&] {
     auto found = filter_tables();
     if (found.ok()) names = *std::move(found);
     return found.status();
@@ -32,7 +33,7 @@ inline std::vector<std::string> filter_tables_in(const NetworkNamespace& ns) {
 inline std::unique_ptr<PacketFilter> install_filter(const NetworkNamespace& ns, bool owned,
                                                     const QuietPorts& ports) {
   std::unique_ptr<PacketFilter> filter;
-  const absl::Status status = ns.run_in([&] {
+  const absl::Status status = run_in(ns, [&] {
     auto made = owned ? PacketFilter::install(ports) : PacketFilter::install_unowned(ports);
     if (made.ok()) filter = *std::move(made);
     return made.status();

@@ -5,9 +5,8 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <memory>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/host/netlink.h"
@@ -50,29 +49,36 @@ absl::Status replace_queue(int socket, unsigned index, const std::string& kind,
   return batch.execute(socket);
 }
 
-absl::Status set_queue_here(const std::string& kind, std::optional<uint32_t> limit) {
-  const absl::StatusOr<UniqueFd> socket = open_route_socket();
-  if (!socket.ok()) return socket.status();
-  struct Free {
-    void operator()(struct if_nameindex* list) const { ::if_freenameindex(list); }
-  };
-  const std::unique_ptr<struct if_nameindex, Free> devices(::if_nameindex());
-  if (!devices) return absl::ErrnoToStatus(errno, "listing network devices");
-  for (const struct if_nameindex* device = devices.get(); device->if_index != 0; ++device) {
-    if (std::string_view(device->if_name) == "lo") continue;
-    const absl::Status status = kind.empty()
-                                    ? default_queue(socket->get(), device->if_index)
-                                    : replace_queue(socket->get(), device->if_index, kind, limit);
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
+// Of all devices but the loopback.
+absl::StatusOr<std::vector<unsigned>> list_devices(int socket) {
+  RouteMessage message(RTM_GETLINK, NLM_F_DUMP, "listing network devices");
+  message.header(ifinfomsg{});
+  RouteBatch batch;
+  batch.add(std::move(message));
+  std::vector<unsigned> devices;
+  const absl::Status status = batch.execute(socket, [&devices](nlmsghdr* answer) {
+    const auto& device = *static_cast<const ifinfomsg*>(nlmsg_data(answer));
+    if ((device.ifi_flags & IFF_LOOPBACK) == 0)
+      devices.push_back(static_cast<unsigned>(device.ifi_index));
+  });
+  if (!status.ok()) return status;
+  return devices;
 }
 
 }  // namespace
 
 absl::Status set_queue(const NetworkNamespace& ns, const std::string& kind,
                        std::optional<uint32_t> limit) {
-  return ns.run_in([&] { return set_queue_here(kind, limit); });
+  const absl::StatusOr<UniqueFd> socket = open_route_socket(ns);
+  if (!socket.ok()) return socket.status();
+  const absl::StatusOr<std::vector<unsigned>> devices = list_devices(socket->get());
+  if (!devices.ok()) return devices.status();
+  for (const unsigned device : *devices) {
+    const absl::Status status = kind.empty() ? default_queue(socket->get(), device)
+                                             : replace_queue(socket->get(), device, kind, limit);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace tcproctor::server

@@ -7,11 +7,11 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
-#include "server/host/unique_fd.h"
 
 namespace tcproctor::server {
 namespace {
@@ -45,10 +45,9 @@ int private_proc() {
   return mount.get();
 }
 
-UniqueFd open_setting(const std::string& path, int flags) {
-  UniqueFd file(::open(absl::StrCat("/proc/sys/", path).c_str(), flags | O_CLOEXEC));
-  if (file.valid() || errno != EROFS || private_proc() < 0) return file;
-  return UniqueFd(::openat(private_proc(), absl::StrCat("sys/", path).c_str(), flags | O_CLOEXEC));
+constexpr char kReading[] = "reading it";
+std::string setting_to(const std::string& value) {
+  return absl::StrCat("setting it to \"", value, "\"");
 }
 
 absl::Status explain(int error, const std::string& name, const std::string& action) {
@@ -75,58 +74,105 @@ absl::Status explain(int error, const std::string& name, const std::string& acti
   }
 }
 
-}  // namespace
-
-absl::Status write_sysctl_here(const std::string& name, const std::string& value) {
-  absl::StatusOr<std::string> path = path_of(name);
+// Its name is a setting's, and the kernel would take an empty value for a read of nothing and
+// succeed.
+absl::Status check_setting(const std::string& name, const std::string& value) {
+  const absl::StatusOr<std::string> path = path_of(name);
   if (!path.ok()) return path.status();
-  const std::string action = absl::StrCat("setting it to \"", value, "\"");
-  // The kernel would take it for a read of nothing and succeed.
-  if (value.empty()) return explain(EINVAL, name, action);
-  const UniqueFd file = open_setting(*path, O_WRONLY);
-  if (!file.valid()) return explain(errno, name, action);
-  const ssize_t written = ::write(file.get(), value.data(), value.size());
-  if (written < 0) return explain(errno, name, action);
-  if (static_cast<size_t>(written) != value.size()) return explain(EINVAL, name, action);
+  return value.empty() ? explain(EINVAL, name, setting_to(value)) : absl::OkStatus();
+}
+
+absl::Status write_to(int file, const std::string& name, const std::string& value) {
+  const ssize_t written = ::write(file, value.data(), value.size());
+  if (written < 0) return explain(errno, name, setting_to(value));
+  if (static_cast<size_t>(written) != value.size()) return explain(EINVAL, name, setting_to(value));
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> read_sysctl_here(const std::string& name) {
-  absl::StatusOr<std::string> path = path_of(name);
-  if (!path.ok()) return path.status();
-  const UniqueFd file = open_setting(*path, O_RDONLY);
-  if (!file.valid()) return explain(errno, name, "reading it");
+absl::StatusOr<std::string> read_from(int file, const std::string& name) {
   char buffer[4096];
-  const ssize_t length = ::read(file.get(), buffer, sizeof buffer);
-  if (length < 0) return explain(errno, name, "reading it");
+  const ssize_t length = ::read(file, buffer, sizeof buffer);
+  if (length < 0) return explain(errno, name, kReading);
   const absl::string_view text(buffer, static_cast<size_t>(length));
   return absl::StrReplaceAll(absl::StripSuffix(text, "\n"), {{"\t", " "}});
 }
 
+}  // namespace
+
+UniqueFd open_sysctl_here(const std::string& name, bool for_writing) {
+  const absl::StatusOr<std::string> path = path_of(name);
+  if (!path.ok()) {
+    errno = EINVAL;
+    return {};
+  }
+  const int flags = (for_writing ? O_WRONLY : O_RDONLY) | O_CLOEXEC;
+  UniqueFd file(::open(absl::StrCat("/proc/sys/", *path).c_str(), flags));
+  if (file.valid() || errno != EROFS || private_proc() < 0) return file;
+  return UniqueFd(::openat(private_proc(), absl::StrCat("sys/", *path).c_str(), flags));
+}
+
+absl::Status write_sysctl_here(const std::string& name, const std::string& value) {
+  if (absl::Status status = check_setting(name, value); !status.ok()) return status;
+  const UniqueFd file = open_sysctl_here(name, true);
+  if (!file.valid()) return explain(errno, name, setting_to(value));
+  return write_to(file.get(), name, value);
+}
+
+absl::StatusOr<std::string> read_sysctl_here(const std::string& name) {
+  const absl::StatusOr<std::string> path = path_of(name);
+  if (!path.ok()) return path.status();
+  const UniqueFd file = open_sysctl_here(name, false);
+  if (!file.valid()) return explain(errno, name, kReading);
+  return read_from(file.get(), name);
+}
+
 absl::Status write_sysctl(const NetworkNamespace& ns, const std::string& name,
                           const std::string& value) {
-  return ns.run_in([&] { return write_sysctl_here(name, value); });
+  const Sysctl setting = {name, value, {}};
+  return apply_sysctls(ns, std::span(&setting, 1));
 }
 
 absl::StatusOr<std::string> read_sysctl(const NetworkNamespace& ns, const std::string& name) {
-  absl::StatusOr<std::string> value = absl::UnknownError("not run");
-  absl::Status status = ns.run_in([&] {
-    value = read_sysctl_here(name);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return value;
+  absl::StatusOr<std::vector<absl::StatusOr<std::string>>> values =
+      read_sysctls(ns, std::span(&name, 1));
+  if (!values.ok()) return values.status();
+  return std::move(values->front());
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<std::string>>> read_sysctls(
+    const NetworkNamespace& ns, std::span<const std::string> names) {
+  for (const std::string& name : names) {
+    if (const absl::StatusOr<std::string> path = path_of(name); !path.ok()) return path.status();
+  }
+  const absl::StatusOr<std::vector<BrokerOpened>> files = ns.open_settings(names, false);
+  if (!files.ok()) return files.status();
+  std::vector<absl::StatusOr<std::string>> values;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const BrokerOpened& file = (*files)[i];
+    values.push_back(file.error == 0 ? read_from(file.fd.get(), names[i])
+                                     : explain(file.error, names[i], kReading));
+  }
+  return values;
 }
 
 absl::Status apply_sysctls(const NetworkNamespace& ns, std::span<const Sysctl> settings) {
-  if (settings.empty()) return absl::OkStatus();
-  return ns.run_in([&] {
-    for (const Sysctl& setting : settings) {
-      absl::Status status = write_sysctl_here(setting.name, setting.value);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  });
+  std::vector<std::string> names;
+  for (const Sysctl& setting : settings) {
+    // What stands before a malformed one is applied nevertheless.
+    if (!check_setting(setting.name, setting.value).ok()) break;
+    names.push_back(setting.name);
+  }
+  const absl::StatusOr<std::vector<BrokerOpened>> files = ns.open_settings(names, true);
+  if (!files.ok()) return files.status();
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto& [name, value, reason] = settings[i];
+    const BrokerOpened& file = (*files)[i];
+    absl::Status status = file.error == 0 ? write_to(file.fd.get(), name, value)
+                                          : explain(file.error, name, setting_to(value));
+    if (!status.ok()) return status;
+  }
+  if (names.size() == settings.size()) return absl::OkStatus();
+  return check_setting(settings[names.size()].name, settings[names.size()].value);
 }
 
 const std::vector<Sysctl>& kernel_target_defaults() {

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/host/namespace.h"
+#include "server/host/unique_fd.h"
 
 namespace tcproctor::server {
 
@@ -28,11 +29,17 @@ absl::Status write_sysctl(const NetworkNamespace& ns, const std::string& name,
                           const std::string& value);
 // Without the trailing newline; tabs between several values become one space.
 absl::StatusOr<std::string> read_sysctl(const NetworkNamespace& ns, const std::string& name);
-// The same for the namespace the calling thread is in: for work given to NetworkNamespace::run_in.
+// Of each of them, as read_sysctl() has it.
+absl::StatusOr<std::vector<absl::StatusOr<std::string>>> read_sysctls(
+    const NetworkNamespace& ns, std::span<const std::string> names);
+// In order; stops at the first error.
+absl::Status apply_sysctls(const NetworkNamespace& ns, std::span<const Sysctl> settings);
+
+// The same for the namespace the calling thread is in.
 absl::Status write_sysctl_here(const std::string& name, const std::string& value);
 absl::StatusOr<std::string> read_sysctl_here(const std::string& name);
-// In order, in one visit of the namespace; stops at the first error.
-absl::Status apply_sysctls(const NetworkNamespace& ns, std::span<const Sysctl> settings);
+// Its file; none, and errno, where it cannot be opened.
+UniqueFd open_sysctl_here(const std::string& name, bool for_writing);
 
 // What the kernel's TCP needs to be examined fairly, each with its reason. All of them exist in
 // kernels since 4.19. Apply before the devices are made.

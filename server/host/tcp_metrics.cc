@@ -17,9 +17,7 @@ namespace tcproctor::server {
 namespace {
 
 // Null: of all peers.
-absl::Status forget_metrics_here(const packet::IpAddress* peer) {
-  const absl::StatusOr<UniqueFd> socket = open_generic_socket();
-  if (!socket.ok()) return socket.status();
+absl::Status forget_metrics(int socket, const packet::IpAddress* peer) {
   // Generic netlink numbers its families as it meets them.
   RouteMessage look_up(GENL_ID_CTRL, 0, "looking for tcp_metrics");
   look_up.header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0})
@@ -27,7 +25,7 @@ absl::Status forget_metrics_here(const packet::IpAddress* peer) {
   RouteBatch question;
   question.add(std::move(look_up));
   uint16_t family = 0;
-  const absl::Status status = question.execute(socket->get(), [&](nlmsghdr* answer) {
+  const absl::Status status = question.execute(socket, [&](nlmsghdr* answer) {
     const nlattr* number = nlmsg_find_attr(answer, GENL_HDRLEN, CTRL_ATTR_FAMILY_ID);
     if (number != nullptr) family = nla_get_u16(number);
   });
@@ -42,7 +40,7 @@ absl::Status forget_metrics_here(const packet::IpAddress* peer) {
   }
   RouteBatch flush;
   flush.add(std::move(forget));
-  return flush.execute(socket->get());
+  return flush.execute(socket);
 }
 
 RouteMessage about_route(uint16_t type, const packet::IpAddress& peer, uint32_t flags,
@@ -70,36 +68,37 @@ absl::StatusOr<bool> has_path_mtu(int socket, const packet::IpAddress& peer) {
   return has;
 }
 
-absl::Status forget_path_here(const packet::IpAddress& peer) {
-  const absl::StatusOr<UniqueFd> socket = open_route_socket();
-  if (!socket.ok()) return socket.status();
+absl::Status forget_path(const NetworkNamespace& ns, int socket, const packet::IpAddress& peer) {
   if (peer.is_v6()) {
     RouteBatch flush;
     flush.add(about_route(RTM_DELROUTE, peer, RTM_F_CLONED, "forgetting the path to a peer"));
-    return flush.execute(socket->get());
+    return flush.execute(socket);
   }
-  const absl::StatusOr<bool> has = has_path_mtu(socket->get(), peer);
+  const absl::StatusOr<bool> has = has_path_mtu(socket, peer);
   if (!has.ok() || !*has) return has.status();
-  return write_sysctl_here("net.ipv4.route.flush", "1");
+  return write_sysctl(ns, "net.ipv4.route.flush", "1");
 }
 
 }  // namespace
 
 absl::Status forget_tcp_metrics(const NetworkNamespace& ns) {
-  return ns.run_in([] { return forget_metrics_here(nullptr); });
+  const absl::StatusOr<UniqueFd> generic = open_generic_socket(ns);
+  return generic.ok() ? forget_metrics(generic->get(), nullptr) : generic.status();
 }
 
 absl::Status forget_peer(const NetworkNamespace& ns, const packet::IpAddress& peer) {
-  return ns.run_in([&peer] {
-    absl::Status metrics = forget_metrics_here(&peer);
-    absl::Status path = forget_path_here(peer);
-    // There was nothing, or there is no way to it any more.
-    for (absl::Status* status : {&metrics, &path}) {
-      if (absl::IsNotFound(*status) || absl::IsUnavailable(*status)) *status = absl::OkStatus();
-    }
-    metrics.Update(path);
-    return metrics;
-  });
+  const absl::StatusOr<UniqueFd> generic = open_generic_socket(ns);
+  if (!generic.ok()) return generic.status();
+  const absl::StatusOr<UniqueFd> route = open_route_socket(ns);
+  if (!route.ok()) return route.status();
+  absl::Status metrics = forget_metrics(generic->get(), &peer);
+  absl::Status path = forget_path(ns, route->get(), peer);
+  // There was nothing, or there is no way to it any more.
+  for (absl::Status* status : {&metrics, &path}) {
+    if (absl::IsNotFound(*status) || absl::IsUnavailable(*status)) *status = absl::OkStatus();
+  }
+  metrics.Update(path);
+  return metrics;
 }
 
 }  // namespace tcproctor::server

@@ -54,10 +54,10 @@ class PathMtuTest : public testing::TwoKernels, public ::testing::WithParamInter
   // A UDP socket of b, bound and connected to kPort of a.
   UniqueFd connected() {
     UniqueFd socket;
-    EXPECT_TRUE(b_->run_in([&] {
-                    socket = UniqueFd(::socket(GetParam().domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-                    return absl::OkStatus();
-                  }).ok());
+    EXPECT_TRUE(testing::run_in(*b_, [&] {
+                  socket = UniqueFd(::socket(GetParam().domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+                  return absl::OkStatus();
+                }).ok());
     socklen_t length = 0;
     const int one = 1;
     setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -127,18 +127,18 @@ class PathMtuTest : public testing::TwoKernels, public ::testing::WithParamInter
 
   void learn() {
     const UniqueFd listening = connected();
-    ASSERT_TRUE(a_->run_in([this] {
-                    const UniqueFd raw(::socket(GetParam().domain, SOCK_RAW | SOCK_CLOEXEC,
-                                                v4() ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
-                    const std::string message = too_big();
-                    socklen_t length = 0;
-                    sockaddr_storage to = address(GetParam().b, length);
-                    if (!v4()) reinterpret_cast<sockaddr_in6&>(to).sin6_port = 0;
-                    const ssize_t sent = ::sendto(raw.get(), message.data(), message.size(), 0,
-                                                  reinterpret_cast<sockaddr*>(&to), length);
-                    EXPECT_EQ(sent, static_cast<ssize_t>(message.size())) << strerror(errno);
-                    return absl::OkStatus();
-                  }).ok());
+    ASSERT_TRUE(testing::run_in(*a_, [this] {
+                  const UniqueFd raw(::socket(GetParam().domain, SOCK_RAW | SOCK_CLOEXEC,
+                                              v4() ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
+                  const std::string message = too_big();
+                  socklen_t length = 0;
+                  sockaddr_storage to = address(GetParam().b, length);
+                  if (!v4()) reinterpret_cast<sockaddr_in6&>(to).sin6_port = 0;
+                  const ssize_t sent = ::sendto(raw.get(), message.data(), message.size(), 0,
+                                                reinterpret_cast<sockaddr*>(&to), length);
+                  EXPECT_EQ(sent, static_cast<ssize_t>(message.size())) << strerror(errno);
+                  return absl::OkStatus();
+                }).ok());
     ASSERT_TRUE(testing::eventually([this] { return known() == int(GetParam().mtu); })) << known();
   }
 };

@@ -18,6 +18,7 @@
 #include "server/host/inet_diag.h"
 #include "server/host/interface.h"
 #include "server/host/namespace.h"
+#include "server/host/namespace_testing.h"
 #include "server/host/sysctl.h"
 #include "server/host/user_namespace.h"
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "absl/strings/str_join.h"
 #include "server/host/interface.h"
 #include "server/host/namespace.h"
+#include "server/host/namespace_broker.h"
 #include "server/host/unique_fd.h"
 
 namespace tcproctor::server {
@@ -111,6 +113,21 @@ absl::Status map_own_ids(uid_t uid, gid_t gid) {
   return write_file("/proc/self/gid_map", absl::StrCat("0 ", gid, " 1"));
 }
 
+absl::Status enter_user_namespace(const std::vector<std::string>& missing) {
+  if (thread_count() > 1) {
+    return absl::FailedPreconditionError(
+        "a user namespace can only be entered before there are threads");
+  }
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  if (::unshare(CLONE_NEWUSER) != 0) return forbidden(missing, errno);
+  if (absl::Status status = map_own_ids(uid, gid); !status.ok()) return status;
+  entered_user_namespace = true;
+  if (absl::Status status = start_namespace_broker(); !status.ok()) return status;
+  // AppArmor lets the namespace be made and then denies what it is for.
+  return check_namespaces().ok() ? absl::OkStatus() : forbidden(missing, EPERM);
+}
+
 }  // namespace
 
 std::vector<std::string> missing_capabilities() {
@@ -124,24 +141,40 @@ std::vector<std::string> missing_capabilities() {
   return missing;
 }
 
-absl::StatusOr<Privilege> enter_user_namespace_if_needed() {
+absl::StatusOr<Privilege> acquire_privilege() {
   raise_permitted_capabilities();
   const std::vector<std::string> missing = missing_capabilities();
-  if (missing.empty()) return Privilege::kFull;
-  // Whoever gives CAP_SYS_ADMIN and withholds another means it: a user namespace would undo that.
-  if (!absl::c_linear_search(missing, "CAP_SYS_ADMIN")) return taken_away(missing);
-  if (thread_count() > 1) {
-    return absl::FailedPreconditionError(
-        "a user namespace can only be entered before there are threads");
+  if (absl::c_linear_search(missing, "CAP_SYS_ADMIN")) {
+    if (absl::Status status = enter_user_namespace(missing); !status.ok()) return status;
+    return Privilege::kUserNamespace;
   }
-  const uid_t uid = ::geteuid();
-  const gid_t gid = ::getegid();
-  if (::unshare(CLONE_NEWUSER) != 0) return forbidden(missing, errno);
-  if (absl::Status status = map_own_ids(uid, gid); !status.ok()) return status;
-  entered_user_namespace = true;
-  // AppArmor lets the namespace be made and then denies what it is for.
-  if (absl::Status status = check_namespaces(); !status.ok()) return forbidden(missing, EPERM);
-  return Privilege::kUserNamespace;
+  if (absl::Status status = start_namespace_broker(); !status.ok()) return status;
+  // Whoever gives CAP_SYS_ADMIN and withholds another means it: a user namespace would undo that.
+  if (!missing.empty()) return taken_away(missing);
+  return Privilege::kFull;
+}
+
+absl::Status keep_only(std::initializer_list<int> capabilities) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return absl::ErrnoToStatus(errno, "giving up what an executed file could bring (no_new_privs)");
+  }
+  // Fails at the first number this kernel does not know, and where CAP_SETPCAP is not permitted.
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (absl::c_linear_search(capabilities, capability)) continue;
+    ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  }
+  Capabilities now;
+  if (::syscall(SYS_capget, &now.header, now.data) != 0) {
+    return absl::ErrnoToStatus(errno, "reading the capabilities of this process");
+  }
+  Capabilities kept;
+  for (const int capability : capabilities) {
+    const uint32_t bit = 1U << (capability % 32);
+    kept.data[capability / 32].permitted |= now.data[capability / 32].permitted & bit;
+  }
+  for (__user_cap_data_struct& word : kept.data) word.effective = word.permitted;
+  if (::syscall(SYS_capset, &kept.header, kept.data) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, "giving capabilities up");
 }
 
 std::string user_namespace_path() {
@@ -159,18 +192,19 @@ absl::Status check_tun() {
         "/dev/net/tun does not exist: load the module (modprobe tun), or in a container add "
         "--device /dev/net/tun");
   }
-  const UniqueFd fd(::open(kNode, O_RDWR | O_CLOEXEC));
-  if (!fd.valid()) {
-    const int error = errno;
-    if (error == EACCES || error == EPERM) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          "/dev/net/tun may not be opened by uid ", ::getuid(),
-          ": give it mode 0666 (the usual one), or in a container add --device /dev/net/tun"));
-    }
-    return absl::ErrnoToStatus(error, "/dev/net/tun: no TUN driver in this kernel");
-  }
   absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::create();
   if (!ns.ok()) return ns.status();
+  const absl::Status opened = (*ns)->open_tun().status();
+  if (absl::IsPermissionDenied(opened)) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "/dev/net/tun may not be opened by uid ", ::getuid(),
+        ": give it mode 0666 (the usual one), or in a container add --device /dev/net/tun"));
+  }
+  if (absl::IsUnavailable(opened)) return opened;
+  if (!opened.ok()) {
+    return absl::Status(opened.code(), absl::StrCat("/dev/net/tun: no TUN driver in this kernel (",
+                                                    opened.message(), ")"));
+  }
   InterfaceSpec spec;
   spec.name = "check";
   return create_tun(**ns, spec, false).status();

@@ -12,6 +12,7 @@
 
 #include <thread>
 
+#include "server/host/queue.h"
 #include "server/host/two_kernels_testing.h"
 
 namespace tcproctor::server {
@@ -40,17 +41,12 @@ class UserNamespaceTest : public testing::RootTest {
   }
 };
 
-// The whole of a kernel end's life without root.
-int live_in_a_user_namespace() {
-  if (missing_capabilities().size() != 3) return 1;
-  const absl::StatusOr<Privilege> privilege = enter_user_namespace_if_needed();
-  if (!privilege.ok()) {
-    std::fprintf(stderr, "%s\n", privilege.status().ToString().c_str());
-    return 2;
+// The whole of a kernel end's life, with what the daemon keeps.
+int live_without_sys_admin() {
+  if (!keep_only({CAP_NET_ADMIN, CAP_NET_RAW}).ok() ||
+      missing_capabilities() != std::vector<std::string>{"CAP_SYS_ADMIN"}) {
+    return 4;
   }
-  if (*privilege != Privilege::kUserNamespace || !missing_capabilities().empty()) return 3;
-  struct stat info {};
-  if (user_namespace_path().empty() || ::stat(user_namespace_path().c_str(), &info) != 0) return 4;
   absl::StatusOr<std::unique_ptr<NetworkNamespace>> a = NetworkNamespace::create();
   absl::StatusOr<std::unique_ptr<NetworkNamespace>> b = NetworkNamespace::create();
   if (!a.ok() || !b.ok()) return 5;
@@ -70,7 +66,24 @@ int live_in_a_user_namespace() {
   if (!(*a)->open_socket(AF_PACKET, SOCK_RAW, 0).ok()) return 10;
   if (::access("/dev/net/tun", R_OK | W_OK) == 0 && !check_tun().ok()) return 11;
   absl::StatusOr<std::unique_ptr<InetDiag>> diag = InetDiag::open(**a);
-  return diag.ok() && (*diag)->dump().ok() ? 0 : 12;
+  if (!diag.ok() || !(*diag)->dump().ok()) return 12;
+  if (!set_queue(**a, "pfifo", 7).ok() || !set_queue(**a, "", {}).ok()) return 13;
+  if (!(*a)->open_counters("netstat").ok()) return 14;
+  // A port that was root's.
+  return socket->bind(testing::at("0.0.0.0", 80)).ok() ? 0 : 15;
+}
+
+int live_in_a_user_namespace() {
+  if (missing_capabilities().size() != 3) return 1;
+  const absl::StatusOr<Privilege> privilege = acquire_privilege();
+  if (!privilege.ok()) {
+    std::fprintf(stderr, "%s\n", privilege.status().ToString().c_str());
+    return 2;
+  }
+  if (*privilege != Privilege::kUserNamespace || !missing_capabilities().empty()) return 3;
+  struct stat info {};
+  if (user_namespace_path().empty() || ::stat(user_namespace_path().c_str(), &info) != 0) return 3;
+  return live_without_sys_admin();
 }
 
 // Where the machine forbids user namespaces (in a chroot, say), it must be refused, not crash.
@@ -80,10 +93,15 @@ TEST_F(UserNamespaceTest, NobodyHasAFullEndOrIsRefused) {
 }
 
 // In a child, because the children of the other tests must not inherit namespaces made by root.
+TEST_F(UserNamespaceTest, RootHasAFullEnd) {
+  EXPECT_EXIT(::_exit(acquire_privilege().ok() ? live_without_sys_admin() : 1),
+              ::testing::ExitedWithCode(0), "");
+}
+
 TEST_F(UserNamespaceTest, RootNeedsNone) {
   EXPECT_EXIT(
       {
-        const absl::StatusOr<Privilege> privilege = enter_user_namespace_if_needed();
+        const absl::StatusOr<Privilege> privilege = acquire_privilege();
         const bool good = privilege.ok() && *privilege == Privilege::kFull &&
                           user_namespace_path().empty() && check_namespaces().ok();
         if (!check_tun().ok()) std::fprintf(stderr, "%s\n", check_tun().ToString().c_str());
@@ -106,7 +124,7 @@ TEST_F(UserNamespaceTest, WhatIsPermittedBecomesEffective) {
       {
         const bool kept = keep_permitted({CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN}) &&
                           missing_capabilities().size() == 3;
-        const absl::StatusOr<Privilege> privilege = enter_user_namespace_if_needed();
+        const absl::StatusOr<Privilege> privilege = acquire_privilege();
         ::_exit(kept && privilege.ok() && *privilege == Privilege::kFull ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
@@ -117,7 +135,7 @@ TEST_F(UserNamespaceTest, WhatWasTakenAwayIsNamed) {
   EXPECT_EXIT(
       {
         const bool kept = keep_permitted({CAP_NET_ADMIN, CAP_SYS_ADMIN});
-        const absl::Status status = enter_user_namespace_if_needed().status();
+        const absl::Status status = acquire_privilege().status();
         std::fprintf(stderr, "%s\n", status.ToString().c_str());
         ::_exit(kept && status.code() == absl::StatusCode::kPermissionDenied &&
                         user_namespace_path().empty()
@@ -129,24 +147,25 @@ TEST_F(UserNamespaceTest, WhatWasTakenAwayIsNamed) {
 
 // Inside a first user namespace further ones are forbidden, and the capabilities are given up.
 int forbidden_and_explained() {
-  if (!enter_user_namespace_if_needed().ok()) return 1;
+  if (!acquire_privilege().ok()) return 1;
   const UniqueFd limit(::open("/proc/sys/user/max_user_namespaces", O_WRONLY));
   if (::write(limit.get(), "0", 1) != 1) return 2;
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
   if (::syscall(SYS_capset, &header, none) != 0) return 3;
-  const absl::Status status = enter_user_namespace_if_needed().status();
+  const absl::Status status = acquire_privilege().status();
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
   if (status.code() != absl::StatusCode::kPermissionDenied) return 4;
   for (const char* expected :
        {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN", "user.max_user_namespaces is 0"}) {
     if (status.message().find(expected) == std::string_view::npos) return 5;
   }
-  return NetworkNamespace::create().status().code() == absl::StatusCode::kPermissionDenied ? 0 : 6;
+  // The broker has what this process gave up.
+  return NetworkNamespace::create().ok() ? 0 : 6;
 }
 
 int refused_and_explained() {
-  const absl::Status status = enter_user_namespace_if_needed().status();
+  const absl::Status status = acquire_privilege().status();
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
   if (status.code() != absl::StatusCode::kPermissionDenied) return 1;
   for (const char* expected : {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN", "chroot"}) {
@@ -162,7 +181,7 @@ TEST_F(UserNamespaceTest, SaysWhatIsMissingWhereItIsForbidden) {
 TEST_F(UserNamespaceTest, ThreadsAreTooLate) {
   EXPECT_EQ(as_nobody([] {
               std::thread other([] { ::pause(); });
-              const absl::Status status = enter_user_namespace_if_needed().status();
+              const absl::Status status = acquire_privilege().status();
               ::_exit(status.code() == absl::StatusCode::kFailedPrecondition ? 0 : 1);
               return 1;
             }),

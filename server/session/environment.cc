@@ -67,18 +67,19 @@ void describe_machine(v1::Environment& environment) {
 absl::Status read_settings(const Surroundings::EndPlace& place, v1::EndEnvironment& out) {
   if (place.ns == nullptr) return absl::OkStatus();
   for (const Sysctl& setting : place.given) (*out.mutable_given())[setting.name] = setting.value;
-  return place.ns->run_in([&] {
-    const auto read = [&](const std::string& name) {
-      const absl::StatusOr<std::string> value = read_sysctl_here(name);
-      if (value.ok()) (*out.mutable_settings())[name] = *value;
-      // This kernel has no such setting.
-      return absl::IsNotFound(value.status()) ? absl::OkStatus() : value.status();
-    };
-    absl::Status status;
-    for (const char* name : kTelling) status.Update(read(name));
-    for (const Sysctl& setting : place.given) status.Update(read(setting.name));
-    return status;
-  });
+  std::vector<std::string> names(kTelling.begin(), kTelling.end());
+  for (const Sysctl& setting : place.given) names.push_back(setting.name);
+  const absl::StatusOr<std::vector<absl::StatusOr<std::string>>> values =
+      read_sysctls(*place.ns, names);
+  if (!values.ok()) return values.status();
+  absl::Status status;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const absl::StatusOr<std::string>& value = (*values)[i];
+    if (value.ok()) (*out.mutable_settings())[names[i]] = *value;
+    // This kernel may have no such setting.
+    if (!absl::IsNotFound(value.status())) status.Update(value.status());
+  }
+  return status;
 }
 
 absl::Status read_offloads(const Surroundings::EndPlace& place, v1::EndEnvironment& out) {

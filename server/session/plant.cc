@@ -95,16 +95,17 @@ InterfaceSpec end_device(const SessionPlan& plan, const EndPlan& end, const char
 absl::StatusOr<std::unique_ptr<link::Link>> open_packet_socket(const NetworkNamespace& ns,
                                                                const std::string& interface,
                                                                bool vnet_header) {
-  std::unique_ptr<link::PacketSocket> socket;
-  const absl::Status status = ns.run_in([&] {
-    absl::StatusOr<std::unique_ptr<link::PacketSocket>> opened =
-        link::PacketSocket::open(interface, {.vnet_header = vnet_header});
-    if (!opened.ok()) return opened.status();
-    socket = *std::move(opened);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return of_the_machine(status, "packet socket");
-  return std::unique_ptr<link::Link>(std::move(socket));
+  // Protocol 0: nothing is received before everything is set up.
+  absl::StatusOr<UniqueFd> socket = ns.open_socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0);
+  if (!socket.ok()) {
+    return of_the_machine(socket.status(), absl::IsPermissionDenied(socket.status())
+                                               ? "packet socket (CAP_NET_RAW is needed)"
+                                               : "packet socket");
+  }
+  absl::StatusOr<std::unique_ptr<link::PacketSocket>> adopted =
+      link::PacketSocket::adopt(socket->release(), interface, {.vnet_header = vnet_header});
+  if (!adopted.ok()) return of_the_machine(adopted.status(), "packet socket");
+  return std::unique_ptr<link::Link>(*std::move(adopted));
 }
 
 absl::Status build_veth_end(const SessionPlan& plan, const EndPlan& end, Plant& plant) {

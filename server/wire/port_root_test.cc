@@ -18,6 +18,7 @@
 
 #include "server/host/interface.h"
 #include "server/host/namespace.h"
+#include "server/host/namespace_testing.h"
 #include "server/wire/decode.h"
 #include "server/wire/test_util.h"
 #include "server/wire/wire.h"
@@ -115,7 +116,7 @@ class PortRootTest : public testing::TestWithParam<Setup> {
     std::unique_ptr<link::PacketSocket> socket;
     link::PacketSocketOptions options;
     options.vnet_header = leg.offloads;
-    const absl::Status status = wire_ns_->run_in([&] {
+    const absl::Status status = testing::run_in(*wire_ns_, [&] {
       auto opened = link::PacketSocket::open(leg.name, options);
       if (opened.ok()) socket = *std::move(opened);
       return opened.status();

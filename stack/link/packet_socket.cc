@@ -85,10 +85,7 @@ ifreq request_for(const std::string& name) {
   return request;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<PacketSocket>> PacketSocket::open(
-    const std::string& name, const PacketSocketOptions& options) {
+absl::Status check(const std::string& name, const PacketSocketOptions& options) {
   if (name.empty() || name.size() >= IFNAMSIZ) {
     return absl::InvalidArgumentError(
         absl::StrCat("interface name \"", name, "\": must have 1 to ", IFNAMSIZ - 1, " octets"));
@@ -97,11 +94,24 @@ absl::StatusOr<std::unique_ptr<PacketSocket>> PacketSocket::open(
     return absl::InvalidArgumentError(absl::StrCat(
         "receive_buffer_bytes: ", options.receive_buffer_bytes, ", must be 65536 to 1073741824"));
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PacketSocket>> PacketSocket::open(
+    const std::string& name, const PacketSocketOptions& options) {
+  if (absl::Status status = check(name, options); !status.ok()) return status;
   // Protocol 0: nothing is received before everything is set up.
   const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return error(name, "socket");
-  std::unique_ptr<PacketSocket> link(new PacketSocket(fd, options.vnet_header));
+  return adopt(fd, name, options);
+}
 
+absl::StatusOr<std::unique_ptr<PacketSocket>> PacketSocket::adopt(
+    int fd, const std::string& name, const PacketSocketOptions& options) {
+  std::unique_ptr<PacketSocket> link(new PacketSocket(fd, options.vnet_header));
+  if (absl::Status status = check(name, options); !status.ok()) return status;
   ifreq request = request_for(name);
   if (ioctl(fd, SIOCGIFINDEX, &request) != 0) return error(name, "no such interface");
   const int index = request.ifr_ifindex;

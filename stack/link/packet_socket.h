@@ -32,12 +32,16 @@ struct PacketSocketOptions {
 
 class PacketSocket final : public Link {
  public:
-  // Opens a socket on the interface `name`. To be called on a thread that is inside the namespace
-  // of the interface; the object may then be used on any one thread. Receives frames for every
+  // Opens a socket on the interface `name` of the calling thread's namespace; the object may then
+  // be used on any one thread. Receives frames for every
   // destination and of every protocol, but none that this machine sends on the interface.
   //  NOT_FOUND: no such interface here. PERMISSION_DENIED: CAP_NET_RAW is missing.
   static absl::StatusOr<std::unique_ptr<PacketSocket>> open(const std::string& name,
                                                             const PacketSocketOptions& options);
+  // The same with a socket that was opened in the interface's namespace: AF_PACKET, SOCK_RAW |
+  // SOCK_NONBLOCK, protocol 0. Takes ownership of it, also on failure.
+  static absl::StatusOr<std::unique_ptr<PacketSocket>> adopt(int fd, const std::string& name,
+                                                             const PacketSocketOptions& options);
   ~PacketSocket() override;
 
   host::LinkLayer layer() const override { return host::LinkLayer::kEthernet; }
