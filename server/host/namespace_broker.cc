@@ -22,8 +22,8 @@
 namespace tcproctor::server {
 namespace {
 
-// As many as the daemon's workers, which make namespaces at the same time.
-constexpr int kThreads = 4;
+// The daemon's workers may make four namespaces at the same time; a socket does not wait for them.
+constexpr int kThreads = 5;
 // A task takes the kernel milliseconds; this only keeps a surprise from hanging the daemon.
 constexpr timeval kPatience{.tv_sec = 30, .tv_usec = 0};
 // A request brings the reply socket and a namespace, a reply one descriptor for each name.

@@ -19,7 +19,8 @@
 // to end. If it dies itself, whatever needs it says so: UNAVAILABLE. A process that has started no
 // broker (tests, tools) does the same tasks itself, each on a short-lived thread.
 //
-// Measured (kernel 6.18, 2 cores): a socket 30 us, a namespace as without it.
+// Measured (kernel 6.18, 2 cores): a socket 38 us, where a thread of one's own takes 33 us; a
+// namespace 0.6 ms either way.
 #pragma once
 
 #include <sys/socket.h>
