@@ -34,7 +34,7 @@ class Capture : public Verb {
     flags.add("w", &file_, "FILE", "write a pcap file (nanoseconds, raw IP), - = standard output");
     flags.add("follow", &follow_, "", "go on with what comes, until the session ends");
     flags.add("after", &after_, "N", "only what comes after that number");
-    flags.add("from", &from_, "END", "only what A or B sent (not with -w)");
+    flags.add("from", &from_, "A|B", "only what A or B sent (not with -w)");
     flags.add("pattern", &pattern_, "JSON", "only what matches this SegmentPattern (not with -w)");
   }
 

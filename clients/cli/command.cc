@@ -15,66 +15,51 @@ constexpr char kOverview[] =
     "usage: tcproctor VERB [FLAG…] [OPERAND…]      tcproctor help VERB\n"
     "\n";
 
-constexpr char kCommon[] =
-    "\n"
-    "Flags of every verb:\n"
-    "  --address ADDRESS  the daemon: unix:PATH or HOST:PORT; default: the local daemon's socket\n"
-    "                     (run and explain start a private daemon instead)\n"
-    "  --tls-ca FILE --tls-cert FILE --tls-key FILE\n"
-    "                     mutual TLS, for a daemon on another machine: PEM files with its CA, our\n"
-    "                     certificate, and the key of that\n"
-    "  --json FILE        the responses as protobuf's JSON (run: the report); - = standard "
-    "output,\n"
-    "                     which then holds nothing else; streams write one object per line\n"
-    "  --help             what the verb does, with examples\n"
+constexpr char kExitStatus[] =
     "\n"
     "Exit status: 0 done; 1 the protocol said no (refused, reset, nothing came in time), for run "
     "a\n"
     "violation; 2 run was inconclusive; 3 misuse, no daemon, or the harness broke.\n";
-
-std::string overview(const VerbList& verbs) {
-  std::string text = kOverview;
-  for (const auto& verb : verbs) {
-    std::string name = verb->info().name;
-    name.resize(std::max<size_t>(name.size(), 16), ' ');
-    absl::StrAppend(&text, "  ", name, " ", verb->info().summary, "\n");
-  }
-  return text + kCommon;
-}
 
 std::string help_of(const VerbInfo& info, const FlagSet& flags) {
   return absl::StrCat("usage: tcproctor ", info.name, " [FLAG…] ", info.operands, "\n\n",
                       info.summary, ".\n", info.help, "\n", flags.describe());
 }
 
-void define_common(Context& context, FlagSet& flags, bool* help) {
-  flags.add("address", context.address_flag(), "ADDRESS", "the daemon: unix:PATH or HOST:PORT");
-  flags.add("tls-ca", &context.tls_flags()->ca, "FILE", "PEM file with the CA of the daemon");
+void define_common(Context& context, FlagSet& flags, bool json, bool& help) {
+  flags.add("address", context.address_flag(), "ADDRESS",
+            "the daemon: unix:PATH or HOST:PORT; default the local daemon's socket (run and "
+            "explain: a daemon of their own)");
+  flags.add("tls-ca", &context.tls_flags()->ca, "FILE",
+            "mutual TLS, to a daemon on another machine: PEM file with its CA");
   flags.add("tls-cert", &context.tls_flags()->cert, "FILE", "PEM file with our certificate");
   flags.add("tls-key", &context.tls_flags()->key, "FILE", "PEM file with the key of that");
-  flags.add("json", context.json_flag(), "FILE", "the response as JSON, - = standard output");
-  flags.add("help", help, "", "this");
+  if (json) {
+    flags.add("json", context.json_flag(), "FILE",
+              "the response (run: the report) in protobuf's JSON, streams an object per line; - = "
+              "standard output, which then holds nothing else");
+    flags.add("output", context.output_flag(), "table|json",
+              "text for people, the default, or the same as --json -");
+  }
+  flags.add("help", &help, "", "what the verb does, with examples");
 }
 
-// The verb that the first one or two words name; the longer name wins. Removes those words.
-Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
-  for (const size_t count : {size_t{2}, size_t{1}}) {
-    if (words.size() < count) continue;
-    const std::string name = count == 2 ? absl::StrCat(words[0], " ", words[1]) : words[0];
-    for (const auto& verb : verbs) {
-      if (verb->info().name != name) continue;
-      words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
-      return verb.get();
-    }
+std::string overview(Context& context, const VerbList& verbs) {
+  std::string text = kOverview;
+  for (const auto& verb : verbs) {
+    std::string name = verb->info().name;
+    name.resize(std::max<size_t>(name.size(), 16), ' ');
+    absl::StrAppend(&text, "  ", name, " ", verb->info().summary, "\n");
   }
-  return nullptr;
+  bool help = false;
+  return absl::StrCat(text, "\nFlags of every verb:\n", common_flags(context, help).describe(),
+                      kExitStatus);
 }
 
 // The flags of every verb may stand before it as well: takes them off the front, with their values.
 std::vector<std::string> take_leading_flags(Context& context, std::vector<std::string>& words) {
-  FlagSet common;
   bool help = false;
-  define_common(context, common, &help);
+  const FlagSet common = common_flags(context, help);
   size_t count = 0;
   while (count < words.size()) {
     const size_t taken = common.words_taken(words[count]);
@@ -96,24 +81,9 @@ std::string no_such_verb(const VerbList& verbs, const std::string& word) {
   return absl::StrCat(message, "; tcproctor help lists them all");
 }
 
-absl::Status check_operands(const VerbInfo& info, const std::vector<std::string>& operands) {
-  if (operands.size() < info.min_operands) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("too few operands; usage: tcproctor ", info.name, " ", info.operands));
-  }
-  if (operands.size() > info.max_operands) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", operands[info.max_operands],
-                                                   "\" is one operand too many; usage: tcproctor ",
-                                                   info.name, " ", info.operands));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<int> run_verb(Context& context, Verb& verb, const std::vector<std::string>& words) {
-  FlagSet flags;
-  verb.define(flags);
   bool help = false;
-  define_common(context, flags, &help);
+  const FlagSet flags = flags_of(context, verb, help);
   absl::StatusOr<std::vector<std::string>> operands = flags.parse(words);
   if (!operands.ok()) return operands.status();
   if (help) {
@@ -127,6 +97,45 @@ absl::StatusOr<int> run_verb(Context& context, Verb& verb, const std::vector<std
 }
 
 }  // namespace
+
+FlagSet common_flags(Context& context, bool& help) {
+  FlagSet flags;
+  define_common(context, flags, /*json=*/true, help);
+  return flags;
+}
+
+FlagSet flags_of(Context& context, Verb& verb, bool& help) {
+  FlagSet flags;
+  verb.define(flags);
+  define_common(context, flags, verb.info().has_json, help);
+  return flags;
+}
+
+Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words) {
+  for (const size_t count : {size_t{2}, size_t{1}}) {
+    if (words.size() < count) continue;
+    const std::string name = count == 2 ? absl::StrCat(words[0], " ", words[1]) : words[0];
+    for (const auto& verb : verbs) {
+      if (verb->info().name != name) continue;
+      words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
+      return verb.get();
+    }
+  }
+  return nullptr;
+}
+
+absl::Status check_operands(const VerbInfo& info, const std::vector<std::string>& operands) {
+  if (operands.size() < info.min_operands) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("too few operands; usage: tcproctor ", info.name, " ", info.operands));
+  }
+  if (operands.size() > info.max_operands) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", operands[info.max_operands],
+                                                   "\" is one operand too many; usage: tcproctor ",
+                                                   info.name, " ", info.operands));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<int> end_of_following(Context& context, const absl::Status& status) {
   if (!status.ok() && !absl::IsNotFound(status)) return status;
@@ -151,13 +160,13 @@ int run_command(Context& context, const std::vector<std::string>& arguments) {
   std::vector<std::string> words = arguments;
   const std::vector<std::string> leading = take_leading_flags(context, words);
   if (words.empty()) {
-    context.err() << overview(verbs);
+    context.err() << overview(context, verbs);
     return kExitError;
   }
   const bool wants_help = words[0] == "help" || words[0] == "--help" || words[0] == "-h";
   if (wants_help) words.erase(words.begin());
   if (wants_help && words.empty()) {
-    context.text() << overview(verbs);
+    context.text() << overview(context, verbs);
     return kExitOk;
   }
   const std::string first = words[0];

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // merge, diff
+#include <google/protobuf/struct.pb.h>
+
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -99,30 +101,61 @@ class Diff : public Verb {
 
  private:
   absl::StatusOr<int> targets(Context& context, const conformance::RunReport& report) const {
+    if (!by_case_) return by_cause(context, report);
+    if (!context.json().empty())
+      return absl::InvalidArgumentError("--by-case is text; without it the causes are JSON");
     const absl::StatusOr<std::string> differences =
-        by_case_ ? conformance::target_differences(report, targets_[0], targets_[1])
-                 : by_cause(report);
+        conformance::target_differences(report, targets_[0], targets_[1]);
     if (!differences.ok()) return differences.status();
     context.text() << *differences;
     return differences->empty() ? kExitOk : kExitOutcome;
   }
 
-  absl::StatusOr<std::string> by_cause(const conformance::RunReport& report) const {
+  absl::StatusOr<int> by_cause(Context& context, const conformance::RunReport& report) const {
     const absl::StatusOr<std::vector<conformance::DifferenceCause>> causes =
         conformance::difference_causes(report, targets_[0], targets_[1]);
     if (!causes.ok()) return causes.status();
-    return conformance::causes_text(*causes, targets_[0], targets_[1]);
+    context.text() << conformance::causes_text(*causes, targets_[0], targets_[1]);
+    google::protobuf::ListValue json;
+    for (const conformance::DifferenceCause& cause : *causes) add_cause(cause, json);
+    if (absl::Status status = context.emit(json); !status.ok()) return status;
+    return causes->empty() ? kExitOk : kExitOutcome;
   }
 
-  static int runs(Context& context, const conformance::RunReport& before,
-                  const conformance::RunReport& after) {
+  void add_cause(const conformance::DifferenceCause& cause,
+                 google::protobuf::ListValue& json) const {
+    auto& fields = *json.add_values()->mutable_struct_value()->mutable_fields();
+    fields["kind"].set_string_value(std::string(conformance::cause_kind_name(cause.kind)));
+    fields["cause"].set_string_value(cause.text);
+    auto& places = *fields["places"].mutable_list_value();
+    for (const conformance::DifferencePlace& place : cause.places) {
+      auto& at = *places.add_values()->mutable_struct_value()->mutable_fields();
+      at["case"].set_string_value(place.test_case);
+      at["clause"].set_string_value(place.clause);
+      at["line"].set_number_value(place.line);
+      at[targets_[0]].set_string_value(place.left);
+      at[targets_[1]].set_string_value(place.right);
+    }
+  }
+
+  static absl::StatusOr<int> runs(Context& context, const conformance::RunReport& before,
+                                  const conformance::RunReport& after) {
     const std::vector<conformance::ClauseChange> changes =
         conformance::changed_clauses(before, after);
+    google::protobuf::ListValue json;
     for (const conformance::ClauseChange& change : changes) {
+      auto& fields = *json.add_values()->mutable_struct_value()->mutable_fields();
+      fields["before"].set_string_value(change.before);
+      fields["after"].set_string_value(change.after);
+      fields["target"].set_string_value(change.target);
+      fields["case"].set_string_value(change.test_case);
+      fields["clause"].set_string_value(change.clause);
+      fields["reason"].set_string_value(change.reason);
       context.text() << change.before << " -> " << change.after << "  " << change.target << "  "
                      << change.test_case << "  \"" << change.clause << "\""
                      << (change.reason.empty() ? "" : ": ") << change.reason << "\n";
     }
+    if (absl::Status status = context.emit(json); !status.ok()) return status;
     return changes.empty() ? kExitOk : kExitOutcome;
   }
 

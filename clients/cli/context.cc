@@ -29,7 +29,16 @@ absl::StatusOr<std::string> to_json(const google::protobuf::Message& message, bo
 Context::Context(std::istream& in, std::ostream& out, std::ostream& err, bool colours)
     : in_(in), out_(out), err_(err), text_(out.rdbuf()), colours_(colours) {}
 
+bool shows_colours(bool terminal, const char* term, const char* no_color) {
+  return terminal && (!no_color || *no_color == '\0') && !(term && std::strcmp(term, "dumb") == 0);
+}
+
 absl::Status Context::open_json() {
+  if (output_ == "json") {
+    if (!json_.empty() && json_ != "-")
+      return absl::InvalidArgumentError("--output json and --json FILE: say one of them");
+    json_.assign(1, '-');  // GCC 12 warns of json_ = "-" for no reason
+  }
   if (json_.empty()) return absl::OkStatus();
   if (json_ == "-") {
     text_.rdbuf(nullptr);
@@ -43,17 +52,19 @@ absl::Status Context::open_json() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<client::Client> Context::connect_to(const std::string& address) const {
-  return client::Client::connect(address, absl::Seconds(10), tls_);
+absl::StatusOr<client::Client> Context::connect_to(const std::string& address,
+                                                   absl::Duration timeout) const {
+  return client::Client::connect(address, timeout, tls_);
 }
 
-absl::StatusOr<client::Client> Context::connect() const {
-  if (!address_.empty()) return connect_to(address_);
+absl::StatusOr<client::Client> Context::connect(absl::Duration timeout) const {
+  if (!address_.empty()) return connect_to(address_, timeout);
   if (!tls_.empty()) {
     return absl::InvalidArgumentError(
         "--tls-ca: is for a daemon that is named, --address HOST:PORT");
   }
-  absl::StatusOr<client::Client> client = client::Client::connect(client::default_address());
+  absl::StatusOr<client::Client> client =
+      client::Client::connect(client::default_address(), timeout);
   if (client.ok()) return client;
   return absl::Status(client.status().code(),
                       absl::StrCat(client.status().message(),

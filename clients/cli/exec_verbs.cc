@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // session exec
-#include <algorithm>
 #include <optional>
 
 #include "absl/time/time.h"
+#include "clients/cli/lease.h"
 #include "clients/cli/namespace_exec.h"
 #include "clients/cli/parse.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
-#include "clients/cpp/convert.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -30,7 +29,9 @@ class SessionExec : public Verb {
              .min_operands = 2,
              .max_operands = SIZE_MAX}) {}
 
-  void define(FlagSet& flags) override { flags.add("end", &end_, "END", "A or B; needed"); }
+  void define(FlagSet& flags) override {
+    flags.add("end", &end_, "A|B", "whose namespace; needed");
+  }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
     if (!end_) return absl::InvalidArgumentError("--end is needed: A or B");
@@ -41,8 +42,7 @@ class SessionExec : public Verb {
     const absl::StatusOr<v1::Session> session = client->get_session(operands[0]);
     if (!session.ok()) return session.status();
     if (absl::Status status = context.emit(*session); !status.ok()) return status;
-    const absl::Duration period = std::clamp(client::from_proto(session->lease()) / 3,
-                                             absl::Milliseconds(100), absl::Seconds(60));
+    const absl::Duration period = renewal_period(*session);
     v1::RenewLeaseRequest renew;
     renew.set_session(operands[0]);
     return exec_in_namespace(*end == v1::END_A ? session->a() : session->b(),

@@ -19,10 +19,21 @@ namespace tcproctor::cli {
 
 class FlagSet {
  public:
+  struct Flag {
+    std::string name;
+    std::string value;
+    std::string help;
+    bool is_bool;
+    std::function<bool(absl::string_view, std::string*)> set;
+
+    // How it is written: "-w", "--json".
+    std::string written() const;
+  };
+
   // `--name VALUE` or `--name=VALUE`, stored in *target; a bool is `--name`, `--noname` or
   // `--name=false`. An std::optional tells whether the flag was given. `value` is the word that
-  // stands for the value in the help ("FILE"), empty for a bool. A name of one letter is written
-  // with one dash.
+  // stands for the value in the help ("FILE"), empty for a bool; "A|B" are all that it may be, and
+  // "A|B,..." some of them. A name of one letter is written with one dash.
   template <typename T>
   void add(std::string name, T* target, std::string value, std::string help) {
     flags_.push_back({std::move(name), std::move(value), std::move(help), is_bool(target),
@@ -40,18 +51,15 @@ class FlagSet {
   // `--name`, 0 when it is none of these flags.
   size_t words_taken(absl::string_view word) const;
 
+  // As they were added.
+  const std::vector<Flag>& flags() const { return flags_; }
+  // The flag that `word` is, with or without a value after "="; null if it is none of these.
+  const Flag* named_by(absl::string_view word) const;
+
   // One line for each flag, in the order they were added.
   std::string describe() const;
 
  private:
-  struct Flag {
-    std::string name;
-    std::string value;
-    std::string help;
-    bool is_bool;
-    std::function<bool(absl::string_view, std::string*)> set;
-  };
-
   static bool is_bool(const bool*) { return true; }
   static bool is_bool(const std::optional<bool>*) { return true; }
   static bool is_bool(const void*) { return false; }
@@ -61,5 +69,9 @@ class FlagSet {
 
   std::vector<Flag> flags_;
 };
+
+// What a word of the help stands for, "A|B,..." or "[sink|source]": its alternatives; none for a
+// word such as FILE.
+std::vector<std::string> alternatives(absl::string_view word);
 
 }  // namespace tcproctor::cli

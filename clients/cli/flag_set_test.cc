@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
 namespace tcproctor::cli {
@@ -23,6 +24,8 @@ class FlagSetTest : public ::testing::Test {
     flags_.add("timeout", &timeout_, "DURATION", "how long");
     flags_.add("target", &targets_, "TARGET,...", "which");
     flags_.add("w", &file_, "FILE", "where");
+    flags_.add("clock", &clock_, "real|virtual", "which time");
+    flags_.add("level", &levels_, "must|should|may,...", "how strong the word of the RFC is");
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) {
@@ -42,7 +45,8 @@ class FlagSetTest : public ::testing::Test {
   bool slow_ = false;
   std::optional<bool> direct_;
   absl::Duration timeout_;
-  std::vector<std::string> targets_;
+  std::vector<std::string> targets_, levels_;
+  std::optional<std::string> clock_;
 };
 
 TEST_F(FlagSetTest, FlagsStandAnywhere) {
@@ -100,12 +104,52 @@ TEST_F(FlagSetTest, ErrorsNameTheFlag) {
   EXPECT_THAT(error({"--noname"}), HasSubstr("no flag --noname here"));
 }
 
+TEST_F(FlagSetTest, AlternativesAreAllThatIsTaken) {
+  parse({"--clock", "virtual", "--level", "may,must"});
+  EXPECT_EQ(clock_, "virtual");
+  EXPECT_THAT(levels_, ElementsAre("may", "must"));
+  EXPECT_EQ(error({"--clock=atomic"}), "--clock=atomic: want real or virtual");
+  EXPECT_EQ(error({"--clock", ""}), "--clock=: want real or virtual");
+  EXPECT_EQ(error({"--clock=real,virtual"}), "--clock=real,virtual: want real or virtual");
+  EXPECT_EQ(error({"--level", "may,can"}), "--level=may,can: want must, should or may");
+  parse({"--level="});
+  EXPECT_THAT(levels_, ElementsAre());
+}
+
+TEST_F(FlagSetTest, AlternativesOfAWord) {
+  EXPECT_THAT(alternatives("A|B"), ElementsAre("A", "B"));
+  EXPECT_THAT(alternatives("A|B,..."), ElementsAre("A", "B"));
+  EXPECT_THAT(alternatives("[sink|source|echo]"), ElementsAre("sink", "source", "echo"));
+  EXPECT_THAT(alternatives("FILE"), ElementsAre());
+  EXPECT_THAT(alternatives("STATE,..."), ElementsAre());
+}
+
+TEST_F(FlagSetTest, FindsAFlagByTheWordThatNamesIt) {
+  ASSERT_NE(flags_.named_by("--name"), nullptr);
+  EXPECT_EQ(flags_.named_by("--name")->value, "TEXT");
+  EXPECT_EQ(flags_.named_by("--name=x"), flags_.named_by("--name"));
+  EXPECT_EQ(flags_.named_by("-w")->written(), "-w");
+  for (const char* other : {"name", "--nam", "--", "-", ""})
+    EXPECT_EQ(flags_.named_by(other), nullptr) << other;
+}
+
 TEST_F(FlagSetTest, TellsHowManyWordsAFlagTakes) {
   EXPECT_EQ(flags_.words_taken("--name"), 2u);
   EXPECT_EQ(flags_.words_taken("--name=x"), 1u);
-  for (const char* other : {"--slow", "--nobody", "--nam", "name", "-w", "--", ""}) {
+  EXPECT_EQ(flags_.words_taken("-w"), 2u);
+  for (const char* other : {"--slow", "--nobody", "--nam", "name", "--", "-", ""}) {
     EXPECT_EQ(flags_.words_taken(other), 0u) << other;
   }
+}
+
+TEST_F(FlagSetTest, LongHelpIsWrapped) {
+  FlagSet flags;
+  std::string value;
+  flags.add("a", &value, "first|second|third|fourth|fifth", "of many");
+  flags.add("b", &value, "N", std::string(60, 'x') + " " + std::string(60, 'y'));
+  EXPECT_EQ(flags.describe(),
+            absl::StrCat("  -a first|second|third|fourth|fifth\n        of many\n  -b N  ",
+                         std::string(60, 'x'), "\n        ", std::string(60, 'y'), "\n"));
 }
 
 TEST_F(FlagSetTest, DescribesEachFlagOnALine) {

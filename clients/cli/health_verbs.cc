@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // health
+#include <google/protobuf/struct.pb.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +45,9 @@ class Health : public Verb {
     if (!status.ok()) return status;
     const bool serves = answer == kServing;
     context.text() << (serves ? "serving\n" : "not serving\n");
+    google::protobuf::Struct json;
+    (*json.mutable_fields())["serving"].set_bool_value(serves);
+    if (absl::Status written = context.emit(json); !written.ok()) return written;
     return serves ? kExitOk : kExitOutcome;
   }
 };

@@ -31,7 +31,7 @@ class Inject : public Verb {
                   "--ack 1\n"
                   "  tcproctor inject $ID --from B --sport 80 --dport 4000 --flags SYN,ACK \\\n"
                   "      --seq 300 --ack 101 --mss 1460 --checksum 0xdead\n"
-                  "  tcproctor inject $ID --from A --segment\n"
+                  "  tcproctor inject $ID --from A --segment \\\n"
                   "      '{\"icmp\":{\"type\":3,\"code\":3,\"quoted_number\":\"2\"}}'\n"
                   "  tcproctor inject $ID --from A --count 5 --gap 10ms --dport 80 --flags S\n"
                   "  tcproctor inject $ID --from A --raw 45000028…\n",
@@ -39,8 +39,7 @@ class Inject : public Verb {
               .max_operands = 1}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("from", &from_, "END",
-              "in whose name it travels, A or B; needed unless in --request");
+    flags.add("from", &from_, "A|B", "in whose name it travels; needed unless in --request");
     flags.add("src", &source_, "ADDRESS", "source address; default: of that end");
     flags.add("dst", &destination_, "ADDRESS", "destination address; default: of the other end");
     flags.add("sport", &source_port_, "PORT", "source port");

@@ -15,6 +15,7 @@
 #include "conformance/report/report.h"
 #include "conformance/runner/library.h"
 #include "conformance/runner/suite.h"
+#include "conformance/script/targets.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -105,8 +106,8 @@ class Explain : public Verb {
               .max_operands = 1}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("target", &target_, "TARGET",
-              "kernel, stack or stack-virtual; default: the last the case has");
+    flags.add("target", &target_, absl::StrJoin(conformance::all_targets(), "|"),
+              "default: the last the case has");
     flags.add("seed", &options_.seed, "N", "of every random choice; default drawn and reported");
     flags.add("pcap", &options_.pcap_dir, "DIR", "the capture into this folder");
     flags.add("cases", &cases_, "DIR", "the cases of this folder instead of those built in");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mutants
+#include <google/protobuf/struct.pb.h>
+
 #include <memory>
 #include <vector>
 
@@ -35,7 +37,7 @@ class Mutants : public Verb {
                       "  tcproctor mutants --list\n"}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("mutant", &options_.mutants, "GLOB,...", "mutants by id; - before a glob excludes");
+    flags.add("mutant", &options_.mutants, "MUTANT,...", "mutants by id; - before a glob excludes");
     flags.add("filter", &options_.cases, "GLOB,...", "cases by id; - before a glob excludes");
     flags.add("all", &options_.all, "", "every case that notices, not only the first");
     flags.add("least", &least_, "PERCENT", "how many must be noticed; default 95");
@@ -79,10 +81,17 @@ class Mutants : public Verb {
   static absl::StatusOr<int> list(Context& context) {
     const absl::StatusOr<std::vector<conformance::Mutant>> mutants = conformance::load_mutants();
     if (!mutants.ok()) return mutants.status();
+    google::protobuf::ListValue json;
     for (const conformance::Mutant& mutant : *mutants) {
+      auto& fields = *json.add_values()->mutable_struct_value()->mutable_fields();
+      fields["id"].set_string_value(mutant.id);
+      fields["file"].set_string_value(mutant.file);
+      fields["bug"].set_string_value(mutant.bug);
+      fields["equivalent"].set_string_value(mutant.equivalent);
       context.text() << mutant.id << "  " << mutant.file << "  " << mutant.bug
                      << (mutant.equivalent.empty() ? "" : " (equivalent)") << "\n";
     }
+    if (absl::Status status = context.emit(json); !status.ok()) return status;
     return kExitOk;
   }
 

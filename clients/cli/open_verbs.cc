@@ -45,7 +45,7 @@ class Open : public Verb {
               .max_operands = 1}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("end", &end_, "END", "A or B; needed");
+    flags.add("end", &end_, "A|B", "whose TCP; needed");
     flags.add("to", &to_, "ADDR:PORT", "the remote socket: the OPEN is active");
     flags.add("local", &local_, "ADDR:PORT", "the local socket; default: any address, chosen port");
     flags.add("from", &remote_, "ADDR:PORT",
@@ -104,20 +104,10 @@ class Open : public Verb {
     request.set_wait(wait_);
     if (timeout_) *request.mutable_timeout() = client::to_proto(*timeout_);
     request.set_from_listener(from_listener_);
-    if (request.active() && request.remote().address().empty())
-      return fill_peer_address(client, request);
-    return absl::OkStatus();
-  }
-
-  static absl::Status fill_peer_address(const client::Client& client, v1::OpenRequest& request) {
+    if (!request.active() || !request.remote().address().empty()) return absl::OkStatus();
     const absl::StatusOr<v1::Session> session = client.get_session(request.session());
     if (!session.ok()) return session.status();
-    const v1::EndInfo& peer = request.end() == v1::END_A ? session->b() : session->a();
-    if (peer.addresses().empty())
-      return absl::InvalidArgumentError("--to: the other end has no address, name one");
-    const std::string& address = peer.addresses(0);
-    request.mutable_remote()->set_address(address.substr(0, address.find('/')));
-    return absl::OkStatus();
+    return fill_peer_address(*session, request);
   }
 
   std::optional<std::string> end_, to_, local_, remote_, options_;

@@ -26,6 +26,17 @@ absl::StatusOr<v1::End> parse_end(const std::string& text) {
   return absl::InvalidArgumentError(absl::StrCat("end \"", text, "\": want A or B"));
 }
 
+void set_end_kind(const std::string& kind, v1::EndSpec& end) {
+  if (kind == "stack")
+    end.mutable_stack();
+  else if (kind == "kernel")
+    end.mutable_kernel();
+  else if (kind == "scripted")
+    end.mutable_scripted();
+  else if (kind == "remote")
+    end.mutable_remote();
+}
+
 absl::StatusOr<v1::SocketAddress> parse_socket_address(const std::string& text) {
   const auto wrong = [&text](absl::string_view why) {
     return absl::InvalidArgumentError(
@@ -45,6 +56,16 @@ absl::StatusOr<v1::SocketAddress> parse_socket_address(const std::string& text) 
   address.set_address(host);
   address.set_port(port);
   return address;
+}
+
+absl::Status fill_peer_address(const v1::Session& session, v1::OpenRequest& request) {
+  if (!request.remote().address().empty()) return absl::OkStatus();
+  const v1::EndInfo& peer = request.end() == v1::END_A ? session.b() : session.a();
+  if (peer.addresses().empty())
+    return absl::InvalidArgumentError("--to: the other end has no address, name one");
+  const std::string& address = peer.addresses(0);
+  request.mutable_remote()->set_address(address.substr(0, address.find('/')));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::ConnectionRef> parse_connection(const std::string& session,

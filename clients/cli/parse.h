@@ -13,14 +13,23 @@
 #include "absl/strings/string_view.h"
 #include "tcproctor/v1/endpoint.pb.h"
 #include "tcproctor/v1/segment.pb.h"
+#include "tcproctor/v1/sessions.pb.h"
 
 namespace tcproctor::cli {
 
 // "A" or "B".
 absl::StatusOr<v1::End> parse_end(const std::string& text);
 
+// What an end of a new session can be, as the value of a flag; sets it unless it is that already,
+// so that settings stay.
+inline constexpr char kEndKinds[] = "stack|kernel|scripted|remote";
+void set_end_kind(const std::string& kind, v1::EndSpec& end);
+
 // "192.0.2.1:80", "[2001:db8::1]:80", ":80" or "80"; the port is 0..65535.
 absl::StatusOr<v1::SocketAddress> parse_socket_address(const std::string& text);
+
+// An active OPEN that was told only a port goes to the first address of the other end.
+absl::Status fill_peer_address(const v1::Session& session, v1::OpenRequest& request);
 
 // A connection by its id, "3", or by its socket pair, "B/192.0.2.2:80-192.0.2.1:40000", with "#2"
 // after it for its second incarnation.

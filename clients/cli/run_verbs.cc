@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "clients/cli/interrupt.h"
 #include "clients/cli/private_daemon.h"
@@ -20,6 +21,7 @@
 #include "conformance/report/fsm.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/suite.h"
+#include "conformance/script/targets.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -53,14 +55,14 @@ class Run : public Verb {
               .max_operands = std::numeric_limits<size_t>::max()}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("target", &options_.targets, "TARGET,...",
-              "kernel, stack, stack-virtual; default all");
+    flags.add("target", &options_.targets,
+              absl::StrCat(absl::StrJoin(conformance::all_targets(), "|"), ",..."), "default all");
     flags.add("filter", &options_.filter, "GLOB,...", "cases by id; - before a glob excludes");
-    flags.add("level", &options_.level, "LEVEL",
+    flags.add("level", &options_.level, "must|should|may",
               "must: only such cases; should: must and should; may: all, the default");
     flags.add("shard", &shard_, "K/N", "the K-th of N parts; tcproctor merge joins their reports");
     flags.add("repeat", &options_.repeat, "N", "each case so often, each time with the next seed");
-    flags.add("order", &options_.order, "ORDER", "id (default), level or random (by the seed)");
+    flags.add("order", &options_.order, "id|level|random", "default id; random by the seed");
     flags.add("strict", &options_.strict, "", "a known deviation is a violation");
     flags.add("fail-fast", &options_.fail_fast, "", "begin no case after the first failure");
     flags.add("baseline", &baseline_, "FILE",

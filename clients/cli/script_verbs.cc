@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // check, fmt
+#include <google/protobuf/struct.pb.h>
+
 #include <limits>
 #include <memory>
 
@@ -28,12 +30,18 @@ class Check : public Verb {
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
     size_t wrong = 0;
+    google::protobuf::ListValue json;
     for (const std::string& file : files) {
       const absl::Status status = check(file);
+      auto& fields = *json.add_values()->mutable_struct_value()->mutable_fields();
+      fields["file"].set_string_value(file);
+      fields["well"].set_bool_value(status.ok());
       if (status.ok()) continue;
       ++wrong;
+      fields["error"].set_string_value(std::string(status.message()));
       context.err() << status.message() << "\n";
     }
+    if (absl::Status written = context.emit(json); !written.ok()) return written;
     context.text() << files.size() - wrong << " of " << files.size() << " are well\n";
     return wrong == 0 ? kExitOk : kExitOutcome;
   }
@@ -61,7 +69,8 @@ class Fmt : public Verb {
                       "and is printed the same again.\n\n"
                       "  tcproctor fmt case.pkt\n",
               .min_operands = 1,
-              .max_operands = std::numeric_limits<size_t>::max()}) {}
+              .max_operands = std::numeric_limits<size_t>::max(),
+              .has_json = false}) {}
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
     for (const std::string& file : files) {

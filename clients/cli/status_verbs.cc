@@ -92,7 +92,7 @@ class StatusVerb : public Verb {
               .max_operands = 2}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("end", &end_, "END", "only the connections of A or B");
+    flags.add("end", &end_, "A|B", "only the connections of that end");
     flags.add("wait", &wait_, "STATE,...", "wait until the connection is in one of these states");
     flags.add("timeout", &timeout_, "DURATION", "of --wait, session time; default: no limit");
   }

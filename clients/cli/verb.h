@@ -28,6 +28,7 @@ struct VerbInfo {
   std::string help;      // more of it, and examples; ends with a line feed
   size_t min_operands = 0;
   size_t max_operands = 0;
+  bool has_json = true;  // false: what it prints has no form for programs; --json is no flag of it
 };
 
 class Verb {
@@ -36,8 +37,8 @@ class Verb {
   virtual ~Verb() = default;
   const VerbInfo& info() const { return info_; }
 
-  // Adds the verb's own flags; those of every verb (--address, --tls-ca …, --json, --help) are
-  // there already.
+  // Adds the verb's own flags; those of every verb (--address, --tls-ca …, --json, --output,
+  // --help) come by themselves.
   virtual void define(FlagSet&) {}
   // Does it. The number of operands is within what the info says. A status that is not OK is
   // printed and becomes kExitError.
@@ -55,6 +56,17 @@ using VerbList = std::vector<std::unique_ptr<Verb>>;
 
 // All verbs, in the order of the help.
 VerbList make_verbs();
+
+// The verb that the first one or two words name; the longer name wins. Removes those words.
+Verb* find_verb(const VerbList& verbs, std::vector<std::string>& words);
+
+// What the flags of every verb write into. `help` is set by --help.
+FlagSet common_flags(Context& context, bool& help);
+// All flags of a verb: its own, then those of every verb.
+FlagSet flags_of(Context& context, Verb& verb, bool& help);
+
+// INVALID_ARGUMENT: there are too few operands, or too many.
+absl::Status check_operands(const VerbInfo& info, const std::vector<std::string>& operands);
 
 // The whole command: `arguments` without the program's name. Returns the exit status.
 int run_command(Context& context, const std::vector<std::string>& arguments);

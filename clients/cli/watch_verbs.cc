@@ -93,7 +93,7 @@ class Watch : public Verb {
               .max_operands = 2}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("end", &end_, "END", "only the events of A or B");
+    flags.add("end", &end_, "A|B", "only the events of that end");
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
