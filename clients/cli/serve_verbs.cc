@@ -27,14 +27,15 @@ class Serve : public Verb {
  public:
   Serve()
       : Verb({.name = "serve",
-              .operands = "SESSION CONNECTION [sink|source|echo]",
+              .operands = "SESSION CONNECTION [sink|discard|source|echo]",
               .summary =
                   "Hosts a byte service on a connection or a listener, and reports its traffic",
               .help =
-                  "sink reads to the end of the stream; source sends --bytes and closes; echo "
-                  "sends\n"
-                  "back what comes. Without a service it only reports what one has moved, with\n"
-                  "--wait when it has ended. The service lives in the daemon, not in this "
+                  "sink, or discard (RFC 863), reads to the end of the stream; source sends "
+                  "--bytes and\n"
+                  "closes; echo (RFC 862) sends back what comes. Files and characters (RFC 864):\n"
+                  "tcproctor help forward. Without a service it only reports what one has moved,\n"
+                  "with --wait when it has ended. The service lives in the daemon, not in this "
                   "command.\n\n"
                   "  tcproctor serve $ID $L echo\n"
                   "  tcproctor serve $ID $C source --bytes 100000000 --wait\n"
@@ -75,11 +76,11 @@ class Serve : public Verb {
 
  private:
   static absl::StatusOr<v1::ServiceKind> parse_kind(const std::string& text) {
-    if (text == "sink") return v1::SERVICE_KIND_SINK;
+    if (text == "sink" || text == "discard") return v1::SERVICE_KIND_SINK;
     if (text == "source") return v1::SERVICE_KIND_SOURCE;
     if (text == "echo") return v1::SERVICE_KIND_ECHO;
     return absl::InvalidArgumentError(
-        absl::StrCat("service \"", text, "\": want sink, source or echo"));
+        absl::StrCat("service \"", text, "\": want sink, discard, source or echo"));
   }
 
   absl::StatusOr<int> traffic(Context& context, const client::Client& client,
