@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // capture
+#include <poll.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <functional>
+#include <iostream>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "clients/cli/interrupt.h"
 #include "clients/cli/parse.h"
 #include "clients/cli/segment_text.h"
 #include "clients/cli/verb.h"
@@ -13,6 +18,9 @@
 
 namespace tcproctor::cli {
 namespace {
+
+// How long a call that follows the log waits before it asks whether anybody wants more.
+constexpr absl::Duration kFollowTurn = absl::Milliseconds(500);
 
 class Capture : public Verb {
  public:
@@ -26,7 +34,8 @@ class Capture : public Verb {
                  "  tcproctor capture $ID\n"
                  "  tcproctor capture $ID --follow            # until the session ends, or Ctrl-C\n"
                  "  tcproctor capture $ID -w log.pcap\n"
-                 "  tcproctor capture $ID --follow -w - | tshark -r -\n",
+                 "  tcproctor capture $ID --follow -w - | tshark -r -\n"
+                 "  tcproctor capture $ID --follow -w - | wireshark -k -i -\n",
              .min_operands = 1,
              .max_operands = 1}) {}
 
@@ -82,18 +91,33 @@ class Capture : public Verb {
   using Sink = std::function<void(const v1::LogEntry&)>;
 
   static absl::StatusOr<int> read(Context& context, const client::Client& client,
-                                  const v1::LogRequest& request, const Sink& sink) {
+                                  v1::LogRequest request, const Sink& sink) {
+    std::optional<Interrupt> interrupt;
+    if (request.follow()) interrupt.emplace();
     absl::Status written;
-    const absl::Status status = client.log(request, [&](const v1::LogEntry& entry) {
+    const auto on_entry = [&](const v1::LogEntry& entry) {
+      request.set_after(entry.number());
       sink(entry);
       written = context.emit_line(entry);
-      // A reader that went away ends the capture.
-      return written.ok() && context.out().good();
-    });
-    if (!written.ok()) return written;
-    if (request.follow()) return end_of_following(context, status);
-    if (!status.ok()) return status;
-    return kExitOk;
+      return written.ok() && !over(context);
+    };
+    while (true) {
+      const absl::Status status = client.log(
+          request, on_entry, request.follow() ? kFollowTurn : client::Client::kNoDeadline);
+      if (!written.ok()) return written;
+      if (request.follow() && absl::IsDeadlineExceeded(status) && !over(context)) continue;
+      if (request.follow() && over(context)) return kExitOk;
+      if (request.follow()) return end_of_following(context, status);
+      if (!status.ok()) return status;
+      return kExitOk;
+    }
+  }
+
+  // Whether nobody wants more of what is followed: Ctrl-C, or a reader that went away.
+  static bool over(Context& context) {
+    if (Interrupt::noted() || !context.out().good()) return true;
+    pollfd out = {.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+    return &context.out() == &std::cout && poll(&out, 1, 0) > 0;
   }
 
   std::optional<std::string> file_, from_, pattern_;

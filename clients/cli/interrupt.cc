@@ -29,6 +29,7 @@ Interrupt::Interrupt() {
 Interrupt::~Interrupt() {
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
+  interrupted = false;
 }
 
 bool Interrupt::noted() {
