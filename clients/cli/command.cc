@@ -146,11 +146,12 @@ absl::StatusOr<int> end_of_following(Context& context, const absl::Status& statu
 VerbList make_verbs() {
   VerbList verbs;
   for (const auto add :
-       {add_run_verbs,      add_list_verbs,    add_compare_verbs, add_script_verbs,
-        add_mutant_verbs,   add_session_verbs, add_exec_verbs,    add_open_verbs,
-        add_transfer_verbs, add_close_verbs,   add_status_verbs,  add_watch_verbs,
-        add_inject_verbs,   add_capture_verbs, add_serve_verbs,   add_forward_verbs,
-        add_call_verbs,     add_health_verbs,  add_version_verbs, add_completion_verbs}) {
+       {add_run_verbs,       add_list_verbs,    add_compare_verbs, add_script_verbs,
+        add_mutant_verbs,    add_session_verbs, add_exec_verbs,    add_open_verbs,
+        add_transfer_verbs,  add_close_verbs,   add_status_verbs,  add_watch_verbs,
+        add_inject_verbs,    add_capture_verbs, add_serve_verbs,   add_forward_verbs,
+        add_shell_verbs,     add_call_verbs,    add_health_verbs,  add_version_verbs,
+        add_completion_verbs}) {
     add(verbs);
   }
   return verbs;

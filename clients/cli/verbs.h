@@ -22,6 +22,7 @@ void add_inject_verbs(VerbList& verbs);      // inject
 void add_capture_verbs(VerbList& verbs);     // capture
 void add_serve_verbs(VerbList& verbs);       // serve
 void add_forward_verbs(VerbList& verbs);     // forward
+void add_shell_verbs(VerbList& verbs);       // shell
 void add_call_verbs(VerbList& verbs);        // call
 void add_health_verbs(VerbList& verbs);      // health
 void add_version_verbs(VerbList& verbs);     // version

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_format.h"
+#include "conformance/report/evidence.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/targets.h"
@@ -51,13 +52,7 @@ void tell_failure(const CaseOutcome& outcome, const ClauseOutcome& clause, std::
   if (!failure.statement.empty()) {
     append(out, "    statement:   ", failure.location, ": ", failure.statement, "\n");
   }
-  for (size_t i = 0; i < failure.expected.size(); ++i) {
-    append(out, i == 0 ? "    expected:    " : "    or:          ", failure.expected[i], "\n");
-  }
-  if (!failure.came.empty()) append(out, "    came:        ", failure.came, "\n");
-  for (const std::string& difference : failure.differences) {
-    append(out, "                 ", difference, "\n");
-  }
+  append(out, console_evidence(failure));
   if (failure.packet == 0) return;
   append(out, "    packet:      number ", failure.packet, " of the capture");
   if (outcome.parts.size() > 1) append(out, " of session ", failure.part);
@@ -69,6 +64,18 @@ void tell_failure(const CaseOutcome& outcome, const ClauseOutcome& clause, std::
 }
 
 }  // namespace
+
+std::string console_evidence(const Failure& failure) {
+  std::string out;
+  for (size_t i = 0; i < failure.expected.size(); ++i) {
+    append(out, i == 0 ? "    expected:    " : "    or:          ", failure.expected[i], "\n");
+  }
+  if (!failure.came.empty()) append(out, "    came:        ", failure.came, "\n");
+  for (const std::string& difference : failure.differences) {
+    append(out, "                 ", difference, "\n");
+  }
+  return out;
+}
 
 std::string console_line(const CaseOutcome& outcome, const ConsoleStyle& style) {
   return cat(coloured(outcome.verdict, style, kVerdictWidth), column(outcome.target, 14),

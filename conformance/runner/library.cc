@@ -116,10 +116,6 @@ void add_case(Case added, std::map<std::string, std::string>& ids, Errors& error
   }
 }
 
-absl::StatusOr<Procedures> built_in_procedures() {
-  return parse_procedures(embedded_file(kPrelude), cat("conformance/", kPrelude));
-}
-
 // Scripts of others are named by their files, and collections have files of one name in several
 // folders: such are told apart by as many of the folders as it takes.
 void name_scripts(std::vector<Case>& cases) {
@@ -260,6 +256,10 @@ absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
     sources.push_back({file, *std::move(text)});
   }
   return load_sources(sources, "", on_wrong, false);
+}
+
+absl::StatusOr<Procedures> built_in_procedures() {
+  return parse_procedures(embedded_file(kPrelude), cat("conformance/", kPrelude));
 }
 
 absl::StatusOr<std::vector<Case>> read_script(const std::string& file) {
