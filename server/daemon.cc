@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/access/rules_file.h"
+#include "server/host/offload.h"
 #include "server/host/packet_filter.h"
 #include "server/host/sysctl.h"
 #include "server/host/user_namespace.h"
@@ -61,6 +62,9 @@ absl::Status check_options(const DaemonOptions& options) {
   if (options.tls && !tcp) {
     return absl::InvalidArgumentError(
         "--tls-cert: no --listen HOST:PORT is there that would use it");
+  }
+  if (options.disable_offloads && options.place.interface.empty()) {
+    return absl::InvalidArgumentError("--disable-offloads: belongs to an --interface");
   }
   return absl::OkStatus();
 }
@@ -152,6 +156,10 @@ struct Daemon::Parts {
 
 absl::Status Daemon::Parts::make(const DaemonOptions& options) {
   if (!options.place.interface.empty()) tidy_up();
+  if (options.disable_offloads) {
+    absl::Status status = disable_offloads_here(options.place.interface);
+    if (!status.ok()) return status;
+  }
   absl::StatusOr<std::unique_ptr<run::LoopPool>> made = run::LoopPool::create(options.loops);
   if (!made.ok()) return made.status();
   pool = *std::move(made);

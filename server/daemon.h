@@ -27,6 +27,8 @@ struct DaemonOptions {
   size_t max_sessions = Registry::kDefaultMaxSessions;  // 1..10000
   size_t loops = 0;                                     // 0 = one per core
   Place place;                                          // where sessions may meet other machines
+  // Switch the offloads of the place's interface off at the start; they stay off.
+  bool disable_offloads = false;
 };
 
 class Daemon {

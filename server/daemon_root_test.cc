@@ -365,12 +365,11 @@ TEST_F(DaemonProcessTest, KillInTheMidstOfWorkLeavesNothing) {
 // Daemons in b, where wire0 is their interface of the machine.
 class DaemonOnAnInterfaceTest : public WithDaemons<testing::TwoKernels> {
  protected:
-  std::unique_ptr<Process> start() {
+  std::unique_ptr<Process> start(std::vector<std::string> flags = {}) {
+    flags.insert(flags.end(), {"--listen=" + listen_, "--interface=wire0"});
     std::unique_ptr<Process> daemon;
     EXPECT_TRUE(testing::run_in(*b_, [&] {
-                  daemon = std::make_unique<Process>(
-                      folder_,
-                      std::vector<std::string>{"--listen=" + listen_, "--interface=wire0"});
+                  daemon = std::make_unique<Process>(folder_, flags);
                   return absl::OkStatus();
                 }).ok());
     EXPECT_THAT(daemon->ready_line(), HasSubstr(listen_)) << daemon->output();
@@ -385,6 +384,15 @@ class DaemonOnAnInterfaceTest : public WithDaemons<testing::TwoKernels> {
   }
   std::vector<std::string> tables() const { return testing::filter_tables_in(*b_); }
 };
+
+TEST_F(DaemonOnAnInterfaceTest, OffloadsAreSwitchedOffIfAskedFor) {
+  const std::string offload = "tx-checksum-ip-generic";
+  ASSERT_TRUE(set_feature(*b_, "wire0", offload, true).ok());
+  start()->end(SIGTERM);
+  EXPECT_THAT(*offloads_on(*b_, "wire0"), ::testing::ElementsAre(offload));
+  start({"--disable-offloads"})->end(SIGTERM);
+  EXPECT_THAT(*offloads_on(*b_, "wire0"), ::testing::IsEmpty());
+}
 
 TEST_F(DaemonOnAnInterfaceTest, EveryEndGivesSharedPortsBack) {
   v1::CreateSessionRequest request;

@@ -54,6 +54,10 @@ ABSL_FLAG(
     "that are no kernel of this machine's and name none.");
 ABSL_FLAG(std::vector<std::string>, interface_gateways, {},
           "The next hop of such ends towards other networks, at most one of each family.");
+ABSL_FLAG(bool, disable_offloads, false,
+          "Switch the offloads of --interface off at the start (checksums, segmentation, GRO), as "
+          "the examination needs it. They stay off: the interface is the daemon's alone, as in a "
+          "container, or nobody minds.");
 ABSL_FLAG(std::string, log_level, "info", "trace, debug, info, warning, error or off.");
 ABSL_FLAG(
     int32_t, ready_fd, -1,
@@ -112,6 +116,7 @@ absl::StatusOr<DaemonOptions> options_from_flags(uid_t uid) {
                  absl::GetFlag(FLAGS_interface_gateways));
   if (!place.ok()) return place.status();
   options.place = *std::move(place);
+  options.disable_offloads = absl::GetFlag(FLAGS_disable_offloads);
   return options;
 }
 
