@@ -2,12 +2,16 @@
 #include "server/host/namespace.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -105,6 +109,24 @@ TEST_F(NamespaceTest, ASocketStaysInside) {
   ASSERT_EQ(::fstat(holder.get(), &info), 0);
   EXPECT_EQ(info.st_ino, (*ns)->inode());
   EXPECT_FALSE((*ns)->open_socket(AF_INET, 9999, 0).ok());
+}
+
+// A daemon that is not root, as in a container, lacks CAP_NET_BIND_SERVICE.
+TEST_F(NamespaceTest, NoPortIsPrivileged) {
+  absl::StatusOr<std::unique_ptr<NetworkNamespace>> ns = NetworkNamespace::create();
+  ASSERT_TRUE(ns.ok()) << ns.status();
+  const absl::Status status = testing::run_in(**ns, []() -> absl::Status {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capset, &header, none) != 0) return absl::ErrnoToStatus(errno, "capset");
+    const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in telnet{.sin_family = AF_INET, .sin_port = htons(23)};
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&telnet), sizeof telnet) != 0) {
+      return absl::ErrnoToStatus(errno, "bind");
+    }
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST_F(NamespaceTest, IsCheap) {
