@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/access/rules_file.h"
+#include "server/host/namespace.h"
 #include "server/host/offload.h"
 #include "server/host/packet_filter.h"
 #include "server/host/sysctl.h"
@@ -157,7 +158,9 @@ struct Daemon::Parts {
 absl::Status Daemon::Parts::make(const DaemonOptions& options) {
   if (!options.place.interface.empty()) tidy_up();
   if (options.disable_offloads) {
-    absl::Status status = disable_offloads_here(options.place.interface);
+    const absl::StatusOr<std::unique_ptr<NetworkNamespace>> here = NetworkNamespace::current();
+    if (!here.ok()) return here.status();
+    absl::Status status = disable_offloads(**here, options.place.interface);
     if (!status.ok()) return status;
   }
   absl::StatusOr<std::unique_ptr<run::LoopPool>> made = run::LoopPool::create(options.loops);

@@ -66,7 +66,8 @@ l=$(t open "$id" --end A --local :90)
 for _ in $(seq 100); do ss -ltnH "sport = :$server_port" | grep -q . && break; sleep 0.05; done
 forward half_in "$id" "$l" --connect "127.0.0.1:$server_port" --once; half_in=$forwarder
 forward half_out "$id" --listen 127.0.0.1:0 --end B --to :90 --once; half_out=$forwarder
-[ "$(echo early question | nc -N 127.0.0.1 "$(port_of "$where")")" = "late answer" ] || fail "the answer after our FIN"
+[ "$(echo early question | nc -N 127.0.0.1 "$(port_of "$where")")" = "late answer" ] ||
+  fail "the answer after our FIN: $(cat "$work/half_in" "$work/half_out")"
 [ "$(cat "$work/question")" = "early question" ] || fail "the question: $(cat "$work/question")"
 wait "$server" || true
 exits 0 "$half_in" "half-close, LISTENER"
