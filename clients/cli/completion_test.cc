@@ -46,7 +46,8 @@ TEST_F(CompletionTest, EveryVerbWithItsFlags) {
     Context context(in, out, out, /*colours=*/false);
     bool help = false;
     std::vector<std::string> flags;
-    for (const FlagSet::Flag& flag : flags_of(context, *verb, help).flags())
+    const FlagSet set = flags_of(context, *verb, help);
+    for (const FlagSet::Flag& flag : set.flags())
       if (flag.name.size() > 1) flags.push_back(flag.written());
     EXPECT_THAT(offered(words), IsSupersetOf(flags));
   }

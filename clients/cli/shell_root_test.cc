@@ -148,8 +148,8 @@ TEST_P(ShellTest, TheSessionsEndIsTold) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, ShellTest, ::testing::Values("kernel", "stack", "stack-virtual"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& instance) {
+                           std::string name = instance.param;
                            std::erase(name, '-');
                            return name;
                          });

@@ -48,7 +48,7 @@ sockaddr_in socket_address(size_t end) {
   return address;
 }
 
-class PortRootTest : public testing::TestWithParam<Setup> {
+class PortRootTest : public ::testing::TestWithParam<Setup> {
  protected:
   void SetUp() override {
     auto loop = run::EventLoop::create();
@@ -249,7 +249,7 @@ TEST_P(PortRootTest, ADeviceThatGoesIsReported) {
   EXPECT_EQ(reported.get().code(), absl::StatusCode::kUnavailable);
 }
 
-std::string name_of(const testing::TestParamInfo<Setup>& setup) {
+std::string name_of(const ::testing::TestParamInfo<Setup>& setup) {
   switch (setup.param) {
     case Setup::kVeth:
       return "Veth";
@@ -262,7 +262,7 @@ std::string name_of(const testing::TestParamInfo<Setup>& setup) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, PortRootTest,
-                         testing::Values(Setup::kVeth, Setup::kVethOffloads, Setup::kTun), name_of);
+                         ::testing::Values(Setup::kVeth, Setup::kVethOffloads, Setup::kTun), name_of);
 
 }  // namespace
 }  // namespace tcproctor::server

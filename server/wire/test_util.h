@@ -64,7 +64,7 @@ inline std::string packet_of(const std::string& text) {
 inline void expect_error(const absl::Status& status, absl::StatusCode code,
                          const std::string& part) {
   EXPECT_EQ(status.code(), code) << status;
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr(part));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(part));
 }
 
 }  // namespace tcproctor::server
