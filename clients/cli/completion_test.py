@@ -13,6 +13,7 @@ import unittest
 from terminal_testing import Terminal
 
 TCPROCTOR = os.path.abspath(sys.argv.pop(1))
+PROMPT = "ready> "
 
 
 class Shell(Terminal):
@@ -28,7 +29,12 @@ class Shell(Terminal):
         self.marks += 1
         # The mark is not what is typed, so that its echo is not taken for it.
         self.type(f"{keys}\r echo end''mark{self.marks}.\r")
-        return self.read_until(f"endmark{self.marks}.")
+        mark = f"endmark{self.marks}."
+        seen = self.read_until(mark)
+        # Before its prompt is there the shell does not edit what is typed.
+        if PROMPT not in seen[seen.rindex(mark):]:
+            seen += self.read_until(PROMPT)
+        return seen
 
     def listing(self, line):
         """What Tab shows behind the line, which is then wiped out."""
@@ -51,8 +57,8 @@ class Completion:
             stub.write('#!/bin/sh\n[ "$1" = completion ] && exec ' + TCPROCTOR + ' "$@"\n'
                        "printf '<''<'; printf '%s|' \"$@\"; printf '>''>\\n'\n")
         os.chmod(self.folder + "/bin/tcproctor", 0o755)
-        self.shell = Shell(self.WORDS, [f"PATH={self.folder}/bin:$PATH", f"cd {self.folder}/here"]
-                           + self.SETUP)
+        self.shell = Shell(self.WORDS, self.SETUP
+                           + [f"PATH={self.folder}/bin:$PATH", f"cd {self.folder}/here"])
 
     def tearDown(self):
         self.shell.end()
@@ -127,14 +133,14 @@ class Completion:
 
 class Bash(Completion, unittest.TestCase):
     WORDS = ["bash", "--norc", "--noprofile", "-i"]
-    SETUP = ["bind 'set show-all-if-ambiguous on'", "bind 'set completion-query-items 0'",
+    SETUP = [f"PS1='{PROMPT}'", "bind 'set show-all-if-ambiguous on'", "bind 'set completion-query-items 0'",
              "bind 'set page-completions off'", "bind 'set enable-bracketed-paste off'",
              f"source <({TCPROCTOR} completion bash)"]
 
 
 class Zsh(Completion, unittest.TestCase):
     WORDS = ["zsh", "-f", "-i"]
-    SETUP = ["unsetopt zle_bracketed_paste; PS1='% '; LISTMAX=0",
+    SETUP = [f"unsetopt zle_bracketed_paste auto_remove_slash; PS1='{PROMPT}'; LISTMAX=0",
              "autoload -U compinit; compinit -u -D",
              f"source <({TCPROCTOR} completion zsh)"]
 
@@ -147,7 +153,8 @@ class Zsh(Completion, unittest.TestCase):
         folder = self.folder + "/fpath"
         os.makedirs(folder)
         self.shell.run(f"tcproctor completion zsh > {folder}/_tcproctor")
-        other = Shell(self.WORDS, [f"PATH={self.folder}/bin:$PATH; fpath=({folder} $fpath)",
+        other = Shell(self.WORDS, [self.SETUP[0],
+                                   f"PATH={self.folder}/bin:$PATH; fpath=({folder} $fpath)",
                                    "autoload -U compinit; compinit -u -D"])
         try:
             self.assertEqual(other.completed("tcproctor sess"), ["session", ""])

@@ -67,7 +67,8 @@ absl::StatusOr<std::unique_ptr<TypedCase>> TypedCase::begin(const TypedCaseOptio
 absl::StatusOr<std::vector<Statement>> TypedCase::statements_of(const std::string& script) const {
   absl::StatusOr<std::vector<Case>> cases = parse_all(script, kFile, procedures_);
   if (!cases.ok()) return without_place(cases.status());
-  if (cases->size() != 1 || cases->front().clauses.size() > 1)
+  const std::vector<Clause>& clauses = cases->front().clauses;
+  if (cases->size() != 1 || clauses.size() > 1 || (!clauses.empty() && clauses[0].name != "setup"))
     return absl::InvalidArgumentError("there is one session here: no clauses, no parameters");
   if (const absl::Status status = check(cases->front()); !status.ok()) return without_place(status);
   if (cases->front().clauses.empty()) return std::vector<Statement>();
