@@ -262,7 +262,8 @@ std::string name_of(const ::testing::TestParamInfo<Setup>& setup) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, PortRootTest,
-                         ::testing::Values(Setup::kVeth, Setup::kVethOffloads, Setup::kTun), name_of);
+                         ::testing::Values(Setup::kVeth, Setup::kVethOffloads, Setup::kTun),
+                         name_of);
 
 }  // namespace
 }  // namespace tcproctor::server

@@ -19,7 +19,7 @@ constexpr Duration kShortestReneging = std::chrono::milliseconds(10);
 bool Connection::process_ack(Instant now, Arriving& arriving) {
   const SeqNum ack = arriving.ack;
   if (ack.after(snd_nxt_) && !acknowledges_data_of_syn(ack)) {  // EM-ESTABLISHED-SEG-27
-    arriving.reply = false;  // RFC5681-4.2-3: one answer
+    arriving.reply = false;                                     // RFC5681-4.2-3: one answer
     unacceptable(now, arriving, "RFC 9293 §3.10.7.4 fifth: ACK of something not yet sent");
     return false;
   }

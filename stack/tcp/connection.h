@@ -179,8 +179,8 @@ class Connection {
   bool may_answer_early() const {
     return state_ == State::kSynReceived && fast_open_ != nullptr && fast_open_->early;
   }
-  // SYN-RECEIVED (passive): while its listener has no room for it, the ACK of its SYN,ACK counts for
-  // nothing, and the SYN,ACK goes again (S001-syn-2).
+  // SYN-RECEIVED (passive): while its listener has no room for it, the ACK of its SYN,ACK counts
+  // for nothing, and the SYN,ACK goes again (S001-syn-2).
   void hold_back(bool without_room) { held_back_ = without_room; }
   const packet::FourTuple& tuple() const { return tuple_; }
   Outcome last_error() const { return last_error_; }
