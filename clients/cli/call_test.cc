@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <sstream>
+#include <utility>
 
-#include "clients/cli/verb.h"
+#include "clients/cli/run_testing.h"
 #include "clients/testing/fake_daemon.h"
 #include "tcproctor/v1/drive.grpc.pb.h"
 
@@ -39,14 +39,10 @@ class CallTest : public ::testing::Test {
   int run(std::vector<std::string> words) {
     words.insert(words.begin(), "call");
     words.insert(words.end(), {"--address", daemon_.address()});
-    std::istringstream in(input_);
-    std::ostringstream out;
-    std::ostringstream err;
-    Context context(in, out, err, /*colours=*/false);
-    const int exit = run_command(context, words);
-    out_ = out.str();
-    err_ = err.str();
-    return exit;
+    Printed printed = run_words(words, input_);
+    out_ = std::move(printed.out);
+    err_ = std::move(printed.err);
+    return printed.exit;
   }
 
   EchoDrive drive_;

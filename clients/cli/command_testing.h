@@ -5,11 +5,11 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "clients/cli/verb.h"
+#include "clients/cli/run_testing.h"
 #include "clients/testing/fake_daemon.h"
 
 namespace tcproctor::cli {
@@ -22,14 +22,10 @@ class CommandTest : public ::testing::Test {
     return run_bare(words);
   }
   int run_bare(const std::vector<std::string>& words) {
-    std::istringstream in(input_);
-    std::ostringstream out;
-    std::ostringstream err;
-    Context context(in, out, err, /*colours=*/false);
-    const int exit = run_command(context, words);
-    out_ = out.str();
-    err_ = err.str();
-    return exit;
+    Printed printed = run_words(words, input_);
+    out_ = std::move(printed.out);
+    err_ = std::move(printed.err);
+    return printed.exit;
   }
   template <typename Message>
   Message json() const {

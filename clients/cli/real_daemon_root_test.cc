@@ -4,11 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "clients/cli/private_daemon.h"
-#include "clients/cli/verb.h"
+#include "clients/cli/run_testing.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -30,14 +29,10 @@ class RealDaemon : public ::testing::Test {
   std::string run(const std::vector<std::string>& words, int expected = kExitOk) {
     std::vector<std::string> all = {"--address", daemon_->address()};
     all.insert(all.end(), words.begin(), words.end());
-    std::istringstream in;
-    std::ostringstream out;
-    std::ostringstream err;
-    Context context(in, out, err, /*colours=*/false);
-    EXPECT_EQ(run_command(context, all), expected) << testing::PrintToString(words) << "\n"
-                                                   << err.str();
-    err_ = err.str();
-    return std::string(absl::StripTrailingAsciiWhitespace(out.str()));
+    const Printed printed = run_words(all);
+    EXPECT_EQ(printed.exit, expected) << testing::PrintToString(words) << "\n" << printed.err;
+    err_ = printed.err;
+    return std::string(absl::StripTrailingAsciiWhitespace(printed.out));
   }
 
   static PrivateDaemon* daemon_;

@@ -5,11 +5,11 @@
 
 #include <fstream>
 #include <iterator>
-#include <sstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/private_daemon.h"
-#include "clients/cli/verb.h"
+#include "clients/cli/run_testing.h"
 
 namespace tcproctor::cli {
 namespace {
@@ -30,14 +30,10 @@ class ShellRun : public ::testing::Test {
 
   int run(std::vector<std::string> words, const std::string& input) {
     words.insert(words.begin(), {"--address", daemon_->address()});
-    std::istringstream in(input);
-    std::ostringstream out;
-    std::ostringstream err;
-    Context context(in, out, err, /*colours=*/false);
-    const int exit = run_command(context, words);
-    out_ = out.str();
-    err_ = err.str();
-    return exit;
+    Printed printed = run_words(words, input);
+    out_ = std::move(printed.out);
+    err_ = std::move(printed.err);
+    return printed.exit;
   }
   void expect_nothing_left() {
     EXPECT_EQ(run({"session", "list"}, ""), kExitOk);

@@ -4,7 +4,7 @@
 // CAP_NET_RAW to use what was opened. So the daemon forks a broker before it has threads, gives the
 // capability up for good, and is sent descriptors (SCM_RIGHTS):
 //
-//   daemon: gRPC, stack, sessions                      broker: a loop
+//   daemon: gRPC, stack, sessions                      broker: five threads
 //   CAP_NET_ADMIN, CAP_NET_RAW                         CAP_SYS_ADMIN as well
 //   holds the namespaces            -- request -->     keeps nothing: enters the namespace
 //                             task, namespace, socket  that comes with the request, opens,
