@@ -63,6 +63,12 @@ class Drive {
   // The log after that entry, and the connections as List tells them when it has been read. One
   // command, but where there are two daemons.
   absl::StatusOr<v1::ReadLogResponse> observe(uint64_t after, const v1::ListRequest& list);
+  // What observe() will be asked once the next thing is done. On a virtual clock, where the daemon
+  // takes a command only when the one before is done, the question is sent along with that one.
+  void will_observe(uint64_t after, const v1::ListRequest& list);
+  // Whether a command was sent since the last observe(). If not, and on a virtual clock, nothing is
+  // new.
+  bool acted() const { return observed_ != next_operation_; }
 
   // The same in two halves, for calls that go on beside others. `send` returns the number of the
   // operation.
@@ -124,6 +130,7 @@ class Drive {
   void translate(const Line& line, v1::Report& report) const;
   absl::Status read_one(Line& line);
   absl::StatusOr<v1::Report> take(uint64_t operation);
+  void drop(uint64_t operation);
   absl::Status run(v1::RunUntilRequest request);
   const absl::Status& fail_stream(Line& line);
 
@@ -134,7 +141,11 @@ class Drive {
   absl::Duration clock_error_ = absl::ZeroDuration();
   absl::Duration now_ = absl::ZeroDuration();
   uint64_t next_operation_ = 1;
-  std::set<uint64_t> to_endpoint_;  // operations that went there and are not over
+  uint64_t observed_ = 0;                // next_operation_ at the last observe()
+  std::optional<v1::Command> question_;  // of will_observe(), not sent yet
+  uint64_t asked_ = 0;                   // its operation, where no command has followed it
+  uint64_t waits_ = 0;                   // the last operation that waits for something to happen
+  std::set<uint64_t> to_endpoint_;       // operations that went there and are not over
   std::set<uint64_t> registered_;
   std::map<uint64_t, v1::Report> results_;
   std::set<uint64_t> forgotten_;

@@ -174,6 +174,7 @@ Result Stage::run(const Statement& statement) {
   const bool awaits = std::holds_alternative<ExpectStatement>(statement.body);
   if (!result.has_value() && !awaits) result = reach(statement.time);
   drive_->mark();
+  drive_->will_observe(log_position_, to_list());
   if (!result.has_value()) result = dispatch(statement);
   if (!drive_->broken().ok()) {
     return result.has_value() ? result : Result(broken(drive_->broken().ToString()));
@@ -232,15 +233,23 @@ Result Stage::dispatch(const Statement& statement) {
   return {};
 }
 
-Result Stage::observe() {
+// Of which connections the state is asked for.
+v1::ListRequest Stage::to_list() const {
   v1::ListRequest list;
   list.set_end(examined_end(head_));
   list.set_closed_after(ended_up_to_);
-  absl::StatusOr<v1::ReadLogResponse> observed = drive_->observe(log_position_, list);
-  if (!observed.ok()) return refused(observed.status());
-  for (const v1::LogEntry& entry : observed->entries()) log_entry(entry);
-  keep_ended(observed->list());
-  observe_states(observed->list());
+  return list;
+}
+
+Result Stage::observe() {
+  if (!drive_->virtual_clock() || drive_->acted()) {
+    absl::StatusOr<v1::ReadLogResponse> observed = drive_->observe(log_position_, to_list());
+    if (!observed.ok()) return refused(observed.status());
+    for (const v1::LogEntry& entry : observed->entries()) log_entry(entry);
+    keep_ended(observed->list());
+    list_ = std::move(*observed->mutable_list());
+  }
+  observe_states(list_);
   return {};
 }
 

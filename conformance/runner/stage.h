@@ -87,6 +87,7 @@ class Stage final : public Performer {
   void keep_pace(const Statement& statement);
   void take_stalls();
   Result observe();
+  v1::ListRequest to_list() const;
   void keep_ended(const v1::ListResponse& list);
   void observe_states(const v1::ListResponse& list);
   void log_entry(const v1::LogEntry& entry);
@@ -186,6 +187,7 @@ class Stage final : public Performer {
   std::map<uint64_t, std::string> pairs_;  // sockets of the connections listed so far, by id
   std::map<uint64_t, v1::ConnectionStatus> ended_;  // those that were told to be in CLOSED, by id
   uint64_t ended_up_to_ = 0;                        // up to this id all have ended
+  v1::ListResponse list_;                           // as observed last
   std::vector<v1::LogEntry> entries_;
   std::vector<LadderItem> ladder_;
   int line_ = 0;                   // of the statement that is being carried out
