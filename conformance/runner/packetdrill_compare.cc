@@ -6,7 +6,7 @@
 
 #include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/packetdrill_values.h"
-#include "conformance/runner/segments.h"
+#include "conformance/runner/segment_options.h"
 #include "conformance/script/flags.h"
 #include "conformance/script/text.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "conformance/runner/segments.h"
+#include "conformance/runner/logged_segment.h"
 #include "conformance/runner/target.h"
 #include "conformance/script/packetdrill_printer.h"
 #include "conformance/script/packetdrill_symbols.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "conformance/runner/logged_segment.h"
 #include "conformance/runner/packetdrill_stage.h"
 #include "conformance/runner/packetdrill_values.h"
 #include "conformance/runner/segments.h"

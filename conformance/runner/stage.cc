@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "conformance/runner/segments.h"
+#include "conformance/runner/logged_segment.h"
 #include "conformance/runner/state_edges.h"
 #include "conformance/runner/target.h"
 #include "conformance/script/flags.h"

@@ -2,6 +2,7 @@
 // Closing the window of the examined end with octets.
 #include <algorithm>
 
+#include "conformance/runner/logged_segment.h"
 #include "conformance/runner/segments.h"
 #include "conformance/runner/stage.h"
 #include "conformance/runner/target.h"

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "conformance/runner/logged_segment.h"
 #include "conformance/runner/seed.h"
+#include "conformance/runner/segment_options.h"
 #include "conformance/runner/segments.h"
 #include "conformance/runner/stage.h"
 #include "conformance/runner/target.h"

@@ -17,7 +17,7 @@ namespace {
 
 constexpr char kFile[] = "typed";
 // A person may think for a while.
-constexpr absl::Duration kWatchdog = absl::Hours(24 * 7);
+constexpr absl::Duration kShellWatchdog = absl::Hours(24 * 7);
 
 std::string head_of(Examines examines) {
   const char* const end = examines == Examines::kBoth ? "both"
@@ -57,7 +57,7 @@ absl::StatusOr<std::unique_ptr<TypedCase>> TypedCase::begin(const TypedCaseOptio
   stage.channel = options.channel;
   stage.target = options.target;
   stage.seed = options.seed;
-  stage.watchdog = kWatchdog;
+  stage.watchdog = kShellWatchdog;
   absl::StatusOr<std::unique_ptr<Stage>> begun = Stage::begin(typed->head_, stage);
   if (!begun.ok()) return begun.status();
   typed->stage_ = *std::move(begun);
