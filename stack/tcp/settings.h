@@ -62,7 +62,7 @@ struct ConnectionOptions {
   // CHANGEABLE of RFC 5482: the peer's option may alter the user timeout. False where the user has
   // set one (RFC5482-3-1).
   bool user_timeout_changeable = true;
-  // R2 for SYN and SYN,ACK (MUST-23: at least 3 minutes).
+  // R2 for SYN and SYN,ACK, from the first on (MUST-23: at least 3 minutes).
   Duration syn_timeout = 3min;
 
   // Path-MTU discovery (RFC 1191, RFC 8201). Without it IPv4 packets may be fragmented on their way

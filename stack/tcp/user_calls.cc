@@ -336,10 +336,14 @@ absl::Status Connection::set_options(Instant now, const ConnectionOptions& optio
   }
   if (discovery_changes) adopt_path_mtu(now, largest_path_mtu());
   restart_keepalive(now);
-  // RFC9293-3.10.8-L2: another option gives what is on its way no more time.
-  const bool other_time =
-      user_timeout_in_force() != user_timeout_before || options_->syn_timeout != syn_timeout_before;
-  if (timer_runs(kUser) && other_time) restart_user_timer(now);
+  if (!timer_runs(kUser)) return absl::OkStatus();
+  // RFC9293-3.10.8-L2: another option gives what is on its way no more time. That of the handshake
+  // counts from its beginning.
+  if (state_ == State::kSynSent || state_ == State::kSynReceived) {
+    timers_[kUser] += options_->syn_timeout - syn_timeout_before;
+  } else if (user_timeout_in_force() != user_timeout_before) {
+    restart_user_timer(now);
+  }
   return absl::OkStatus();
 }
 
