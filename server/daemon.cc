@@ -62,7 +62,7 @@ absl::Status check_options(const DaemonOptions& options) {
   }
   if (options.tls && !tcp) {
     return absl::InvalidArgumentError(
-        "--tls-cert: no --listen HOST:PORT is there that would use it");
+        "--tls-cert: no --listen ADDRESS:PORT is there that would use it");
   }
   if (options.disable_offloads && options.place.interface.empty()) {
     return absl::InvalidArgumentError("--disable-offloads: belongs to an --interface");

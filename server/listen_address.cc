@@ -48,7 +48,7 @@ absl::StatusOr<ListenAddress> parse_listen_address(absl::string_view text) {
   const absl::StatusOr<packet::SocketAddress> tcp = packet::SocketAddress::parse(numeric);
   if (!tcp.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("listen: \"", text,
-                                                   "\" is neither unix:PATH nor HOST:PORT (",
+                                                   "\" is neither unix:PATH nor ADDRESS:PORT (",
                                                    tcp.status().message(), ")"));
   }
   address.tcp = *tcp;

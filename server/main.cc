@@ -17,6 +17,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/daemon.h"
@@ -24,18 +26,20 @@
 
 ABSL_FLAG(
     std::vector<std::string>, listen, {},
-    "Where to listen: unix:PATH or HOST:PORT, comma separated. Default: for root "
+    "Where to listen: unix:PATH or ADDRESS:PORT (a number, [IPv6], or localhost), comma separated. "
+    "Default: for root "
     "unix:/run/tcproctor.sock, else unix:$XDG_RUNTIME_DIR/tcproctor.sock or, where that is not "
     "set, unix:/tmp/tcproctor-UID.sock. Unix sockets have mode 0600.");
 ABSL_FLAG(
     bool, insecure_listen, false,
-    "Allow --listen HOST:PORT without TLS. Everybody who reaches the port, any user of this "
+    "Allow --listen ADDRESS:PORT without TLS. Everybody who reaches the port, any user of this "
     "machine among them, can open connections, read what they carry, send crafted packets within "
     "the sessions' namespaces, and use or delete the sessions of others.");
-ABSL_FLAG(std::string, tls_cert, "",
-          "PEM file with the daemon's certificate (and those between it and its CA). All --listen "
-          "HOST:PORT are then with mutual TLS; --tls-key, --tls-client-ca and --client-rules are "
-          "needed as well. Files that change are read again within seconds.");
+ABSL_FLAG(
+    std::string, tls_cert, "",
+    "PEM file with the daemon's certificate (and those between it and its CA). All --listen "
+    "ADDRESS:PORT are then with mutual TLS; --tls-key, --tls-client-ca and --client-rules are "
+    "needed as well. Files that change are read again within seconds.");
 ABSL_FLAG(std::string, tls_key, "", "PEM file with the key of --tls-cert, without a password.");
 ABSL_FLAG(std::string, tls_client_ca, "",
           "PEM file with the CAs: a client must show a certificate of one of them.");
@@ -225,13 +229,22 @@ int main(int argc, char** argv) {
   const pid_t parent = getppid();
   // Before anything can start a thread: the namespace broker is forked here.
   const auto privilege = tcproctor::server::acquire_privilege();
+  absl::FlagsUsageConfig usage;
+  usage.contains_help_flags = [](absl::string_view file) {
+    return absl::EndsWith(file, "/main.cc");
+  };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       "hosts TCP endpoints (our stack, the host kernel) behind a gRPC API.\n"
       "  tcproctord\n  tcproctord --listen=unix:/tmp/t.sock\n"
       "  tcproctord --listen=unix:/run/tcproctor.sock,0.0.0.0:7443 --tls-cert=server.pem\n"
       "             --tls-key=server.key --tls-client-ca=ca.pem --client-rules=clients.textproto\n"
+      "  tcproctord --listen=unix:/run/tcproctor.sock,192.0.2.1:7443 --insecure-listen\n"
+      "             --interface=eth0 --interface-addresses=192.0.2.10/24 --disable-offloads\n"
       "Names of flags may be written with dashes or with underscores. It ends on SIGTERM and "
-      "SIGINT.");
+      "SIGINT.\nExit status: 0 ended so; 1 it could not start, or a flag is unknown; 2 a flag's "
+      "value is "
+      "wrong.");
   tcproctor::server::allow_dashes(argc, argv);
   absl::ParseCommandLine(argc, argv);
   // After the namespace: a change of credentials clears it.

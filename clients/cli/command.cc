@@ -19,7 +19,8 @@ constexpr char kExitStatus[] =
     "\n"
     "Exit status: 0 done; 1 the protocol said no (refused, reset, nothing came in time), for run "
     "a\n"
-    "violation; 2 run was inconclusive; 3 misuse, no daemon, or the harness broke.\n";
+    "violation, for diff a difference, for check a file that is wrong; 2 run was inconclusive; 3\n"
+    "misuse, no daemon, or the harness broke. session exec has the program's.\n";
 
 std::string help_of(const VerbInfo& info, const FlagSet& flags) {
   return absl::StrCat("usage: tcproctor ", info.name, " [FLAG…] ", info.operands, "\n\n",
@@ -28,8 +29,8 @@ std::string help_of(const VerbInfo& info, const FlagSet& flags) {
 
 void define_common(Context& context, FlagSet& flags, bool json, bool& help) {
   flags.add("address", context.address_flag(), "ADDRESS",
-            "the daemon: unix:PATH or HOST:PORT; default the local daemon's socket (run and "
-            "explain: a daemon of their own)");
+            "the daemon: unix:PATH or HOST:PORT; default the local daemon's socket (run, "
+            "explain and shell: a daemon of their own)");
   flags.add("tls-ca", &context.tls_flags()->ca, "FILE",
             "mutual TLS, to a daemon on another machine: PEM file with its CA");
   flags.add("tls-cert", &context.tls_flags()->cert, "FILE", "PEM file with our certificate");

@@ -76,6 +76,10 @@ TEST_F(CommandTest, WrongScriptsAreRefusedWithTheirPlaces) {
           "wrong.pkt:3:1: an impossible time");
   refused("//: id: x\n//: title: x\n//: covers: S000-2.1\nwat\n",
           "wrong.pkt:4:1: expected a statement");
+  refused("//: id: x\n//: title: x\n//: covers: NOPE-7\nwait 1s\n",
+          "covers an id that no catalogue has: \"NOPE-7\"");
+  refused("//: id: x\n//: title: x\n//: covers: S000-2.1\n//: requires: bogus.thing\nwait 1s\n",
+          "requires an unknown capability: \"bogus.thing\"");
   EXPECT_EQ(run_bare({"run", "--verify", "taste"}), kExitError);
   EXPECT_THAT(err_, HasSubstr("--verify \"taste\": want some of payload, checksums, silence"));
 }

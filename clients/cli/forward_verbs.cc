@@ -67,18 +67,18 @@ class Forward : public Verb {
                   "opened at --end to --to. With LISTENER, a passive OPEN, each connection it\n"
                   "accepts is joined to a new one to --connect, or gets the octets of --file, or "
                   "is\n"
-                  "written to --to-file, or gets characters without an end (--chargen, RFC 864).\n"
+                  "written to --to-file.\n"
                   "Closing is passed on in each direction by itself, a reset as a reset. Goes on\n"
                   "until Ctrl-C, or for one connection with --once; says of each how much went\n"
                   "through. ADDRESS is HOST:PORT (port 0: one is chosen and told) or unix:PATH.\n"
-                  "Needs a session on the real clock. Echo, discard, source: tcproctor serve.\n"
+                  "Needs a session on the real clock. Echo, discard, chargen, source: tcproctor "
+                  "serve.\n"
                   "Exit status 1: a connection did not end in order.\n"
                   "\n"
                   "  tcproctor forward $ID --listen 127.0.0.1:8080 --end A --to :80 &\n"
                   "  curl http://127.0.0.1:8080/          # through the TCP at end A\n"
                   "  tcproctor forward $ID $L --connect 127.0.0.1:8000\n"
-                  "  tcproctor forward $ID $L --to-file upload.bin --once\n"
-                  "  tcproctor forward $ID $L --chargen\n",
+                  "  tcproctor forward $ID $L --to-file upload.bin --once\n",
               .min_operands = 1,
               .max_operands = 2}) {}
 
@@ -90,7 +90,6 @@ class Forward : public Verb {
     flags.add("connect", &connect_, "ADDRESS", "LISTENER: what its connections are joined to");
     flags.add("file", &file_, "FILE", "LISTENER: each connection gets this, then the end");
     flags.add("to-file", &to_file_, "FILE", "LISTENER: what comes is written there; with --once");
-    flags.add("chargen", &chargen_, "", "LISTENER: characters without an end (RFC 864)");
     flags.add("once", &once_, "", "end after one connection");
   }
 
@@ -112,12 +111,11 @@ class Forward : public Verb {
 
  private:
   absl::Status check(bool outwards) const {
-    const int services =
-        (connect_ ? 1 : 0) + (file_ ? 1 : 0) + (to_file_ ? 1 : 0) + (chargen_ ? 1 : 0);
+    const int services = (connect_ ? 1 : 0) + (file_ ? 1 : 0) + (to_file_ ? 1 : 0);
     if (outwards ? !listen_ || !to_ || services != 0 : services != 1 || listen_ || to_) {
       return absl::InvalidArgumentError(
-          "want --listen and --to, or a LISTENER and one of --connect, --file, --to-file and "
-          "--chargen; see tcproctor help forward");
+          "want --listen and --to, or a LISTENER and one of --connect, --file and --to-file; see "
+          "tcproctor help forward");
     }
     if (to_file_ && !once_)
       return absl::InvalidArgumentError("--to-file: one file takes one connection: say --once");
@@ -197,7 +195,6 @@ class Forward : public Verb {
   absl::StatusOr<LocalSocket> service() const {
     if (file_) return file_source(*file_);
     if (to_file_) return file_sink(*to_file_);
-    if (chargen_) return chargen();
     return connect_local(*connect_, kLocalConnect);
   }
 
@@ -218,7 +215,6 @@ class Forward : public Verb {
 
   std::optional<std::string> listen_, to_, connect_, file_, to_file_;
   std::string end_ = "A";
-  bool chargen_ = false;
   bool once_ = false;
 };
 

@@ -19,8 +19,6 @@ namespace tcproctor::cli {
 namespace {
 
 constexpr size_t kServiceChunk = 64 << 10;
-constexpr uint64_t kPrinting = 95;
-constexpr uint64_t kLine = 72;
 
 // A service has one end of a pair of sockets, its thread owns it.
 absl::StatusOr<LocalSocket> start_service(std::function<void(const LocalSocket&)> service) {
@@ -36,9 +34,8 @@ absl::StatusOr<LocalSocket> start_service(std::function<void(const LocalSocket&)
 }
 
 // Sends what `next` puts into the buffer, as long as it puts something, and throws away what comes.
-// Returns when `next` gives nothing or nobody wants more; `until_end`: when the other's stream
-// ends, too.
-void send_and_discard(const LocalSocket& socket, bool until_end,
+// Returns when `next` gives nothing or nobody wants more.
+void send_and_discard(const LocalSocket& socket,
                       const std::function<size_t(std::array<char, kServiceChunk>&)>& next) {
   std::array<char, kServiceChunk> out;
   std::array<char, kServiceChunk> in;
@@ -48,7 +45,6 @@ void send_and_discard(const LocalSocket& socket, bool until_end,
   while (size > 0) {
     if (poll(&wait, 1, -1) < 0) continue;
     if ((wait.revents & POLLIN) != 0 && recv(socket.fd(), in.data(), in.size(), 0) <= 0) {
-      if (until_end) return;
       wait.events = POLLOUT;
     }
     if ((wait.revents & POLLOUT) == 0) {
@@ -73,28 +69,11 @@ void discard(const LocalSocket& socket) {
 
 }  // namespace
 
-char chargen_octet(uint64_t offset) {
-  const uint64_t line = offset / (kLine + 2);
-  const uint64_t column = offset % (kLine + 2);
-  if (column >= kLine) return column == kLine ? '\r' : '\n';
-  return static_cast<char>(' ' + (line + column) % kPrinting);
-}
-
-absl::StatusOr<LocalSocket> chargen() {
-  return start_service([](const LocalSocket& socket) {
-    uint64_t offset = 0;
-    send_and_discard(socket, true, [&offset](std::array<char, kServiceChunk>& out) {
-      for (char& octet : out) octet = chargen_octet(offset++);
-      return out.size();
-    });
-  });
-}
-
 absl::StatusOr<LocalSocket> file_source(const std::string& path) {
   auto file = std::make_shared<std::ifstream>(path, std::ios::binary);
   if (!*file) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
   return start_service([file](const LocalSocket& socket) {
-    send_and_discard(socket, false, [&file](std::array<char, kServiceChunk>& out) {
+    send_and_discard(socket, [&file](std::array<char, kServiceChunk>& out) {
       file->read(out.data(), static_cast<std::streamsize>(out.size()));
       return static_cast<size_t>(file->gcount());
     });

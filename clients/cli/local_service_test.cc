@@ -32,33 +32,6 @@ std::string path_of(const char* name) {
   return absl::StrCat(::testing::TempDir(), "/tcproctor-", getpid(), "-", name);
 }
 
-TEST(Chargen, LinesOfSeventyTwo) {
-  std::string text;
-  for (uint64_t i = 0; i < uint64_t{74} * 96; ++i) text += chargen_octet(i);
-  EXPECT_EQ(text.substr(0, 74),
-            " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg\r\n");
-  EXPECT_EQ(text.substr(74, 74),
-            "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefgh\r\n");
-  // Line 94 begins with the last character; after it the ring begins anew.
-  EXPECT_EQ(text.substr(size_t{74} * 94, 3), "~ !");
-  EXPECT_EQ(text.substr(size_t{74} * 95), text.substr(0, 74));
-}
-
-TEST(Chargen, GoesOnUntilTheUserEndsIt) {
-  const absl::StatusOr<LocalSocket> socket = chargen();
-  ASSERT_TRUE(socket.ok()) << socket.status();
-  const std::string input(100, 'x');
-  ASSERT_EQ(send(socket->fd(), input.data(), input.size(), 0), 100);
-  const std::string text = read_exactly(*socket, 1000000);
-  ASSERT_EQ(text.size(), 1000000U);
-  for (size_t i = 0; i < text.size(); i += 997) ASSERT_EQ(text[i], chargen_octet(i)) << i;
-  shutdown(socket->fd(), SHUT_WR);
-  // What is on its way comes to an end.
-  std::array<char, 4096> rest;
-  while (recv(socket->fd(), rest.data(), rest.size(), 0) > 0) {
-  }
-}
-
 TEST(FileService, SourceAndSinkAreByteExact) {
   const std::string from = path_of("from");
   const std::string to = path_of("to");

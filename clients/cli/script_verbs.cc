@@ -7,8 +7,8 @@
 
 #include "clients/cli/verb.h"
 #include "clients/cli/verbs.h"
+#include "conformance/runner/library.h"
 #include "conformance/runner/script_file.h"
-#include "conformance/script/check.h"
 #include "conformance/script/printer.h"
 
 namespace tcproctor::cli {
@@ -29,32 +29,24 @@ class Check : public Verb {
               .max_operands = std::numeric_limits<size_t>::max()}) {}
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& files) override {
-    size_t wrong = 0;
+    const auto wrong = conformance::what_is_wrong(files);
+    if (!wrong.ok()) return wrong.status();
+    size_t well_count = 0;
     google::protobuf::ListValue json;
     for (const std::string& file : files) {
-      const absl::Status status = check(file);
+      const auto found = wrong->find(file);
+      const bool well = found == wrong->end();
       auto& fields = *json.add_values()->mutable_struct_value()->mutable_fields();
       fields["file"].set_string_value(file);
-      fields["well"].set_bool_value(status.ok());
-      if (status.ok()) continue;
-      ++wrong;
-      fields["error"].set_string_value(std::string(status.message()));
-      context.err() << status.message() << "\n";
+      fields["well"].set_bool_value(well);
+      well_count += well ? 1 : 0;
+      if (well) continue;
+      fields["error"].set_string_value(found->second);
+      context.err() << found->second << "\n";
     }
     if (absl::Status written = context.emit(json); !written.ok()) return written;
-    context.text() << files.size() - wrong << " of " << files.size() << " are well\n";
-    return wrong == 0 ? kExitOk : kExitOutcome;
-  }
-
- private:
-  static absl::Status check(const std::string& file) {
-    const absl::StatusOr<std::vector<conformance::Case>> cases = conformance::read_script(file);
-    if (!cases.ok()) return cases.status();
-    for (const conformance::Case& one : *cases) {
-      const absl::Status status = conformance::check(one);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
+    context.text() << well_count << " of " << files.size() << " are well\n";
+    return wrong->empty() ? kExitOk : kExitOutcome;
   }
 };
 

@@ -27,24 +27,26 @@ class Serve : public Verb {
  public:
   Serve()
       : Verb({.name = "serve",
-              .operands = "SESSION CONNECTION [sink|discard|source|echo]",
+              .operands = "SESSION CONNECTION [sink|discard|source|echo|chargen]",
               .summary =
                   "Hosts a byte service on a connection or a listener, and reports its traffic",
-              .help =
-                  "sink, or discard (RFC 863), reads to the end of the stream; source sends "
-                  "--bytes and\n"
-                  "closes; echo (RFC 862) sends back what comes. Files and characters (RFC 864):\n"
-                  "tcproctor help forward. Without a service it only reports what one has moved,\n"
-                  "with --wait when it has ended. The service lives in the daemon, not in this "
-                  "command.\n\n"
-                  "  tcproctor serve $ID $L echo\n"
-                  "  tcproctor serve $ID $C source --bytes 100000000 --wait\n"
-                  "  tcproctor serve $ID $L --wait --timeout 30s\n",
+              .help = "sink, or discard (RFC 863), reads to the end of the stream; source sends "
+                      "--bytes and\n"
+                      "closes; echo (RFC 862) sends back what comes; chargen (RFC 864) sends lines "
+                      "of characters\n"
+                      "until the peer closes, or --bytes of them. Files: tcproctor help forward. "
+                      "Without\n"
+                      "a service it only reports what one has moved, with --wait when it has "
+                      "ended. The service lives in the daemon, not in this "
+                      "command.\n\n"
+                      "  tcproctor serve $ID $L echo\n"
+                      "  tcproctor serve $ID $C source --bytes 100000000 --wait\n"
+                      "  tcproctor serve $ID $L --wait --timeout 30s\n",
               .min_operands = 2,
               .max_operands = 3}) {}
 
   void define(FlagSet& flags) override {
-    flags.add("bytes", &bytes_, "N", "source: how many octets");
+    flags.add("bytes", &bytes_, "N", "source, chargen: how many octets");
     flags.add("seed", &seed_, "N", "source: of the pseudo-random octets; default 0");
     flags.add("wait", &wait_, "", "wait for the service's end before the report");
     flags.add("timeout", &timeout_, "DURATION", "of --wait, session time; default: no limit");
@@ -79,8 +81,9 @@ class Serve : public Verb {
     if (text == "sink" || text == "discard") return v1::SERVICE_KIND_SINK;
     if (text == "source") return v1::SERVICE_KIND_SOURCE;
     if (text == "echo") return v1::SERVICE_KIND_ECHO;
+    if (text == "chargen") return v1::SERVICE_KIND_CHARGEN;
     return absl::InvalidArgumentError(
-        absl::StrCat("service \"", text, "\": want sink, discard, source or echo"));
+        absl::StrCat("service \"", text, "\": want sink, discard, source, echo or chargen"));
   }
 
   absl::StatusOr<int> traffic(Context& context, const client::Client& client,

@@ -209,6 +209,9 @@ absl::Status Connection::serve_echo() const {
 absl::Status Connection::serve_source(uint64_t bytes, uint64_t seed) const {
   return serve(v1::SERVICE_KIND_SOURCE, bytes, seed);
 }
+absl::Status Connection::serve_chargen(uint64_t bytes) const {
+  return serve(v1::SERVICE_KIND_CHARGEN, bytes, 0);
+}
 
 absl::StatusOr<v1::TrafficResponse> Connection::traffic(bool wait, absl::Duration timeout) const {
   v1::TrafficRequest request;

@@ -85,6 +85,7 @@ class Connection {
   absl::Status serve_sink() const;
   absl::Status serve_echo() const;
   absl::Status serve_source(uint64_t bytes, uint64_t seed = 0) const;
+  absl::Status serve_chargen(uint64_t bytes = 0) const;  // 0: without an end
   // What the service has moved; with `wait` when it has ended.
   absl::StatusOr<v1::TrafficResponse> traffic(
       bool wait = false, absl::Duration timeout = absl::InfiniteDuration()) const;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "conformance/catalog/places.h"
@@ -120,6 +121,23 @@ Json row_value(const CoverageRow& row) {
   return value;
 }
 
+// "RFC9293-MUST-5  S000-2.1, EM-LISTEN-SEG; stack/tcp/listener.cc:42; kernel PASS, stack PASS"
+std::string row_text(const CoverageRow& row) {
+  std::string out = cat(row.id, "  ");
+  if (row.cases.empty()) {
+    append(out, "not examined: ", row.reason.empty() ? "to do" : row.reason,
+           row.why.empty() ? "" : ": ", row.why);
+  }
+  append(out, join(row.cases, ", ",
+                   [](std::string& to, const CoveringCase& one) { append(to, one.id); }));
+  if (!row.code.empty()) append(out, "; ", join(row.code, ", "));
+  const char* separator = "; ";
+  for (const auto& [target, verdict] : row.verdicts) {
+    append(out, std::exchange(separator, ", "), target, " ", verdict);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string coverage_group(std::string_view id) {
@@ -206,17 +224,13 @@ google::protobuf::Struct coverage_json(const std::vector<CoverageRow>& rows) {
 
 std::string coverage_text(const std::vector<CoverageRow>& rows) {
   std::string out;
+  for (const CoverageRow& row : rows) append(out, row_text(row), "\n");
+  if (!rows.empty()) out += '\n';
   for (const auto& [group, count] : counts(rows)) {
     append(out, absl::StrFormat("%-22s %4d rows: %4d examined, %4d to do", group, count.rows,
                                 count.examined, count.todo));
     for (const auto& [reason, number] : count.unexamined) append(out, ", ", number, " ", reason);
     out += '\n';
-  }
-  for (const CoverageRow& row : rows) {
-    if (row.cases.empty() && (row.reason.empty() || row.reason == "todo") &&
-        row.group != "other RFCs") {
-      append(out, "to do: ", row.id, "  ", row.text, "\n");
-    }
   }
   return out;
 }

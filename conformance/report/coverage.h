@@ -43,7 +43,7 @@ absl::Status add_verdicts(std::string_view json_report, std::vector<CoverageRow>
 // {"counts": {GROUP: {"rows", "examined", "unexamined": {REASON: n}, "todo"}}, "rows": [...]}
 google::protobuf::Struct coverage_json(const std::vector<CoverageRow>& rows);
 
-// The counts, for people.
+// A line for each row, and the counts, for people.
 std::string coverage_text(const std::vector<CoverageRow>& rows);
 
 }  // namespace tcproctor::conformance

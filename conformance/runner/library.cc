@@ -163,10 +163,11 @@ Case wrong_case(const Source& source, const std::map<std::string, std::string>& 
   return wrong;
 }
 
-absl::Status read_cases(const std::vector<Source>& sources, OnWrongCase on_wrong,
-                        Library& library) {
-  Errors errors;
-  std::map<std::string, std::string> ids;  // id -> file
+// The cases that can be run go to the library, and what is wrong with others to `errors`. `ids`: id
+// -> file.
+absl::Status read_sound_cases(const std::vector<Source>& sources,
+                              std::map<std::string, std::string>& ids, Errors& errors,
+                              Library& library) {
   std::vector<Case> cases;
   const absl::StatusOr<Procedures> procedures = built_in_procedures();
   if (!procedures.ok()) return procedures.status();
@@ -180,6 +181,15 @@ absl::Status read_cases(const std::vector<Source>& sources, OnWrongCase on_wrong
   }
   name_scripts(cases);
   for (Case& one : cases) add_case(std::move(one), ids, errors, library);
+  return absl::OkStatus();
+}
+
+absl::Status read_cases(const std::vector<Source>& sources, OnWrongCase on_wrong,
+                        Library& library) {
+  Errors errors;
+  std::map<std::string, std::string> ids;
+  const absl::Status status = read_sound_cases(sources, ids, errors, library);
+  if (!status.ok()) return status;
   if (!errors.empty() && (on_wrong == OnWrongCase::kRefuse || library.cases.empty())) {
     return absl::InvalidArgumentError(
         join(errors, "\n", [](std::string& out, const auto& error) { out += error.second; }));
@@ -256,6 +266,28 @@ absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
     sources.push_back({file, *std::move(text)});
   }
   return load_sources(sources, "", on_wrong, false);
+}
+
+absl::StatusOr<std::map<std::string, std::string>> what_is_wrong(
+    const std::vector<std::string>& files) {
+  Library library;
+  absl::StatusOr<Catalog> catalog = load_catalog();
+  if (!catalog.ok()) return catalog.status();
+  library.catalog = *std::move(catalog);
+  Errors errors;
+  std::vector<Source> sources;
+  for (const std::string& file : files) {
+    absl::StatusOr<std::string> text = read_file(file);
+    if (text.ok()) {
+      sources.push_back({file, *std::move(text)});
+    } else {
+      add_error(errors, file, text.status().message());
+    }
+  }
+  std::map<std::string, std::string> ids;
+  const absl::Status status = read_sound_cases(sources, ids, errors, library);
+  if (!status.ok()) return status;
+  return errors;
 }
 
 absl::StatusOr<Procedures> built_in_procedures() {

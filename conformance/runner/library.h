@@ -38,6 +38,11 @@ absl::StatusOr<Library> load_library(const std::string& cases_dir,
 absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
                                         OnWrongCase on_wrong = OnWrongCase::kRefuse);
 
+// What is wrong with these files, by file, as a run of them would say it; those that it would take
+// are not there.
+absl::StatusOr<std::map<std::string, std::string>> what_is_wrong(
+    const std::vector<std::string>& files);
+
 // The cases selected by globs ("S00*,-S001-keepalive"). INVALID_ARGUMENT: a glob, or the whole
 // filter, that selects nothing.
 absl::StatusOr<std::vector<const Case*>> select_cases(const Library& library,

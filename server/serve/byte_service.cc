@@ -34,16 +34,20 @@ bool ByteService::work() {
   if (spec_.kind != v1::SERVICE_KIND_SOURCE) more = receive_some();
   if (spec_.kind != v1::SERVICE_KIND_SINK && !ended_) more = send_some() || more;
   if (ended_) return false;
-  const bool all_sent =
-      pending_offset_ == pending_.size() &&
-      (spec_.kind == v1::SERVICE_KIND_SOURCE ? produced_ == spec_.bytes : peer_closed_);
-  if (all_sent) {
+  if (done()) {
     end_.close(connection_).IgnoreError();
     end_with(v1::OUTCOME_OK);
     release_when_closed();
     return false;
   }
   return more;
+}
+
+bool ByteService::done() const {
+  if (spec_.kind == v1::SERVICE_KIND_CHARGEN && peer_closed_) return true;  // RFC 864
+  if (pending_offset_ != pending_.size()) return false;
+  const bool echoes = spec_.kind == v1::SERVICE_KIND_ECHO || spec_.kind == v1::SERVICE_KIND_SINK;
+  return echoes ? peer_closed_ : left_to_produce() == 0;
 }
 
 bool ByteService::receive_some() {
@@ -76,15 +80,25 @@ bool ByteService::receive_some() {
   return !peer_closed_;
 }
 
+uint64_t ByteService::left_to_produce() const {
+  if (spec_.kind == v1::SERVICE_KIND_SOURCE) return spec_.bytes - produced_;
+  if (spec_.kind != v1::SERVICE_KIND_CHARGEN) return 0;
+  return spec_.bytes == 0 ? kChunk : spec_.bytes - produced_;
+}
+
 // False: there is nothing (more) to send.
 bool ByteService::fill_pending() {
   if (pending_offset_ < pending_.size()) return true;
   pending_.clear();
   pending_offset_ = 0;
-  if (spec_.kind != v1::SERVICE_KIND_SOURCE || produced_ == spec_.bytes) return false;
-  pending_.resize(std::min<uint64_t>(kChunk, spec_.bytes - produced_));
-  fill_stream(spec_.seed, produced_,
-              {reinterpret_cast<uint8_t*>(pending_.data()), pending_.size()});
+  pending_.resize(std::min<uint64_t>(kChunk, left_to_produce()));
+  if (pending_.empty()) return false;
+  const std::span<uint8_t> out(reinterpret_cast<uint8_t*>(pending_.data()), pending_.size());
+  if (spec_.kind == v1::SERVICE_KIND_SOURCE) {
+    fill_stream(spec_.seed, produced_, out);
+  } else {
+    fill_chargen(produced_, out);
+  }
   produced_ += pending_.size();
   return true;
 }

@@ -13,7 +13,7 @@ namespace tcproctor::server {
 
 struct ServiceSpec {
   v1::ServiceKind kind = v1::SERVICE_KIND_SINK;
-  uint64_t bytes = 0;  // SOURCE
+  uint64_t bytes = 0;  // SOURCE; CHARGEN, where 0 is no end
   uint64_t seed = 0;   // SOURCE
 };
 
@@ -39,6 +39,8 @@ class ByteService {
   bool receive_some();
   bool send_some();
   bool fill_pending();
+  uint64_t left_to_produce() const;
+  bool done() const;
   void end_with(v1::Outcome outcome);
   void release_when_closed();
 
@@ -52,7 +54,7 @@ class ByteService {
   uint64_t sent_ = 0;
   std::string pending_;  // to be sent; from pending_offset_ on
   size_t pending_offset_ = 0;
-  uint64_t produced_ = 0;  // SOURCE: octets put into pending_ so far
+  uint64_t produced_ = 0;  // SOURCE, CHARGEN: octets put into pending_ so far
   bool peer_closed_ = false;
   bool ended_ = false;
   bool released_ = false;

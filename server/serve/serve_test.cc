@@ -34,6 +34,21 @@ TEST(StreamPatternTest, PiecesAreTheWhole) {
   }
 }
 
+TEST(StreamPatternTest, CharactersInLinesOfSeventyTwo) {
+  std::string text(size_t{74} * 96, '\0');
+  fill_chargen(0, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
+  EXPECT_EQ(text.substr(0, 74),
+            " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg\r\n");
+  EXPECT_EQ(text.substr(74, 74),
+            "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefgh\r\n");
+  // Line 94 begins with the last character; after it the ring begins anew.
+  EXPECT_EQ(text.substr(size_t{74} * 94, 3), "~ !");
+  EXPECT_EQ(text.substr(size_t{74} * 95), text.substr(0, 74));
+  std::string rest(100, '\0');
+  fill_chargen(71, {reinterpret_cast<uint8_t*>(rest.data()), rest.size()});
+  EXPECT_EQ(rest, text.substr(71, 100));
+}
+
 TEST(DigestTest, CanBeReadWhileItGrows) {
   Digest digest;
   EXPECT_EQ(digest.hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

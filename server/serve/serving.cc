@@ -12,7 +12,7 @@ constexpr uint64_t kMaxSourceBytes = uint64_t{1} << 40;
 
 absl::Status Serving::serve(End& end, const v1::ServeRequest& request, uint64_t connection) {
   if (request.kind() == v1::SERVICE_KIND_UNSPECIFIED || !v1::ServiceKind_IsValid(request.kind())) {
-    return absl::InvalidArgumentError("kind: must be SINK, SOURCE or ECHO");
+    return absl::InvalidArgumentError("kind: must be SINK, SOURCE, ECHO or CHARGEN");
   }
   if (request.bytes() > kMaxSourceBytes) {
     return absl::InvalidArgumentError(

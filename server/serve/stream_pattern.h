@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The octets a SOURCE sends: a pseudo-random stream that anybody can make from its seed.
+// The octets that services send. Those of a SOURCE are a pseudo-random stream that anybody can make
+// from its seed.
 //
 // Octet i is octet i mod 8, least significant first, of the number that splitmix64 gives at its
 // step i / 8: z = seed + (i / 8 + 1) * 0x9E3779B97F4A7C15; z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
@@ -13,5 +14,9 @@ namespace tcproctor::server {
 
 // The octets from `offset` on.
 void fill_stream(uint64_t seed, uint64_t offset, std::span<uint8_t> out);
+
+// Those of RFC 864's pattern: lines of 72 of the 95 printing characters, line N beginning with
+// character N mod 95, each ended by CR LF.
+void fill_chargen(uint64_t offset, std::span<uint8_t> out);
 
 }  // namespace tcproctor::server

@@ -468,7 +468,7 @@ TEST_F(TlsTest, FilesThatCannotBeUsedAreToldAtTheStart) {
   tls.rules = tls.key;
   EXPECT_THAT(refusal(tls), HasSubstr("--client-rules"));
   const auto no_listener = Daemon::start({.listen = {}, .tls = tls_options()});
-  EXPECT_THAT(std::string(no_listener.status().message()), HasSubstr("no --listen HOST:PORT"));
+  EXPECT_THAT(std::string(no_listener.status().message()), HasSubstr("no --listen ADDRESS:PORT"));
   const auto both = Daemon::start({.listen = {*parse_listen_address("127.0.0.1:0")},
                                    .tls = tls_options(),
                                    .insecure_listen = true});

@@ -229,9 +229,20 @@ absl::Status Allowance::check_socket_call(const v1::SocketCallRequest& request) 
   return check_octets(handed.octets, "data");
 }
 
+uint64_t octets_sent_by(const v1::ServeRequest& request) {
+  const bool sends =
+      request.kind() == v1::SERVICE_KIND_SOURCE || request.kind() == v1::SERVICE_KIND_CHARGEN;
+  return sends ? request.bytes() : 0;
+}
+
 absl::Status Allowance::check_serve(const v1::ServeRequest& request) const {
-  const bool source = request.kind() == v1::SERVICE_KIND_SOURCE;
-  return check_octets(source ? request.bytes() : 0, "bytes");
+  const bool chargen = request.kind() == v1::SERVICE_KIND_CHARGEN;
+  if (chargen && request.bytes() == 0 && rights_ != nullptr) {
+    return rights_->exhausted(
+        "bytes", absl::StrCat("bytes: 0, a CHARGEN without an end, is over the session's limit of ",
+                              rights_->quota().bytes));
+  }
+  return check_octets(octets_sent_by(request), "bytes");
 }
 
 absl::Status Allowance::check_octets(uint64_t octets, absl::string_view field) const {

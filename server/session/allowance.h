@@ -25,6 +25,9 @@ std::vector<std::string> interfaces_of(const SessionPlan& plan);
 // PERMISSION_DENIED, RESOURCE_EXHAUSTED: why such a session may not be made.
 absl::Status check_rights(const Rights& rights, const SessionPlan& plan);
 
+// What a byte service will send by itself; 0 where that is not known.
+uint64_t octets_sent_by(const v1::ServeRequest& request);
+
 // Without rights everything is allowed and nothing is counted. Lives on its session's loop.
 class Allowance {
  public:

@@ -315,6 +315,13 @@ TEST_F(AllowanceTest, OctetsAreLimited) {
   source.mutable_serve()->set_bytes(uint64_t{1} << 40);
   EXPECT_THAT(refusal(*session, source, absl::StatusCode::kResourceExhausted),
               HasSubstr("quota.bytes"));
+  v1::Command chargen = source;
+  chargen.mutable_serve()->set_kind(v1::SERVICE_KIND_CHARGEN);
+  EXPECT_THAT(refusal(*session, chargen, absl::StatusCode::kResourceExhausted),
+              HasSubstr("quota.bytes"));
+  chargen.mutable_serve()->clear_bytes();
+  EXPECT_THAT(refusal(*session, chargen, absl::StatusCode::kResourceExhausted),
+              HasSubstr("a CHARGEN without an end"));
   v1::Command two_packets = trains(2, 0);  // of 40 octets each
   two_packets.mutable_inject()->set_background(false);
   EXPECT_THAT(refusal(*session, two_packets, absl::StatusCode::kResourceExhausted),

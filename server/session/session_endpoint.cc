@@ -481,7 +481,7 @@ OperationId Session::serve(const v1::ServeRequest& request, Done<v1::ServeRespon
     status = bench_->serving().serve(*target->end, request, target->connection);
   }
   if (!status.ok()) return answer<v1::ServeResponse>(done, status);
-  allowance_.count_octets(request.kind() == v1::SERVICE_KIND_SOURCE ? request.bytes() : 0);
+  allowance_.count_octets(octets_sent_by(request));
   note_activity();
   return answer<v1::ServeResponse>(done, v1::ServeResponse());
 }

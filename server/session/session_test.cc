@@ -484,6 +484,47 @@ TEST_F(SessionTest, BytesAreServedAndDigested) {
   EXPECT_EQ(received.flows(0).outcome(), v1::OUTCOME_OK);
 }
 
+std::string receive_at_least(DriveClient& client, uint64_t connection, size_t octets) {
+  std::string all;
+  while (all.size() < octets) {
+    const v1::ReceiveResponse part = client.receive(connection, 1);
+    if (part.outcome() != v1::OUTCOME_OK) break;
+    all += part.data();
+  }
+  return all;
+}
+
+TEST_F(SessionTest, CharactersComeUntilThePeerCloses) {
+  const auto client = drive(virtual_pair());
+  const Established pair = establish(*client);
+  v1::Command chargen;
+  chargen.mutable_serve()->mutable_connection()->set_id(pair.b);
+  chargen.mutable_serve()->set_kind(v1::SERVICE_KIND_CHARGEN);
+  client->good(chargen);
+  client->send(pair.a, "thrown away");
+  const std::string text = receive_at_least(*client, pair.a, 1'000'000);
+  ASSERT_GE(text.size(), 1'000'000u);
+  EXPECT_EQ(text.substr(0, 75),
+            " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg\r\n!");
+  client->close(pair.a);
+  client->run_for(1);
+  while (client->receive(pair.a, 1).outcome() == v1::OUTCOME_OK) {
+  }
+  EXPECT_EQ(client->receive(pair.a).outcome(), v1::OUTCOME_END_OF_STREAM);
+}
+
+TEST_F(SessionTest, OrAsManyAsWereAskedFor) {
+  const auto client = drive(virtual_pair());
+  const Established pair = establish(*client);
+  v1::Command chargen;
+  chargen.mutable_serve()->mutable_connection()->set_id(pair.b);
+  chargen.mutable_serve()->set_kind(v1::SERVICE_KIND_CHARGEN);
+  chargen.mutable_serve()->set_bytes(300'000);
+  client->good(chargen);
+  EXPECT_EQ(receive_at_least(*client, pair.a, 300'000).size(), 300'000u);
+  EXPECT_EQ(client->receive(pair.a).outcome(), v1::OUTCOME_END_OF_STREAM);
+}
+
 TEST_F(SessionTest, AnEchoGivesEverythingBack) {
   const auto client = drive(virtual_pair());
   const Established pair = establish(*client);

@@ -279,6 +279,7 @@ LossRecovery::Sender Connection::sender(Instant now) const {
           .una = snd_una_,
           .snd_nxt = snd_nxt_,
           .flight_size = flight_size(),
+          .cwnd = congestion_->cwnd(),
           .smss = mss,
           .can_send_new = can_send_new(unsent, mss),
           .reduced_by_echo = ecn_.echo_reduced_since(snd_una_),

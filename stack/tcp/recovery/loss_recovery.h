@@ -4,6 +4,7 @@
 // sack_recovery.h, without newreno.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -33,6 +34,7 @@ class LossRecovery {
     SeqNum snd_nxt;
     // FlightSize (RFC 5681 §2) when that came which is being answered: what it acknowledges counts.
     uint32_t flight_size = 0;
+    uint32_t cwnd = 0;  // octets
     uint32_t smss = 0;  // octets of payload
     // A segment of new data is queued and the peer's window takes it.
     bool can_send_new = false;
@@ -102,7 +104,24 @@ class LossRecovery {
   virtual void report(Instant now, Status& status) const = 0;
 
  protected:
+  // New data goes out: what of it cwnd had no room for is limited transmit's (RFC 3042).
+  void note_new_data(const Sender& sender, SeqNum begin, SeqNum end) {
+    if (end - sender.una <= sender.cwnd) return;
+    const uint32_t room = sender.cwnd - std::min(sender.cwnd, sender.flight());
+    beyond_cwnd_ += end - begin - std::min(end - begin, room / sender.smss * sender.smss);
+  }
+  void note_progress() { beyond_cwnd_ = 0; }  // SND.UNA has moved
+  // FlightSize as a fast recovery begins: RFC5681-3.2-8, without what limited transmit sent; and
+  // without what is SACKed but not acknowledged: right after a recovery it is far more than the
+  // window.
+  uint32_t flight_at_loss(const Sender& sender, uint32_t cwnd) const {
+    return std::min(sender.flight_size - std::min(sender.flight_size, beyond_cwnd_), cwnd);
+  }
+
   bool mtu_probe_lost_ = false;
+
+ private:
+  uint32_t beyond_cwnd_ = 0;
 };
 
 }  // namespace tcproctor::tcp

@@ -12,6 +12,7 @@ void NewRenoRecovery::on_sent(const Sender& sender, SeqNum begin, SeqNum end, bo
     if (begin == rtx_next_) rtx_next_ = end;
   } else {
     frto_new_ -= std::min(frto_new_, end - begin);
+    note_new_data(sender, begin, end);
   }
   if (rtx_next_ == sender.snd_nxt) rtx_next_ = later_of(rtx_next_, end);
 }
@@ -58,8 +59,7 @@ LossRecovery::Reaction NewRenoRecovery::on_ack(const Sender& sender, const Ack& 
         mtu_probe_lost_ = true;
         mtu_probe_end_ = sender.mtu_probe->end;
       } else {
-        // RFC5681-3.2-8: what limited transmit sent beyond the window does not count.
-        congestion.enter_recovery(sender.now, std::min(sender.flight_size, congestion.cwnd()),
+        congestion.enter_recovery(sender.now, flight_at_loss(sender, congestion.cwnd()),
                                   !sender.reduced_by_echo);
       }
       retransmit_one_ = true;
@@ -71,6 +71,7 @@ LossRecovery::Reaction NewRenoRecovery::on_ack(const Sender& sender, const Ack& 
 
 void NewRenoRecovery::acknowledged(const Sender& sender, const Ack& ack,
                                    CongestionControl& congestion, Reaction& reaction) {
+  note_progress();
   rtx_next_ = later_of(rtx_next_, sender.una);
   retransmit_one_ = false;
   if (in_timeout_ && sender.una.at_or_after(timeout_point_)) in_timeout_ = false;

@@ -14,6 +14,7 @@ void SackRecovery::on_sent(const Sender& sender, SeqNum begin, SeqNum end, bool 
   const bool again = begin.before(sender.snd_nxt);
   board_.on_sent(sender.now, begin, end);
   const SeqLength octets = end - begin;
+  if (!again) note_new_data(sender, begin, end);
   if (phase_ == RecoveryPhase::kRecovery) prr_.on_sent(octets);
   if (probe) {
     ++probes_sent_;
@@ -161,6 +162,7 @@ LossRecovery::Reaction SackRecovery::on_ack(const Sender& sender, const Ack& ack
   if (ack.acked != 0) {
     duplicates_ = 0;  // RFC6675-5-1
     force_one_ = false;
+    note_progress();
   }
   if (news.newly_sacked != 0) ++duplicates_;  // RFC6675-2-1
   rack_.on_ack(sender.una, sender.snd_nxt, news.dsack.has_value());
@@ -278,10 +280,9 @@ bool SackRecovery::only_mtu_probe_lost(const Sender& sender) const {
 // `acked`: octets of the ACK that shows the loss.
 void SackRecovery::enter_recovery(const Sender& sender, uint32_t acked,
                                   CongestionControl& congestion) {
-  // RFC5681-3.2-8, RFC6675-5-3: FlightSize without what limited transmit sent, and without what is
-  // SACKed but not acknowledged: right after a recovery it is far more than the window.
-  const uint32_t outstanding = std::min(sender.flight_size, congestion.cwnd());
-  congestion.enter_recovery(sender.now, outstanding, !sender.reduced_by_echo);
+  // RFC6675-5-3
+  congestion.enter_recovery(sender.now, flight_at_loss(sender, congestion.cwnd()),
+                            !sender.reduced_by_echo);
   // What ACKs that came together with this one acknowledged is not made up for yet.
   const uint32_t unanswered = sender.flight_size - sender.flight();
   prr_.start(sender.flight_size, unanswered - std::min(unanswered, acked));
