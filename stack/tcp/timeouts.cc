@@ -49,16 +49,16 @@ bool Connection::user_timer_needed() const {
   return flight() != 0 || timer_runs(kPersist) || ecn_.held();
 }
 
+// Of data and FIN. That of the handshake is set once, as it begins.
 void Connection::restart_user_timer(Instant now) {
   if (!user_timer_needed() && send_buffer_.size() == 0 && !(fin_queued_ && !fin_sent())) {
     return stop(kUser);
   }
-  const bool handshake = state_ == State::kSynSent || state_ == State::kSynReceived;
   // RFC9293-MUST-37: while the window is closed nothing is unanswered before the next probe, which
   // may be further away than the user timeout is long.
   const Instant since =
       snd_wnd_ == 0 && timer_runs(kPersist) ? std::max(now, timers_[kPersist]) : now;
-  timers_[kUser] = since + (handshake ? options_->syn_timeout : user_timeout_in_force());
+  timers_[kUser] = since + user_timeout_in_force();
 }
 
 // RFC5482-3.1-1; RFC5482-3.4-2, 3-4: zero is ignored, and all of it while the option is not used.
