@@ -74,7 +74,7 @@ class Run : public Verb {
               "in scripts, what packetdrill does not look at: payload, checksums, silence behind "
               "the last line, or none; default payload,checksums");
     flags.add("seed", &options_.seed, "N", "of every random choice; default drawn and reported");
-    flags.add("jobs", &options_.jobs, "N", "sessions side by side, 1..64; default 4");
+    flags.add("jobs", &options_.jobs, "N", "sessions side by side, 1..64; default 8");
     flags.add("realtime", &realtime_, "",
               "scheduled before others, the private daemon too, where that is allowed; default "
               "yes");

@@ -26,7 +26,7 @@
 namespace tcproctor::conformance {
 namespace {
 
-constexpr uint32_t kDefaultJobs = 4;
+constexpr uint32_t kDefaultJobs = 8;
 // Real time that a session of a case may take at most.
 constexpr absl::Duration kWatchdog = absl::Minutes(2);
 constexpr absl::Duration kSlowWatchdog = absl::Minutes(20);

@@ -55,7 +55,7 @@ struct RunOptions {
   bool fail_fast = false;
   // Violations of an earlier run, which do not make this one red.
   std::set<Violation> known;
-  // Sessions side by side, 1..64; 0 = chosen (4).
+  // Sessions side by side, 1..64; 0 = chosen (8).
   uint32_t jobs = 0;
   // Run cases and clauses marked slow as well.
   bool slow = false;
