@@ -27,8 +27,8 @@
 ABSL_FLAG(
     std::vector<std::string>, listen, {},
     "Where to listen: unix:PATH or ADDRESS:PORT (a number, [IPv6], or localhost), comma separated. "
-    "Default: for root "
-    "unix:/run/tcproctor.sock, else unix:$XDG_RUNTIME_DIR/tcproctor.sock or, where that is not "
+    "Default: for root unix:/run/tcproctor.sock, else unix:$XDG_RUNTIME_DIR/tcproctor.sock or, "
+    "where that is not "
     "set, unix:/tmp/tcproctor-UID.sock. Unix sockets have mode 0600.");
 ABSL_FLAG(
     bool, insecure_listen, false,
@@ -243,8 +243,7 @@ int main(int argc, char** argv) {
       "             --interface=eth0 --interface-addresses=192.0.2.10/24 --disable-offloads\n"
       "Names of flags may be written with dashes or with underscores. It ends on SIGTERM and "
       "SIGINT.\nExit status: 0 ended so; 1 it could not start, or a flag is unknown; 2 a flag's "
-      "value is "
-      "wrong.");
+      "value is wrong.");
   tcproctor::server::allow_dashes(argc, argv);
   absl::ParseCommandLine(argc, argv);
   // After the namespace: a change of credentials clears it.

@@ -30,18 +30,16 @@ class Serve : public Verb {
               .operands = "SESSION CONNECTION [sink|discard|source|echo|chargen]",
               .summary =
                   "Hosts a byte service on a connection or a listener, and reports its traffic",
-              .help = "sink, or discard (RFC 863), reads to the end of the stream; source sends "
-                      "--bytes and\n"
-                      "closes; echo (RFC 862) sends back what comes; chargen (RFC 864) sends lines "
-                      "of characters\n"
-                      "until the peer closes, or --bytes of them. Files: tcproctor help forward. "
-                      "Without\n"
-                      "a service it only reports what one has moved, with --wait when it has "
-                      "ended. The service lives in the daemon, not in this "
-                      "command.\n\n"
-                      "  tcproctor serve $ID $L echo\n"
-                      "  tcproctor serve $ID $C source --bytes 100000000 --wait\n"
-                      "  tcproctor serve $ID $L --wait --timeout 30s\n",
+              .help =
+                  "sink, or discard (RFC 863), reads to the end of the stream; source sends\n"
+                  "--bytes and closes; echo (RFC 862) sends back what comes; chargen (RFC 864)\n"
+                  "sends lines of characters until the peer closes, or --bytes of them. Files:\n"
+                  "tcproctor help forward. Without a service it only reports what one has moved,\n"
+                  "with --wait when it has ended. The service lives in the daemon, not in this\n"
+                  "command.\n\n"
+                  "  tcproctor serve $ID $L echo\n"
+                  "  tcproctor serve $ID $C source --bytes 100000000 --wait\n"
+                  "  tcproctor serve $ID $L --wait --timeout 30s\n",
               .min_operands = 2,
               .max_operands = 3}) {}
 

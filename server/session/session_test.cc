@@ -484,6 +484,14 @@ TEST_F(SessionTest, BytesAreServedAndDigested) {
   EXPECT_EQ(received.flows(0).outcome(), v1::OUTCOME_OK);
 }
 
+void serve(DriveClient& client, uint64_t connection, v1::ServiceKind kind, uint64_t bytes = 0) {
+  v1::Command command;
+  command.mutable_serve()->mutable_connection()->set_id(connection);
+  command.mutable_serve()->set_kind(kind);
+  command.mutable_serve()->set_bytes(bytes);
+  client.good(command);
+}
+
 std::string receive_at_least(DriveClient& client, uint64_t connection, size_t octets) {
   std::string all;
   while (all.size() < octets) {
@@ -497,10 +505,7 @@ std::string receive_at_least(DriveClient& client, uint64_t connection, size_t oc
 TEST_F(SessionTest, CharactersComeUntilThePeerCloses) {
   const auto client = drive(virtual_pair());
   const Established pair = establish(*client);
-  v1::Command chargen;
-  chargen.mutable_serve()->mutable_connection()->set_id(pair.b);
-  chargen.mutable_serve()->set_kind(v1::SERVICE_KIND_CHARGEN);
-  client->good(chargen);
+  serve(*client, pair.b, v1::SERVICE_KIND_CHARGEN);
   client->send(pair.a, "thrown away");
   const std::string text = receive_at_least(*client, pair.a, 1'000'000);
   ASSERT_GE(text.size(), 1'000'000u);
@@ -513,14 +518,10 @@ TEST_F(SessionTest, CharactersComeUntilThePeerCloses) {
   EXPECT_EQ(client->receive(pair.a).outcome(), v1::OUTCOME_END_OF_STREAM);
 }
 
-TEST_F(SessionTest, OrAsManyAsWereAskedFor) {
+TEST_F(SessionTest, CharactersComeAsManyAsWereAskedFor) {
   const auto client = drive(virtual_pair());
   const Established pair = establish(*client);
-  v1::Command chargen;
-  chargen.mutable_serve()->mutable_connection()->set_id(pair.b);
-  chargen.mutable_serve()->set_kind(v1::SERVICE_KIND_CHARGEN);
-  chargen.mutable_serve()->set_bytes(300'000);
-  client->good(chargen);
+  serve(*client, pair.b, v1::SERVICE_KIND_CHARGEN, 300'000);
   EXPECT_EQ(receive_at_least(*client, pair.a, 300'000).size(), 300'000u);
   EXPECT_EQ(client->receive(pair.a).outcome(), v1::OUTCOME_END_OF_STREAM);
 }
@@ -528,10 +529,7 @@ TEST_F(SessionTest, OrAsManyAsWereAskedFor) {
 TEST_F(SessionTest, AnEchoGivesEverythingBack) {
   const auto client = drive(virtual_pair());
   const Established pair = establish(*client);
-  v1::Command echo;
-  echo.mutable_serve()->mutable_connection()->set_id(pair.b);
-  echo.mutable_serve()->set_kind(v1::SERVICE_KIND_ECHO);
-  client->good(echo);
+  serve(*client, pair.b, v1::SERVICE_KIND_ECHO);
   client->send(pair.a, "back and forth");
   EXPECT_EQ(client->receive(pair.a, 1).data(), "back and forth");
   client->close(pair.a);
