@@ -143,11 +143,11 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// A session's buffers are large and live as long as it does: each goes back to the system with it.
-// By itself glibc moves the threshold up to the largest that was freed, and what comes after that
-// is cut out of arenas, which many sessions leave in pieces.
+// A session's buffers, from that of one frame up, live as long as it does: each goes back to the
+// system with it. By itself glibc moves the threshold up to the largest that was freed, and what
+// comes after that is cut out of arenas, which many sessions leave in pieces.
 void give_large_blocks_back() {
-  constexpr int kLarge = 128 << 10;
+  constexpr int kLarge = 64 << 10;
   mallopt(M_MMAP_THRESHOLD, kLarge);
   mallopt(M_TRIM_THRESHOLD, kLarge);
 }
@@ -165,6 +165,18 @@ bool tie_to_parent(pid_t parent_at_start) {
   const pid_t parent = getppid();
   // 0: the parent is outside of our process id namespace and cannot be compared.
   return parent == 0 || parent == (named != 0 ? named : parent_at_start);
+}
+
+// Waits for one of these signals, and returns it. What sessions that have ended left free in the
+// middle of malloc's arenas goes back to the system meanwhile: by itself glibc gives back their
+// ends only, and a daemon that has seen many sessions would hold the most that it ever needed.
+int wait_for(const sigset_t& signals) {
+  constexpr timespec kPeriod = {.tv_sec = 5, .tv_nsec = 0};
+  while (true) {
+    const int received = sigtimedwait(&signals, nullptr, &kPeriod);
+    if (received > 0) return received;
+    malloc_trim(0);
+  }
 }
 
 void tell_ready(const Daemon& daemon) {
@@ -214,8 +226,7 @@ int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
   const absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::start(*options);
   if (!daemon.ok()) return fail(daemon.status());
   tell_ready(**daemon);
-  int received = 0;
-  sigwait(&signals, &received);
+  const int received = wait_for(signals);
   spdlog::info("ending on signal {}", received);
   (*daemon)->shut_down();
   return 0;

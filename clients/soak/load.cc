@@ -164,6 +164,7 @@ absl::Status Load::fill() {
     absl::StatusOr<std::unique_ptr<Use>> made = Use::create(client_, (first_ + i) % kKinds);
     if (!made.ok()) return made.status();
     uses_[i] = *std::move(made);
+    if (tally_.sessions < uses_.size()) uses_[i]->uses = i % kUses;  // of all ages, as later on
     ++tally_.sessions;
   }
   return absl::OkStatus();

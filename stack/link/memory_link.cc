@@ -59,8 +59,8 @@ absl::Status MemoryLink::receive(std::vector<ReceivedFrame>& frames) {
 
 std::span<uint8_t> MemoryLink::send_buffer() {
   if (out_->full()) return {};
-  send_buffer_.resize(kMaxFrame);
-  return send_buffer_;
+  if (send_buffer_ == nullptr) send_buffer_ = std::make_unique_for_overwrite<uint8_t[]>(kMaxFrame);
+  return {send_buffer_.get(), kMaxFrame};
 }
 
 absl::Status MemoryLink::send(std::span<const uint8_t> frame, const host::FrameMeta& meta) {

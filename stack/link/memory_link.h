@@ -75,7 +75,7 @@ class MemoryLink final : public Link {
   const std::shared_ptr<MemoryPipe> in_;
   const std::shared_ptr<MemoryPipe> out_;
   std::vector<MemoryPipe::Frame> received_;  // what the last receive() handed out
-  std::vector<uint8_t> send_buffer_;
+  std::unique_ptr<uint8_t[]> send_buffer_;
   LinkCounters counters_;
 };
 
