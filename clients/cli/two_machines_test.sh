@@ -6,6 +6,8 @@
 #     2001:db8:a::1    :a::fe              :b::fe            2001:db8:b::1
 #     .10 and ::10 are free for ends    .10 and ::10 are free for ends
 #
+# The suite is run on R, by mutual TLS; the other steps talk to the daemons' local sockets.
+#
 # Usage: two_machines_test.sh BIN STEP...; a step is a function `step_NAME` below, all of them but
 # `shell` by default, and that opens a shell between the machines. FILTER: the cases of the step
 # `suite`; REPORTS: a folder for what it reports.
@@ -101,11 +103,28 @@ build_network() {
     net.ipv4.tcp_fastopen=3 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 }
 
-# NAME NS IPV4 IPV6 GATEWAY4 GATEWAY6
+# What both daemons and who runs the suite need for mutual TLS.
+make_certificates() {
+  "$(dirname "$0")/../../server/access/make_certificates.sh" "$work/certificates" \
+    IP:192.0.2.1,IP:198.51.100.1 ci
+  cat >"$work/clients.textproto" <<'END'
+client {
+  name: "ci"
+  targets: [STACK, KERNEL, SCRIPTED]
+  interfaces: "eth0"
+  prefixes: ["0.0.0.0/0", "::/0"]
+}
+END
+}
+
+# NAME NS MACHINE IPV4 IPV6 GATEWAY4 GATEWAY6: the daemon of the machine whose address is MACHINE.
 start_daemon() {
+  local certificates=$work/certificates
   rm -f "$work/$1.sock"
-  ip netns exec "$2" "$bin/tcproctord" --listen "unix:$work/$1.sock" --interface eth0 \
-    --interface-addresses "$3/24,$4/64" --interface-gateways "$5,$6" --exit-with-parent \
+  ip netns exec "$2" "$bin/tcproctord" --listen "unix:$work/$1.sock,$3:7443" --interface eth0 \
+    --interface-addresses "$4/24,$5/64" --interface-gateways "$6,$7" --exit-with-parent \
+    --tls-cert "$certificates/server.pem" --tls-key "$certificates/server.key" \
+    --tls-client-ca "$certificates/ca.pem" --client-rules "$work/clients.textproto" \
     >"$work/$1.log" 2>&1 &
   daemon_pid[$1]=$!
   for _ in $(seq 400); do
@@ -114,8 +133,8 @@ start_daemon() {
   done
   fail "daemon $1 does not start"
 }
-start_a() { start_daemon A $A 192.0.2.10 2001:db8:a::10 192.0.2.254 2001:db8:a::fe; }
-start_b() { start_daemon B $B 198.51.100.10 2001:db8:b::10 198.51.100.254 2001:db8:b::fe; }
+start_a() { start_daemon A $A 192.0.2.1 192.0.2.10 2001:db8:a::10 192.0.2.254 2001:db8:a::fe; }
+start_b() { start_daemon B $B 198.51.100.1 198.51.100.10 2001:db8:b::10 198.51.100.254 2001:db8:b::fe; }
 
 # PORT ADDRESS...: a program on the same link and one beyond the router read 100000 octets there.
 fetch_everywhere() {
@@ -247,12 +266,13 @@ sys.exit(1 if other or missing or len(late) > same else 0)
 PY
 }
 
-# FILTER: runs the suite on one machine and on two; true: the verdicts are the same.
+# FILTER: runs the suite on one machine and, from a third, on two; true: the verdicts are the same.
 same_verdicts() {
-  local level=${LEVEL:-may}
+  local level=${LEVEL:-may} certificates=$work/certificates
   "$bin/tcproctor" run --filter "$1" --level "$level" --target kernel,stack --seed 1 \
     --json "$work/local.json" >"$work/local.log" 2>&1 || [ $? -le 2 ] || fail "the local run"
-  "$bin/tcproctor" run --endpoint "unix:$work/A.sock" --wire "unix:$work/B.sock" \
+  on $R "$bin/tcproctor" run --endpoint 192.0.2.1:7443 --wire 198.51.100.1:7443 \
+    --tls-ca "$certificates/ca.pem" --tls-cert "$certificates/ci.pem" --tls-key "$certificates/ci.key" \
     --filter "$1" --level "$level" --seed 1 --json "$work/apart.json" >"$work/apart.log" 2>&1 ||
     [ $? -le 2 ] || fail "the run apart"
   if [ -n "${REPORTS-}" ]; then cp "$work"/local.* "$work"/apart.* "$REPORTS"; fi
@@ -296,6 +316,7 @@ step_shell() { A=$A B=$B R=$R bash; }
 
 [ "$(id -u)" = 0 ] || fail "this test needs root"
 build_network
+make_certificates
 start_a
 start_b
 for step in "${@:-stack shared wire suite kill}"; do
