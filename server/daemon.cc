@@ -105,7 +105,7 @@ void log_listener(const ListenAddress& address, const DaemonOptions& options, Ru
 
 }  // namespace
 
-v1::ServerInfo server_info(const Place& place) {
+v1::ServerInfo server_info(const DaemonOptions& options) {
   v1::ServerInfo info;
   info.set_version(TCPROCTOR_VERSION);
   info.set_api("tcproctor.v1");
@@ -119,15 +119,17 @@ v1::ServerInfo server_info(const Place& place) {
       (*info.mutable_missing())[capability] = std::string(possible.message());
     }
   };
-  const absl::Status namespaces = check_namespaces();
+  const absl::Status namespaces = options.machine.ok() ? check_namespaces() : options.machine;
   add("end.kernel", namespaces);
   add("link.veth", namespaces);
   add("link.tun", namespaces.ok() ? check_tun() : namespaces);
-  Place now = place;
-  const absl::Status usable =
-      place.interface.empty()
-          ? absl::FailedPreconditionError("no interface was given (--interface)")
-          : look_at(now);
+  Place now = options.place;
+  absl::Status usable = options.machine;
+  if (usable.ok()) {
+    usable = now.interface.empty()
+                 ? absl::FailedPreconditionError("no interface was given (--interface)")
+                 : look_at(now);
+  }
   add("link.interface", usable);
   if (usable.ok()) *info.mutable_interface() = describe(now);
   return info;
@@ -147,6 +149,7 @@ struct Daemon::Parts {
   std::unique_ptr<SuiteService> suite;
   std::vector<SocketPathClaim> claims;
   const std::shared_ptr<RunningCalls> running = std::make_shared<RunningCalls>();
+  std::unique_ptr<CertificateFiles> certificates;  // null without TLS
   std::unique_ptr<grpc::Server> server;
   std::vector<std::string> addresses;
   bool shut_down = false;
@@ -167,14 +170,15 @@ absl::Status Daemon::Parts::make(const DaemonOptions& options) {
   if (!made.ok()) return made.status();
   pool = *std::move(made);
   worker = std::make_unique<Worker>(kWorkers);
-  registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions, options.place);
+  registry = std::make_unique<Registry>(*pool, *worker, options.max_sessions, options.place,
+                                        options.machine);
   if (options.tls) {
     absl::StatusOr<std::shared_ptr<RulesFile>> opened = RulesFile::open(options.tls->rules);
     if (!opened.ok()) return opened.status();
     rules = *std::move(opened);
   }
   gate = std::make_unique<Gate>(*registry, rules);
-  sessions = std::make_unique<SessionsService>(*gate, server_info(options.place));
+  sessions = std::make_unique<SessionsService>(*gate, server_info(options));
   endpoint = std::make_unique<EndpointService>(*gate);
   sockets = std::make_unique<SocketsService>(*gate);
   wire = std::make_unique<WireService>(*gate);
@@ -197,10 +201,10 @@ absl::Status Daemon::Parts::serve(const DaemonOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   std::shared_ptr<grpc::ServerCredentials> tls;
   if (options.tls) {
-    absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> made =
-        make_tls_credentials(*options.tls);
+    absl::StatusOr<TlsCredentials> made = make_tls_credentials(*options.tls);
     if (!made.ok()) return made.status();
-    tls = *std::move(made);
+    certificates = std::move(made->files);
+    tls = std::move(made->credentials);
     tls->SetAuthMetadataProcessor(gate->doorkeeper());
   }
   std::vector<int> ports(options.listen.size(), 0);

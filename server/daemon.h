@@ -27,6 +27,8 @@ struct DaemonOptions {
   size_t max_sessions = Registry::kDefaultMaxSessions;  // 1..10000
   size_t loops = 0;                                     // 0 = one per core
   Place place;                                          // where sessions may meet other machines
+  // OK, or why only sessions in memory are possible: acquire_privilege().
+  absl::Status machine;
   // Switch the offloads of the place's interface off at the start; they stay off.
   bool disable_offloads = false;
 };
@@ -55,7 +57,7 @@ class Daemon {
   std::unique_ptr<Parts> parts_;
 };
 
-// What this daemon is and what sessions are possible on this machine.
-v1::ServerInfo server_info(const Place& place = {});
+// What a daemon with these options is and what sessions are possible on this machine.
+v1::ServerInfo server_info(const DaemonOptions& options);
 
 }  // namespace tcproctor::server

@@ -255,6 +255,33 @@ TEST_F(DaemonProcessTest, ListensBelow1024) {
   EXPECT_EQ(capabilities(process(daemon.pid()), "CapEff"), kKept | 1ULL << CAP_NET_BIND_SERVICE);
 }
 
+// As in a container to which it was not given.
+TEST_F(DaemonProcessTest, NamesACapabilityThatWasTakenAwayAndGoesOnInMemory) {
+  for (const auto& [taken, name] : {std::pair{"-net_raw", "missing CAP_NET_RAW"},
+                                    std::pair{"-net_admin", "missing CAP_NET_ADMIN"}}) {
+    Process daemon(folder_,
+                   {std::string("--bounding-set=") + taken, TCPROCTORD, "--listen=" + listen_},
+                   "/usr/bin/setpriv");
+    ASSERT_FALSE(daemon.ready_line().empty()) << daemon.output();
+    Stubs client = stubs();
+    v1::ServerInfo info;
+    Call info_call;
+    ASSERT_TRUE(client.sessions->GetServerInfo(&info_call, {}, &info).ok());
+    for (const char* capability : {"end.kernel", "link.veth", "link.tun", "link.interface"}) {
+      EXPECT_THAT(info.missing().at(capability), HasSubstr(name)) << capability;
+    }
+    v1::CreateSessionRequest request;
+    request.mutable_a()->mutable_stack();
+    request.mutable_b()->mutable_kernel();
+    v1::Session session;
+    Call call;
+    const grpc::Status status = client.sessions->CreateSession(&call, request, &session);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_THAT(status.error_message(), HasSubstr(name));
+    EXPECT_FALSE(client.create(memory_pair()).id().empty());
+  }
+}
+
 TEST_F(DaemonProcessTest, SaysThatItsBrokerEndedAndGoesOnInMemory) {
   Process daemon(folder_, {"--listen=" + listen_});
   ASSERT_FALSE(daemon.ready_line().empty()) << daemon.output();

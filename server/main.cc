@@ -203,8 +203,9 @@ absl::Status drop_privilege(const DaemonOptions& options) {
 }
 
 int serve(uid_t uid, const absl::StatusOr<Privilege>& privilege) {
-  const absl::StatusOr<DaemonOptions> options = options_from_flags(uid);
+  absl::StatusOr<DaemonOptions> options = options_from_flags(uid);
   if (!options.ok()) return fail(options.status());
+  options->machine = privilege.status();
   if (absl::Status status = drop_privilege(*options); !status.ok()) return fail(status);
   spdlog::set_level(spdlog::level::from_str(absl::GetFlag(FLAGS_log_level)));
   if (!privilege.ok()) {

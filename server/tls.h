@@ -8,6 +8,7 @@
 #include <grpcpp/security/server_credentials.h>
 
 #include "absl/status/statusor.h"
+#include "server/certificate_files.h"
 
 namespace tcproctor::server {
 
@@ -18,10 +19,14 @@ struct TlsOptions {
   std::string rules;        // what they may do: see access/client_rules.proto
 };
 
+struct TlsCredentials {
+  std::unique_ptr<CertificateFiles> files;  // must live as long as the server
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+};
+
 // Credentials that ask each client for a certificate of one of the CAs and refuse those without,
-// TLS 1.2 or later. The files are read again within seconds after they changed; connections that
-// are there go on. INVALID_ARGUMENT: a file cannot be used, and why.
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> make_tls_credentials(
-    const TlsOptions& options);
+// TLS 1.2 or later. The files are read again within seconds after they changed, if they can be
+// used; connections that are there go on. INVALID_ARGUMENT: a file cannot be used, and why.
+absl::StatusOr<TlsCredentials> make_tls_credentials(const TlsOptions& options);
 
 }  // namespace tcproctor::server

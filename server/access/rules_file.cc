@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/access/file_state.h"
 
 namespace tcproctor::server {
 namespace {
@@ -27,18 +28,6 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
  private:
   std::string text_;
 };
-
-// All zero where there is no such file.
-struct stat state_of(const std::string& path) {
-  struct stat state {};
-  if (stat(path.c_str(), &state) != 0) state = {};
-  return state;
-}
-
-bool same_file(const struct stat& one, const struct stat& other) {
-  return one.st_ino == other.st_ino && one.st_dev == other.st_dev && one.st_size == other.st_size &&
-         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec;
-}
 
 }  // namespace
 

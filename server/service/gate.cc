@@ -102,7 +102,12 @@ absl::StatusOr<std::shared_ptr<Session>> Gate::session(const grpc::ServerContext
                                                        const std::string& id) const {
   const absl::StatusOr<Caller> caller = this->caller(context);
   if (!caller.ok()) return caller.status();
-  return registry_.find(id, *caller);
+  absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(id, *caller);
+  if (session.ok() && caller->rights != nullptr) {
+    const absl::Status status = (*session)->judge_by(caller->rights);
+    if (!status.ok()) return status;
+  }
+  return session;
 }
 
 std::string Gate::request_id(const grpc::ServerContextBase& context) {

@@ -27,7 +27,8 @@ class Gate {
 
   // PERMISSION_DENIED: there is no rule for his certificate.
   absl::StatusOr<Caller> caller(const grpc::ServerContextBase& context) const;
-  // NOT_FOUND: no such session, or none of his.
+  // NOT_FOUND: no such session, or none of his. PERMISSION_DENIED: his rule has changed and allows
+  // him none like it any more (he may still delete it).
   absl::StatusOr<std::shared_ptr<Session>> session(const grpc::ServerContextBase& context,
                                                    const std::string& id) const;
   // Empty where the call has none.

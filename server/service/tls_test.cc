@@ -446,6 +446,76 @@ TEST_F(TlsTest, RulesThatChangeAreReadAgain) {
   EXPECT_EQ(ask(ci).error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
 
+// Half of a pair, a file that is being written, none at all: nobody is locked out by that.
+TEST_F(TlsTest, FilesThatCannotBeUsedStayOut) {
+  daemon_.reset();
+  make_certificates("careless", "ci");
+  start("careless");
+  const std::string key = folder_ + "/careless/server.key";
+  const std::string sound = contents(key);
+  for (const std::string& unsound : {contents(folder_ + "/good/server.key"), std::string("PEM")}) {
+    std::ofstream(key) << unsound;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+    EXPECT_TRUE(ask(channel_of("ci", "careless", "careless")).ok()) << unsound;
+  }
+  std::filesystem::remove(key);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  EXPECT_TRUE(ask(channel_of("ci", "careless", "careless")).ok());
+  // A new pair, file by file.
+  make_certificates("fresh", "ci");
+  for (const char* file : {"server.pem", "server.key", "ca.pem"}) {
+    std::filesystem::copy_file(absl::StrCat(folder_, "/fresh/", file),
+                               absl::StrCat(folder_, "/careless/", file),
+                               std::filesystem::copy_options::overwrite_existing);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+  }
+  grpc::Status status;
+  for (int i = 0; i < 50; ++i) {
+    status = ask(channel_of("ci", "fresh", "fresh"));
+    if (status.ok()) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(TlsTest, RulesThatChangeBindSessionsThatAreThere) {
+  Stubs ci(channel_of("ci"));
+  const std::string id = ci.create(memory_pair()).id();
+  EXPECT_EQ(ci.listen(id, v1::END_B, 80).outcome(), v1::OUTCOME_OK);
+  const auto refusal = [&](const std::string& rule) {
+    std::ofstream(folder_ + "/clients.textproto") << rule;
+    std::this_thread::sleep_for(RulesFile::kRefresh);
+    v1::OpenRequest open;
+    open.set_session(id);
+    open.set_end(v1::END_B);
+    open.mutable_local()->set_port(81);
+    v1::OpenResponse response;
+    Call call;
+    return ci.endpoint->Open(&call, open, &response);
+  };
+  constexpr char kAll[] = "prefixes: [\"192.0.2.0/24\", \"2001:db8::/64\"]";
+  for (const auto& [rule, what] :
+       {std::pair(absl::StrCat("targets: SCRIPTED interfaces: \"memory\" ", kAll),
+                  "targets: STACK"),
+        std::pair(absl::StrCat("targets: STACK interfaces: \"veth\" ", kAll),
+                  "interfaces: \"memory\""),
+        std::pair(
+            std::string("targets: STACK interfaces: \"memory\" prefixes: \"198.51.100.0/24\""),
+            "prefixes that hold 192.0.2.1/24")}) {
+    const grpc::Status status = refusal(absl::StrCat("client { name: \"ci\" ", rule, " }"));
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_THAT(status.error_message(), HasSubstr(what));
+  }
+  const std::string allowed = absl::StrCat("targets: STACK interfaces: \"memory\" ", kAll);
+  const grpc::Status full =
+      refusal(absl::StrCat("client { name: \"ci\" ", allowed, " quota { connections: 1 } }"));
+  EXPECT_EQ(full.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << full.error_message();
+  EXPECT_TRUE(refusal(absl::StrCat("client { name: \"ci\" ", allowed, " }")).ok());
+  // Who may no longer use it may still end it.
+  EXPECT_FALSE(refusal("client { name: \"ci\" }").ok());
+  EXPECT_TRUE(ci.remove(id).ok());
+}
+
 TEST_F(TlsTest, FilesThatCannotBeUsedAreToldAtTheStart) {
   const auto refusal = [](const TlsOptions& tls) {
     const auto daemon =

@@ -33,6 +33,9 @@ class Allowance {
  public:
   Allowance(std::shared_ptr<const Rights> rights, const SessionPlan& plan);
 
+  // The rule has changed: what was used counts against the new one.
+  void renew(std::shared_ptr<const Rights> rights) { rights_ = std::move(rights); }
+
   // Before a call is carried out: PERMISSION_DENIED, RESOURCE_EXHAUSTED. Injected segments are
   // counted with that.
   absl::Status check_open(const v1::OpenRequest& request) const;
@@ -57,7 +60,7 @@ class Allowance {
   absl::Status check_everywhere(absl::string_view field) const;
   absl::Status check_addresses(const PlannedInjection& injection) const;
 
-  const std::shared_ptr<const Rights> rights_;
+  std::shared_ptr<const Rights> rights_;
   const bool virtual_clock_;     // the session's time passes in no time of the machine's
   bool on_the_machine_ = false;  // an end's sockets are in the machine's own namespace
   uint64_t octets_ = 0;

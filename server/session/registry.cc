@@ -20,8 +20,13 @@ std::string make_id(uint64_t serial) {
 
 }  // namespace
 
-Registry::Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions, Place place)
-    : pool_(pool), worker_(worker), max_sessions_(max_sessions), place_(std::move(place)) {}
+Registry::Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions, Place place,
+                   absl::Status machine)
+    : pool_(pool),
+      worker_(worker),
+      max_sessions_(max_sessions),
+      place_(std::move(place)),
+      machine_(std::move(machine)) {}
 
 absl::StatusOr<SessionPlan> Registry::plan(const v1::CreateSessionRequest& request) const {
   Place place = place_;
@@ -90,6 +95,10 @@ void Registry::create(const v1::CreateSessionRequest& request, const Caller& mak
   absl::StatusOr<SessionPlan> plan = this->plan(request);
   absl::Status allowed = plan.status();
   if (allowed.ok() && maker.rights != nullptr) allowed = check_rights(*maker.rights, *plan);
+  if (allowed.ok() && !machine_.ok() && needs_machine(*plan)) {
+    allowed = absl::FailedPreconditionError(absl::StrCat(
+        "only sessions in memory are possible here: ", std::string(machine_.message())));
+  }
   if (!allowed.ok()) return done(allowed);
   uint64_t serial = 0;
   std::string id;

@@ -23,9 +23,10 @@ class Registry {
   static constexpr size_t kDefaultMaxSessions = 256;
 
   // Pool and worker must outlive the registry. `max_sessions` >= 1.
-  // `place`: where sessions may meet other machines.
+  // `place`: where sessions may meet other machines. `machine`: OK, or why this process can make
+  // nothing on the machine (acquire_privilege()), so that sessions in memory alone are possible.
   Registry(run::LoopPool& pool, Worker& worker, size_t max_sessions = kDefaultMaxSessions,
-           Place place = {});
+           Place place = {}, absl::Status machine = absl::OkStatus());
   // shut_down() was called and the pool has been stopped since.
   ~Registry() = default;
   Registry(const Registry&) = delete;
@@ -41,6 +42,7 @@ class Registry {
   // request is refused. Repeating a request_id gives the session its maker's first call made, or
   // NOT_FOUND when that is gone. `hold_lease`: its lease does not run (a stream keeps it alive).
   // PERMISSION_DENIED, RESOURCE_EXHAUSTED: what the rule for the maker does not allow.
+  // FAILED_PRECONDITION: it is not one in memory, and `machine` is not OK.
   void create(const v1::CreateSessionRequest& request, const Caller& maker, bool hold_lease,
               CreatedCallback done);
 
@@ -94,6 +96,7 @@ class Registry {
   Worker& worker_;
   const size_t max_sessions_;
   const Place place_;
+  const absl::Status machine_;
   mutable std::mutex mutex_;
   uint64_t next_serial_ ABSL_GUARDED_BY(mutex_) = 1;
   size_t being_made_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -59,10 +59,21 @@ Session::Session(std::string id, uint64_t serial, Caller maker, SessionPlan plan
       loop_(loop),
       services_(std::move(services)),
       lease_(plan_.lease, run::steady_now()),
+      judged_by_(maker_.rights),
       allowance_(maker_.rights, plan_) {}
 
 Session::~Session() {
   TCPROCTOR_CHECK(bench_ == nullptr);
+}
+
+absl::Status Session::judge_by(const std::shared_ptr<const Rights>& rights) {
+  const std::lock_guard lock(judge_mutex_);
+  if (rights == judged_by_) return judgement_;
+  judged_by_ = rights;
+  judgement_ = check_rights(*rights, plan_);
+  // On the loop this comes before the call.
+  post([rights](Session& self) { self.allowance_.renew(rights); });
+  return judgement_;
 }
 
 bool Session::post(absl::AnyInvocable<void(Session&)> work) {

@@ -10,10 +10,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -69,6 +71,9 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t serial() const { return serial_; }
   // Whose it is, with the rights he had when he made it.
   const Caller& maker() const { return maker_; }
+  // The rule as it is for a call to come. PERMISSION_DENIED, RESOURCE_EXHAUSTED: it no longer
+  // allows a session like this. Any thread.
+  absl::Status judge_by(const std::shared_ptr<const Rights>& rights);
   run::EventLoop& loop() const { return loop_; }
   // Runs `work` on the loop, unless the daemon is shutting down.
   bool post(absl::AnyInvocable<void(Session&)> work);
@@ -221,6 +226,9 @@ class Session : public std::enable_shared_from_this<Session> {
   run::EventLoop& loop_;
   const Services services_;
   Lease lease_;
+  std::mutex judge_mutex_;
+  std::shared_ptr<const Rights> judged_by_ ABSL_GUARDED_BY(judge_mutex_);
+  absl::Status judgement_ ABSL_GUARDED_BY(judge_mutex_);
   Allowance allowance_;
   uint64_t injected_ = 0;  // on wires that are gone
   std::unique_ptr<Bench> bench_;
