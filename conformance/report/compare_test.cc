@@ -159,11 +159,20 @@ TEST(Violations, AreWhatALaterRunMayKnow) {
               result("c", "stack", v1::VERDICT_XPASS)});
   EXPECT_THAT(violations(before), SizeIs(2));
   RunReport after = run_of({result("a", "stack", v1::VERDICT_FAIL)});
-  judge_run({.known = violations(before)}, after);
+  CaseOutcome other = after.results[0];
+  mark_known(violations(before), after.results[0]);
+  judge_run({}, after);
   EXPECT_EQ(after.exit_status, 0);
-  after.results[0].clauses[0].failure.statement = "> R 1:1(0)";
-  judge_run({.known = violations(before)}, after);
-  EXPECT_EQ(after.exit_status, 1) << "the same clause fails at another statement";
+  EXPECT_EQ(after.known, 1u);
+  EXPECT_EQ(after.results[0].verdict, v1::VERDICT_FAIL);
+  EXPECT_THAT(after.results[0].reason, HasSubstr("known from the baseline: "));
+  EXPECT_TRUE(is_known(after.results[0]));
+  other.clauses[0].failure.statement = "> R 1:1(0)";
+  mark_known(violations(before), other);
+  EXPECT_FALSE(is_known(other)) << "the same clause fails at another statement";
+  after.results = {other};
+  judge_run({}, after);
+  EXPECT_EQ(after.exit_status, 1);
 }
 
 TEST(Merge, ShardsBecomeOneRun) {

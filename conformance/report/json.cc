@@ -32,6 +32,7 @@ void write_clause(JsonWriter& json, const ClauseOutcome& clause) {
   json.text("reason", clause.reason);
   json.text("reference", clause.reference);
   json.boolean("skip_is_named", clause.skip_is_named);
+  json.boolean("known", clause.known);
   if (!clause.failure.requirement.empty()) write_failure(json, clause.failure);
   json.close('}');
 }

@@ -127,6 +127,7 @@ ClauseOutcome read_clause(const Reader& in) {
   clause.reason = in.text("reason");
   clause.reference = in.text("reference");
   clause.skip_is_named = in.boolean("skip_is_named");
+  clause.known = in.boolean("known", /*required=*/false);  // reports of before have none
   const std::optional<Reader> failure = in.object("failure", false);
   if (!failure.has_value()) return clause;
   clause.failure.requirement = failure->text("requirement");

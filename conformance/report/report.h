@@ -34,7 +34,7 @@ absl::StatusOr<RunReport> read_report_file(const std::string& file);
 // One self-contained file: matrix, state diagram, and each case as a ladder.
 std::string html_report(const RunReport& report);
 
-// The Test Anything Protocol, version 14: a known deviation is a TODO; an XPASS, which turns the
+// The Test Anything Protocol, version 14: a known deviation, and what the baseline had too, is a TODO; an XPASS, which turns the
 // run red, and what could not be judged are `not ok`.
 std::string tap_report(const RunReport& report);
 

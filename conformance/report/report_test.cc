@@ -284,6 +284,7 @@ TEST(Json, HasTheDocumentedShape) {
                        {"reason", Value::kStringValue},
                        {"reference", Value::kStringValue},
                        {"skip_is_named", Value::kBoolValue},
+                       {"known", Value::kBoolValue},
                        {"failure", Value::kStructValue}});
   expect_keys(clause.fields().at("failure").struct_value(), {{"requirement", Value::kStringValue},
                                                              {"statement", Value::kStringValue},
@@ -411,6 +412,24 @@ TEST(Tap, VerdictsBecomePoints) {
   EXPECT_THAT(tap, HasSubstr("\nnot ok 6 - C5 on stack\n"));
   EXPECT_THAT(tap, HasSubstr("\nnot ok 7 - C6 on stack\n"));
   EXPECT_THAT(tap, HasSubstr("# two lines\nBail out! not all cases have run\n"));
+}
+
+// Who reads JUnit or TAP alone sees what is new.
+TEST(Baseline, WhatItHadTooIsNoFailure) {
+  RunReport report = full_report();
+  CaseOutcome& failed = report.results[1];
+  mark_known({violation_of(failed, failed.clauses[0])}, failed);
+  EXPECT_THAT(
+      tap_report(report),
+      HasSubstr("\nnot ok 2 - C2 on kernel # TODO FAIL \"handshake\": known from the baseline: "));
+  const std::string xml = junit_report(report);
+  EXPECT_THAT(xml, HasSubstr("tests=\"7\" failures=\"1\" errors=\"2\" skipped=\"3\""));
+  EXPECT_THAT(xml,
+              HasSubstr("<skipped message=\"FAIL: FAIL &quot;handshake&quot;: known from the"));
+  const absl::StatusOr<RunReport> read = read_json_report(json_report(report), "x");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_TRUE(is_known(read->results[1]));
+  EXPECT_FALSE(is_known(read->results[6])) << "the XPASS is new";
 }
 
 TEST(Json, EveryKeyIsDocumented) {

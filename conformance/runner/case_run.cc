@@ -366,10 +366,9 @@ CaseOutcome CaseRun::run() {
   outcome_.target = options_.target;
   outcome_.repetition = options_.repetition;
   outcome_.seed = options_.seed;
-  const bool foreign = case_.dialect == Dialect::kPacketdrill;
-  outcome_.reproduce = cat("tcproctor run --target ", options_.target, foreign ? " " : " --filter ",
-                           foreign ? case_.file : case_.head.id, " --seed ", options_.seed,
-                           options_.slow ? " --slow" : "");
+  outcome_.reproduce = cat("tcproctor run ", options_.where, options_.where.empty() ? "" : " ",
+                           "--target ", options_.target, " --filter ", case_.head.id, " --seed ",
+                           options_.seed, options_.slow ? " --slow" : "");
   std::vector<Clause> session;
   for (const Clause& clause : case_.clauses) {
     if (!applies(clause, options_.target)) continue;

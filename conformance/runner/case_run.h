@@ -23,6 +23,9 @@ struct CaseRunOptions {
   Apart apart;
   std::string target;
   uint32_t repetition = 1;
+  // What `tcproctor run` must be told so that its filter finds the case: "--cases DIR" or a file;
+  // empty: nothing, it is built in.
+  std::string where;
   uint64_t seed = 0;  // of the run
   bool slow = false;
   ForeignChecks foreign;

@@ -254,7 +254,9 @@ absl::StatusOr<Library> load_library(const std::string& cases_dir, OnWrongCase o
   if (cases_dir.empty()) return load_sources(built_in_sources(), "", OnWrongCase::kRefuse, true);
   const absl::StatusOr<std::vector<Source>> sources = folder_sources(cases_dir);
   if (!sources.ok()) return sources.status();
-  return load_sources(*sources, cases_dir, on_wrong, false);
+  absl::StatusOr<Library> library = load_sources(*sources, cases_dir, on_wrong, false);
+  if (library.ok()) library->cases_dir = cases_dir;
+  return library;
 }
 
 absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
@@ -265,7 +267,9 @@ absl::StatusOr<Library> load_library_of(const std::vector<std::string>& files,
     if (!text.ok()) return text.status();
     sources.push_back({file, *std::move(text)});
   }
-  return load_sources(sources, "", on_wrong, false);
+  absl::StatusOr<Library> library = load_sources(sources, "", on_wrong, false);
+  if (library.ok()) library->of_files = true;
+  return library;
 }
 
 absl::StatusOr<std::map<std::string, std::string>> what_is_wrong(

@@ -29,6 +29,9 @@ struct Library {
   // By id, why a case cannot be run (OnWrongCase::kKeep). It is among the cases, with nothing in it
   // but its file's name for an id.
   std::map<std::string, std::string> wrong;
+  // Where the cases are, as `tcproctor run` is told: a folder, or files; neither: built in.
+  std::string cases_dir;
+  bool of_files = false;
 };
 
 // As Suite::load(). An empty folder = the files built into the binary, of which none is wrong.

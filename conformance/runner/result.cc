@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/runner/result.h"
 
+#include <algorithm>
+
 #include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
@@ -11,6 +13,14 @@ std::string verdict_name(v1::Verdict verdict) {
 
 Violation violation_of(const CaseOutcome& result, const ClauseOutcome& clause) {
   return {result.id, result.target, clause.name, clause.failure.statement};
+}
+
+bool is_known(const CaseOutcome& outcome) {
+  return is_violation(outcome.verdict) &&
+         std::all_of(outcome.clauses.begin(), outcome.clauses.end(),
+                     [](const ClauseOutcome& clause) {
+                       return clause.known || !is_violation(clause.verdict);
+                     });
 }
 
 std::string ladder_text(const CasePart& part) {

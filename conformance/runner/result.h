@@ -44,7 +44,8 @@ struct ClauseOutcome {
   // SKIP only: the ledger, or the head of the case (slow), says that this is to be skipped. A SKIP
   // that nobody named makes the run exit with 3.
   bool skip_is_named = false;
-  Failure failure;  // meaningful unless PASS
+  bool known = false;  // a violation that an earlier run had too: it turns nothing red
+  Failure failure;     // meaningful unless PASS
 };
 
 // A change of state that an end went through.
@@ -128,6 +129,8 @@ struct RunReport {
 // A violation and where it shows: case, target, clause and the statement that did not hold.
 using Violation = std::tuple<std::string, std::string, std::string, std::string>;
 Violation violation_of(const CaseOutcome& result, const ClauseOutcome& clause);
+// The case violates something, and nothing that an earlier run had not.
+bool is_known(const CaseOutcome& outcome);
 
 // The ladder as text, a state column for each end: of one session, and of all of a case.
 std::string ladder_text(const CasePart& part);

@@ -153,7 +153,6 @@ absl::Status Run::prepare() {
     }
   }
   ledger_ = options_.strict ? library_.ledger.strict() : library_.ledger;
-  facts_.known = options_.known;
   const absl::StatusOr<v1::ServerInfo> info = server_info(options_.channel, /*wait=*/true);
   if (!info.ok()) return info.status();
   report_.version = info->version();
@@ -178,6 +177,8 @@ CaseRunOptions Run::case_options(const WorkItem& item) const {
   options.apart = apart_;
   options.target = item.target;
   options.repetition = item.repetition;
+  if (library_.of_files && item.test_case != &library_.sanity) options.where = item.test_case->file;
+  if (!library_.cases_dir.empty()) options.where = cat("--cases ", library_.cases_dir);
   options.seed = item.seed;
   options.slow = options_.slow;
   options.foreign = options_.foreign;
@@ -257,11 +258,12 @@ CaseOutcome Run::examine(const WorkItem& item) {
 bool Run::turns_red(const CaseOutcome& outcome) const {
   return std::any_of(outcome.clauses.begin(), outcome.clauses.end(), [&](const ClauseOutcome& c) {
     if (c.verdict == v1::VERDICT_ERROR) return true;
-    return is_violation(c.verdict) && facts_.known.count(violation_of(outcome, c)) == 0;
+    return is_violation(c.verdict) && !c.known;
   });
 }
 
 void Run::take(CaseOutcome outcome) {
+  mark_known(options_.known, outcome);
   if (sink_) sink_(outcome);
   const auto written = std::find_if(work_.begin(), work_.end(), [&](const WorkItem& i) {
     return i.test_case->head.id == outcome.id;

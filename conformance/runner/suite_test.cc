@@ -188,7 +188,8 @@ TEST_F(SuiteTest, RepetitionsHaveSeedsOfTheirOwn) {
   EXPECT_EQ(report.results[0].seed, 40u);
   EXPECT_EQ(report.results[2].seed, 42u);
   EXPECT_EQ(report.results[2].repetition, 3u);
-  EXPECT_THAT(report.results[2].reproduce, HasSubstr("--filter a --seed 42"));
+  EXPECT_EQ(report.results[2].reproduce,
+            cat("tcproctor run --cases ", folder_, " --target stack-virtual --filter a --seed 42"));
 }
 
 TEST_F(SuiteTest, LevelAndOrder) {
@@ -454,6 +455,22 @@ TEST_F(SuiteTest, TwoCasesOfOneIdAreRefused) {
   EXPECT_THAT(load_error(), HasSubstr("the id a is that of"));
   EXPECT_THAT(std::string(Suite::load("/nonexistent").status().message()),
               HasSubstr("/nonexistent: cannot be read"));
+}
+
+TEST_F(SuiteTest, AFilesCaseIsReproducedFromThatFile) {
+  write("a", "wait 1ms\n");
+  const std::string file = cat(folder_, "/a.pkt");
+  const absl::StatusOr<Suite> suite = Suite::load_files({file});
+  FakeDaemon daemon({});
+  ASSERT_TRUE(suite.ok()) << suite.status().message();
+  RunOptions options;
+  options.channel = daemon.channel();
+  options.targets = {"stack-virtual"};
+  options.seed = 7;
+  const absl::StatusOr<RunReport> report = suite->run(options, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(report->results.back().reproduce,
+            cat("tcproctor run ", file, " --target stack-virtual --filter a --seed 7"));
 }
 
 TEST_F(SuiteTest, ScriptsOfOneNameAreToldApartByTheirFolders) {

@@ -24,7 +24,7 @@ std::string head_of(Examines examines) {
                           : examines == Examines::kA  ? "A"
                                                       : "B";
   return cat("//: id: ", kFile,
-             "\n//: title: typed line by line\n//: covers: S000-2.1\n//: examines: ", end, "\n");
+             "\n//: title: typed line by line\n//: covers: nothing\n//: examines: ", end, "\n");
 }
 
 // Without the place, which is the line that was typed.

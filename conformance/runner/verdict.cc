@@ -46,6 +46,16 @@ void judge_case(CaseOutcome& outcome) {
   }
 }
 
+void mark_known(const std::set<Violation>& known, CaseOutcome& outcome) {
+  bool any = false;
+  for (ClauseOutcome& clause : outcome.clauses) {
+    if (!is_violation(clause.verdict) || known.count(violation_of(outcome, clause)) == 0) continue;
+    clause.known = any = true;
+    clause.reason = cat("known from the baseline: ", clause.reason);
+  }
+  if (any) judge_case(outcome);
+}
+
 void count_verdicts(RunReport& report) {
   report.verdicts.clear();
   for (const v1::Verdict verdict : kSeverity) report.verdicts[verdict_name(verdict)] = 0;
@@ -59,11 +69,8 @@ void judge_run(const RunFacts& facts, RunReport& report) {
   bool violated = !facts.stale.empty();
   for (const CaseOutcome& result : report.results) {
     for (const ClauseOutcome& clause : result.clauses) {
-      if (is_violation(clause.verdict)) {
-        const bool known = facts.known.count(violation_of(result, clause)) != 0;
-        report.known += known ? 1 : 0;
-        violated |= !known;
-      }
+      report.known += clause.known ? 1 : 0;
+      violated |= is_violation(clause.verdict) && !clause.known;
       if (clause.verdict == v1::VERDICT_SKIP && !clause.skip_is_named) {
         report.complaints.push_back(cat("no ledger entry names the SKIP of ", result.id, " \"",
                                         clause.name, "\" on ", result.target, ": ", clause.reason));

@@ -25,13 +25,15 @@ bool is_worse(v1::Verdict a, v1::Verdict b);
 // Sets verdict and reason of the case from its clauses.
 void judge_case(CaseOutcome& outcome);
 
+// Marks what an earlier run violated as well, and says so in the reasons.
+void mark_known(const std::set<Violation>& known, CaseOutcome& outcome);
+
 // How many results of each verdict, those that none has too.
 void count_verdicts(RunReport& report);
 
 struct RunFacts {
   std::vector<std::string> stale;       // entries of the ledger
   std::vector<std::string> complaints;  // harness errors outside of cases
-  std::set<Violation> known;            // of an earlier run: they do not count as violations
 };
 
 // Sets verdicts, complaints and exit status of the report from its results.

@@ -380,6 +380,7 @@ struct Head {
   std::string title;
   std::string rule;  // the requirement in our words; empty: the title
   std::vector<std::string> covers;
+  bool covers_nothing = false;  // and that was said
   std::string level = "must";
   Examines examines = Examines::kB;
   std::vector<std::string> targets;  // never empty once parsed

@@ -71,7 +71,7 @@ TEST(Parameters, AreRefusedWithPlaceAndReason) {
               HasSubstr("t.pkt:5:1: unknown parameter \"$b\""));
   EXPECT_THAT(error_of(cat(kHead, "//: for a: 1, 2\nwait 1s\n")), HasSubstr("the id"));
   EXPECT_THAT(error_of("//: id: t\n//: title: T\nclause \"a\"\nwait 1s\n"),
-              HasSubstr("the head lacks \"//: covers: …\", and no clause has it"));
+              HasSubstr("the head lacks \"//: covers: …\" (\"nothing\" is an answer)"));
 }
 
 TEST(Procedures, StandForTheirStatements) {

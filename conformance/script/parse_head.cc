@@ -170,7 +170,8 @@ void HeadParser::set(const std::string& key, std::string_view value, Position ke
   } else if (key == "rule") {
     text(head_.rule);
   } else if (key == "covers") {
-    list(head_.covers);
+    head_.covers_nothing = value == "nothing";
+    if (!head_.covers_nothing) list(head_.covers);
   } else if (key == "requires") {
     list(head_.needs);
   } else if (key == "level") {

@@ -82,8 +82,10 @@ absl::StatusOr<Case> Parser::parse() {
   }
   const bool covers = std::any_of(case_.clauses.begin(), case_.clauses.end(),
                                   [](const Clause& clause) { return !clause.covers.empty(); });
-  if (case_.head.covers.empty() && !covers) {
-    diagnostics_.push_back({{1, 1}, "the head lacks \"//: covers: …\", and no clause has it"});
+  if (case_.head.covers.empty() && !case_.head.covers_nothing && !covers) {
+    diagnostics_.push_back({{1, 1},
+                            "the head lacks \"//: covers: …\" (\"nothing\" is an answer), and no "
+                            "clause has it"});
   }
   const absl::Status status = diagnostics_status(case_.file, case_.source, diagnostics_);
   if (!status.ok()) return status;

@@ -97,6 +97,14 @@ TEST(Parser, HeadHasDefaults) {
   EXPECT_FALSE(head.slow);
 }
 
+TEST(Parser, ACaseMaySayThatItCoversNothing) {
+  const std::string text = "//: id: t\n//: title: T\n//: covers: nothing\nwait 1s\n";
+  const Case parsed = must_parse(text);
+  EXPECT_TRUE(parsed.head.covers.empty());
+  EXPECT_TRUE(check(parsed).ok());
+  EXPECT_NE(print(parsed).find("//: covers: nothing\n"), std::string::npos) << print(parsed);
+}
+
 TEST(Parser, HeadIsRead) {
   const Head head = must_parse(cat(kHead,
                                    "//: examines: both\n//: isn: A = 7, B = 9\n"

@@ -330,7 +330,7 @@ std::string head(const Head& head) {
   key(out, "id", head.id);
   key(out, "title", head.title);
   key(out, "rule", head.rule);
-  key(out, "covers", join(head.covers, ", "));
+  key(out, "covers", head.covers_nothing ? "nothing" : join(head.covers, ", "));
   key(out, "level", head.level);
   key(out, "examines",
       head.examines == Examines::kA      ? "A"
