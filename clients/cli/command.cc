@@ -53,8 +53,9 @@ std::string overview(Context& context, const VerbList& verbs) {
     absl::StrAppend(&text, "  ", name, " ", verb->info().summary, "\n");
   }
   bool help = false;
-  return absl::StrCat(text, "\nFlags of every verb:\n", common_flags(context, help).describe(),
-                      kExitStatus);
+  return absl::StrCat(
+      text, "\nFlags of every verb (fmt, shell and completion have no --json and --output):\n",
+      common_flags(context, help).describe(), kExitStatus);
 }
 
 // The flags of every verb may stand before it as well: takes them off the front, with their values.

@@ -160,6 +160,7 @@ class Completer {
     if (word == "CONNECTION" || word == "LISTENER") connections(word, before, operands);
     if (word == "CASE" || word == "GLOB") cases(before);
     if (word == "STATE") states(before);
+    if (absl::StartsWith(word, "SERVICE")) methods(before);
     if (word == "NAME=VALUE") options(before);
   }
 
@@ -205,6 +206,19 @@ class Completer {
     for (int i = 0; i < type.value_count(); ++i) {
       const auto state = static_cast<v1::TcpState>(type.value(i)->number());
       if (state != v1::TCP_STATE_UNSPECIFIED) offer(before + conformance::state_name(state), "");
+    }
+  }
+
+  void methods(const std::string& before) {
+    for (const google::protobuf::Descriptor* of :
+         {v1::Session::descriptor(), v1::OpenRequest::descriptor(), v1::InjectRequest::descriptor(),
+          v1::Command::descriptor(), v1::SocketCallRequest::descriptor(),
+          v1::CaseInfo::descriptor()}) {
+      for (int s = 0; s < of->file()->service_count(); ++s) {
+        const google::protobuf::ServiceDescriptor& service = *of->file()->service(s);
+        for (int m = 0; m < service.method_count(); ++m)
+          offer(absl::StrCat(before, service.name(), "/", service.method(m)->name()), "");
+      }
     }
   }
 

@@ -79,6 +79,8 @@ TEST_F(CompletionTest, Values) {
   EXPECT_THAT(offered({"--output", "j"}), ElementsAre("json"));
   EXPECT_THAT(offered({"run", "--filter", "-S000-2.1-p"}), IsEmpty());
   EXPECT_THAT(offered({"explain", "S000-2.1-p"}), ElementsAre("S000-2.1-pair"));
+  EXPECT_THAT(offered({"call", "Wire/Inj"}), ElementsAre("Wire/Inject"));
+  EXPECT_THAT(offered({"call", "Suite/Run"}), ElementsAre("Suite/RunCases"));
   // Not a value: what stands before is a flag without one, or has its value.
   EXPECT_THAT(offered({"open", "s1", "--wait", "A"}), IsEmpty());
   EXPECT_THAT(offered({"open", "s1", "--end=A", "A"}), IsEmpty());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "clients/cli/context.h"
 
+#include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <cerrno>
@@ -14,7 +15,9 @@ namespace tcproctor::cli {
 absl::StatusOr<std::string> to_json(const google::protobuf::Message& message, bool indented) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = indented;
-  options.always_print_primitive_fields = true;
+  // A Struct has what it has: each of its values would be printed with an empty list of others.
+  options.always_print_primitive_fields =
+      message.GetDescriptor() != google::protobuf::Struct::descriptor();
   options.preserve_proto_field_names = true;
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
@@ -75,6 +78,8 @@ absl::Status Context::emit_text(const std::string& json) {
   if (json_.empty()) return absl::OkStatus();
   std::ostream& target = json_ == "-" ? out_ : json_file_;
   target << json << std::flush;
+  // Who reads has enough (`| head`): no error of ours.
+  if (!target && json_ == "-" && errno == EPIPE) return absl::OkStatus();
   if (!target) return absl::DataLossError(absl::StrCat("--json ", json_, ": writing failed"));
   return absl::OkStatus();
 }

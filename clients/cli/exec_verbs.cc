@@ -34,6 +34,8 @@ class SessionExec : public Verb {
   }
 
   absl::StatusOr<int> run(Context& context, const std::vector<std::string>& operands) override {
+    if (context.json() == "-")
+      return absl::InvalidArgumentError("--json -: standard output is the program's; name a file");
     if (!end_) return absl::InvalidArgumentError("--end is needed: A or B");
     const absl::StatusOr<v1::End> end = parse_end(*end_);
     if (!end.ok()) return end.status();

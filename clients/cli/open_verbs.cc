@@ -18,8 +18,10 @@ namespace {
 int report(Context& context, v1::Outcome outcome, uint64_t connection, const v1::FourTuple& pair) {
   if (connection != 0) context.text() << connection << "\n" << std::flush;
   if (outcome == v1::OUTCOME_OK) return kExitOk;
-  context.err() << conformance::outcome_name(outcome) << "  " << to_text(pair.local()) << " -> "
-                << to_text(pair.remote()) << "\n";
+  context.err() << conformance::outcome_name(outcome);
+  if (connection != 0)
+    context.err() << "  " << to_text(pair.local()) << " -> " << to_text(pair.remote());
+  context.err() << "\n";
   return kExitOutcome;
 }
 

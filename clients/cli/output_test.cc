@@ -72,6 +72,7 @@ TEST_F(OutputTest, EveryVerbHasJsonOrSaysSo) {
     const bool alone = words[0] == "list" || words[0] == "check" || words[0] == "mutants";
     const int exit = alone ? run_bare(words) : run(words);
     EXPECT_NE(exit, kExitError) << err_;
+    EXPECT_THAT(out_, Not(HasSubstr("\"values\""))) << "an empty list that no one put there";
     google::protobuf::Value value;
     EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(out_, &value).ok()) << out_;
     EXPECT_TRUE(value.has_struct_value() || value.has_list_value()) << out_;

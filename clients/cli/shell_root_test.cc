@@ -134,6 +134,7 @@ TEST_P(ShellTest, WhatHeldCanBeSavedAndRunAsACase) {
   const std::string text(std::istreambuf_iterator<char>(saved), {});
   EXPECT_THAT(text, HasSubstr("\nL = OPEN(passive)\n< S 0:0(0) win 65535 <mss 1460>\n"));
   EXPECT_THAT(text, Not(HasSubstr("ack 7")));
+  EXPECT_THAT(text, HasSubstr("\n//: covers: nothing\n")) << "a claim that nobody made";
   EXPECT_EQ(run({"run", "--target", GetParam(), file}, ""), kExitOk) << out_ << err_;
 }
 

@@ -79,7 +79,9 @@ absl::StatusOr<Client> Client::connect(std::string_view address, absl::Duration 
     return absl::Status(
         status.code(),
         absl::StrCat("no daemon answers at ", std::string(address), " (", status.message(), ")",
-                     tls.empty() ? "" : "; nor does one that does not take the certificate"));
+                     tls.empty() ? ""
+                                 : "; or TLS failed: the key is not that of our certificate, the "
+                                   "daemon's is of none of our CAs, or it does not take ours"));
   }
   if (absl::IsPermissionDenied(status)) return status;
   if (info.ok() && !info->api().empty() && info->api() != kApi) {
