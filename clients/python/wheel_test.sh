@@ -8,14 +8,16 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A copy: pip leaves its build folder in the tree.
+# A copy, which nobody else changes: a build must leave the tree as it was.
 mkdir -p "$work/tree/clients"
 cp -r "$root/clients/python" "$work/tree/clients/"
 cp -r "$root/proto" "$root/CMakeLists.txt" "$work/tree/"
+(cd "$work/tree" && find . | sort) >"$work/before"
 
 "$TCPROCTOR_PYTHON" -m venv --system-site-packages "$work/venv"
 "$work/venv/bin/pip" -q --disable-pip-version-check wheel --no-index --no-build-isolation --no-deps \
   -w "$work" "$work/tree/clients/python"
+(cd "$work/tree" && find . | sort) | diff "$work/before" -
 "$work/venv/bin/pip" -q --disable-pip-version-check install --no-index "$work"/tcproctor-*.whl
 cd "$work"
 "$work/venv/bin/python" - <<'END'
