@@ -153,6 +153,21 @@ def test_a_difference_is_told(wire, endpoint, peer):
     assert repr(answer).startswith("ExpectResponse(MISMATCHED; flags: expected R, got S.; segment 2: <SEQ=")
 
 
+def test_scapys_fields_are_the_daemons(wire, endpoint):
+    """What Scapy dissects is what the daemon decoded, and what was crafted with Scapy is understood."""
+    from scapy.layers.inet import TCP
+
+    from tcproctor.scapy_packets import from_scapy, to_scapy
+
+    endpoint.listen(80)
+    syn = TCP(sport=4000, dport=80, seq=100, flags="S", options=[
+        ("MSS", 1400), ("SAckOK", b""), ("Timestamp", (7, 0)), ("NOP", None), ("WScale", 3)])
+    wire.inject("A", from_scapy(syn))
+    assert wire.expect("B", from_scapy(TCP(flags="SA", ack=101)))
+    for entry in wire.log():
+        assert from_scapy(to_scapy(entry)) == entry.segment
+
+
 def test_half_open_by_pair(session, endpoint, peer, wire):
     endpoint.listen(80)
     client = peer(80)

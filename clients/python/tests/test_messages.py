@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from tcproctor import (Flags, OptionMatch, Segment, any_of, errors, icmp, in_range, messages, mss, nop, option, pattern,
-                       raw, sack, tcp, timestamps)
+from tcproctor import (Flags, OptionMatch, Segment, any_of, eol, errors, icmp, in_range, messages, mss, nop, option,
+                       pattern, raw, sack, sack_permitted, tcp, timestamps, window_scale)
 from tcproctor._message import EnumBase, Message
 from tcproctor.ladder import ladder
 
@@ -162,21 +162,83 @@ def test_icmp_and_raw():
     assert option(254, b"x", 9).other.length == 9
 
 
-def test_scapy():
-    from scapy.layers import inet
+def test_scapy_says_what_a_segment_says():
+    from scapy.layers.inet import IP, TCP
 
-    from tcproctor.scapy_packets import from_scapy, pattern_from_scapy, to_scapy
+    from tcproctor.scapy_packets import from_scapy, to_scapy
 
-    packet = inet.IP(src="192.0.2.1", dst="192.0.2.2", tos=0x2a) / inet.TCP(
-        sport=1, dport=80, flags="SA", seq=7, options=[("MSS", 1460)]) / b"data"
-    crafted = from_scapy(packet)
-    assert crafted.raw == bytes(packet)
-    parsed = to_scapy(crafted.raw)
-    assert (parsed["TCP"].seq, parsed["TCP"].flags, bytes(parsed["TCP"].payload)) == (7, "SA", b"data")
-    wanted = pattern_from_scapy(packet)
-    assert wanted.ipv4 == messages.Ipv4Header(source="192.0.2.1", destination="192.0.2.2", dscp=10, ecn=2)
-    assert wanted.tcp == messages.TcpHeader(source_port=1, destination_port=80, sequence_number=7, flags=0x12,
-                                            raw_options=b"\x02\x04\x05\xb4")
-    assert wanted.payload == b"data"
+    bare = to_scapy(tcp("S", seq=1, options=[mss(1460)]))
+    assert (type(bare), bare.fields) == (TCP, {"seq": 1, "flags": "S", "options": [("MSS", 1460)]})
+    whole = to_scapy(tcp(
+        "P.U", seq=7, ack=9, sport=1, dport=80, window=3, urgent_pointer=5, checksum=6, reserved=1, payload=b"data",
+        options=[nop(), window_scale(7), sack((1, 2), (3, 4)), timestamps(8, 9), option(254, b"xyz"), eol()],
+        ip=messages.Ipv4Header(source="192.0.2.1", destination="192.0.2.2", dscp=10, ecn=2, ttl=3, dont_fragment=True)))
+    assert isinstance(whole, IP)
+    assert (whole.src, whole.dst, whole.tos, whole.ttl, str(whole.flags)) == ("192.0.2.1", "192.0.2.2", 0x2a, 3, "DF")
+    assert "id" not in whole.fields and "chksum" not in whole.fields
+    assert whole["TCP"].fields == {
+        "seq": 7, "ack": 9, "sport": 1, "dport": 80, "window": 3, "urgptr": 5, "chksum": 6, "reserved": 1,
+        "flags": "PAU", "options": [("NOP", None), ("WScale", 7), ("SAck", (1, 2, 3, 4)), ("Timestamp", (8, 9)),
+                                    (254, b"xyz"), ("EOL", None)]}
+    assert bytes(whole["TCP"].payload) == b"data"
+    assert from_scapy(whole) == tcp(
+        "P.U", seq=7, ack=9, sport=1, dport=80, window=3, urgent_pointer=5, checksum=6, reserved=1, payload=b"data",
+        options=[nop(), window_scale(7), sack((1, 2), (3, 4)), timestamps(8, 9), option(254, b"xyz"), eol()],
+        ip=messages.Ipv4Header(source="192.0.2.1", destination="192.0.2.2", dscp=10, ecn=2, ttl=3, dont_fragment=True,
+                               more_fragments=False))
+
+
+@pytest.mark.parametrize("segment", [
+    tcp(), tcp("S", options=[mss(0), sack_permitted()]), tcp(0x1ff, seq=0, ack=0, payload=b"x"),
+    tcp("S", ip=messages.Ipv4Header()), tcp("S", ip=messages.Ipv4Header(options=b"\x07\x07\x04\0\0\0\0\x01")),
+    tcp("S", ip=messages.Ipv6Header(source="2001:db8::1", destination="2001:db8::2", dscp=1, ecn=1, flow_label=5,
+                                    hop_limit=7, next_header=6, payload_length=9)),
+    tcp(options=[messages.TcpOption(fast_open_cookie=b"12345678"), messages.TcpOption(md5_digest=bytes(16)),
+                 messages.TcpOption(user_timeout=messages.UserTimeout(minutes=True, timeout=5)), option(2, b"odd")])])
+def test_segments_to_scapy_and_back(segment):
+    from tcproctor.scapy_packets import from_scapy, to_scapy
+
+    assert from_scapy(to_scapy(segment)) == segment
+
+
+def test_a_segment_has_what_was_set_in_scapys_packet():
+    from scapy.layers.inet import IP, TCP
+    from scapy.layers.inet6 import IPv6
+    from scapy.layers.l2 import Ether
+
+    from tcproctor.scapy_packets import from_scapy, to_scapy
+
+    packet = IP(src="192.0.2.1", dst="192.0.2.2", tos=0x2a) / TCP(
+        sport=1, dport=80, flags="SA", seq=7, options=[("MSS", 1460)], chksum=None) / b"data"
+    segment = from_scapy(Ether() / packet)
+    assert segment == tcp("S.", sport=1, dport=80, seq=7, options=[mss(1460)], payload=b"data", ip=messages.Ipv4Header(
+        source="192.0.2.1", destination="192.0.2.2", dscp=10, ecn=2))
+    assert bytes(to_scapy(segment)) == bytes(packet)
+    assert from_scapy(IPv6(dst="2001:db8::2", tc=7) / TCP(window=9)) == tcp(
+        window=9, ip=messages.Ipv6Header(destination="2001:db8::2", dscp=1, ecn=3))
+
+    dissected = from_scapy(IP(bytes(packet)))  # all is set in it
+    assert (dissected.ipv4.total_length, dissected.tcp.data_offset, dissected.tcp.window) == (48, 6, 8192)
+    assert bytes(to_scapy(dissected)) == bytes(packet)
+    assert to_scapy(messages.LogEntry(raw=bytes(packet)))["TCP"].seq == 7
+
+
+def test_what_the_one_cannot_say_of_the_other():
+    from scapy.layers.inet import ICMP, IP, TCP, UDP
+    from scapy.packet import Padding
+    from scapy.volatile import RandInt
+
+    from tcproctor.scapy_packets import from_scapy, to_scapy
+
+    for packet in (IP() / ICMP(), IP(flags="evil") / TCP(), IP() / IP() / TCP(), IP(len=40) / TCP() / Padding(b"x")):
+        segment = from_scapy(IP(bytes(packet)))
+        assert segment == raw(bytes(packet))
+        assert bytes(to_scapy(segment)) == bytes(packet)
+    assert len(from_scapy(IP() / TCP(seq=RandInt())).raw) == 40
     with pytest.raises(ValueError, match="no IP packet"):
-        from_scapy(inet.TCP())
+        from_scapy(UDP())
+    for segment, why in ((icmp(3), "no TCP segment"), (tcp(options=[option(3, b"", 0)]), "no way to say"),
+                         (tcp(options=[messages.TcpOption(any_fast_open_cookie=True)]), "no way to say"),
+                         (raw(b""), "empty")):
+        with pytest.raises(ValueError, match=why):
+            to_scapy(segment)
