@@ -4,15 +4,18 @@
   tcproctor/v1/       protoc's modules and gRPC stubs (grpc_python_plugin)
   tcproctor/messages.py   a dataclass for each message, an IntEnum for each enum, with the comments of the protos
   tcproctor/methods.py    each RPC with the types it takes and gives
+  tcproctor/segments.py, tcproctor/aio/   as written, but **request of a call is the fields of its message
   tcproctor/sync/     the blocking API, from the asyncio one in tcproctor/aio
 """
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 import shutil
 import subprocess
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +39,10 @@ def generate(protos: Path, package: Path, out: Path) -> None:
     (out / "tcproctor/v1/__init__.py").write_text(LICENCE)
     (out / "tcproctor/messages.py").write_text("".join(messages_module(files)))
     (out / "tcproctor/methods.py").write_text("".join(methods_module(files)))
-    make_sync(package / "tcproctor/aio", out / "tcproctor/sync")
+    spelled = Spelling(files)
+    for path in (package / "tcproctor/segments.py", *sorted((package / "tcproctor/aio").glob("*.py"))):
+        (out / path.relative_to(package)).write_text(spelled.out(path))
+    make_sync(out / "tcproctor/aio", out / "tcproctor/sync")
 
 
 def run_protoc(protos: Path, out: Path) -> list[descriptor_pb2.FileDescriptorProto]:
@@ -60,6 +66,10 @@ def run_protoc(protos: Path, out: Path) -> list[descriptor_pb2.FileDescriptorPro
 def python_name(full_name: str) -> str:
     """.tcproctor.v1.SackBlocks.Block is SackBlocksBlock."""
     return full_name.removeprefix(f".{PACKAGE}.").replace(".", "")
+
+
+def python_field(name: str) -> str:
+    return name + "_" if keyword.iskeyword(name) else name
 
 
 class Comments:
@@ -130,8 +140,7 @@ def message_class(message: descriptor_pb2.DescriptorProto, name: str, proto: str
     yield docstring(text) or ("    pass\n" if not message.field else "")
     for index, item in enumerate(message.field):
         yield remark(comments.of((*path, 2, index)))
-        own = item.name + "_" if keyword.iskeyword(item.name) else item.name
-        yield f"    {own}: {annotation(item, maps)}\n"
+        yield f"    {python_field(item.name)}: {annotation(item, maps)}\n"
 
 
 def has_extra(name: str) -> bool:
@@ -178,6 +187,102 @@ def methods_module(files: list[descriptor_pb2.FileDescriptorProto]) -> Iterator[
                 name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).upper()
                 types = ", ".join(f"m.{python_name(kind)}" for kind in (method.input_type, method.output_type))
                 yield f'    {name} = Method("{stubs}", "{service.name}", "{method.name}", {types})\n'
+
+
+# ---- tcproctor/segments.py, tcproctor/aio -------------------------------------------------------
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+IMPORT = "from tcproctor import messages as m"
+
+
+class Spelling:
+    """Writes `**request: Any` of public functions out as keywords with types, which mypy and help() can tell.
+
+    Which they are is seen in the body, where the function hands them on: m.OpenRequest(end=…, **request) takes the
+    message's fields without `end`; self.open(…, **request) and segments.tcp(…, **header) what is left of theirs.
+    """
+
+    def __init__(self, files: list[descriptor_pb2.FileDescriptorProto]) -> None:
+        self._messages = {f"m.{message.name}": message for file in files for message in file.message_type}
+        self._functions: dict[str, Function] = {}
+        self._scopes: dict[Function, str] = {}  # its class or module
+
+    def out(self, path: Path) -> str:
+        lines = path.read_text().splitlines()
+        tree = ast.parse("\n".join(lines))
+        open_ended: list[Function] = []
+        for owner in (tree, *(item for item in tree.body if isinstance(item, ast.ClassDef))):
+            scope = owner.name if isinstance(owner, ast.ClassDef) else path.stem
+            for item in owner.body:
+                if isinstance(item, Function):
+                    self._functions[f"{scope}.{item.name}"] = item
+                    self._scopes[item] = scope
+                    if item.args.kwarg and not item.name.startswith("_"):
+                        open_ended.append(item)
+        for function in reversed(sorted(open_ended, key=lambda item: item.lineno)):
+            spell_out(lines, function, self._further(function))
+        if open_ended:
+            lines.insert(lines.index(IMPORT) + 1, "from tcproctor._message import given")
+        return "\n".join(lines) + "\n"
+
+    def _further(self, function: Function) -> dict[str, str]:
+        """What its ** stands for: names with type and default."""
+        assert function.args.kwarg
+        call = next((call for call in ast.walk(function) if isinstance(call, ast.Call)
+                     and any(hands_on(part, function.args.kwarg.arg) for part in call.keywords)), None)
+        if call is None:
+            raise SystemExit(f"generate.py: {function.name}: nothing takes **{function.args.kwarg.arg}")
+        callee = re.sub(r"^self\b", self._scopes[function], ast.unparse(call.func))
+        if callee in self._messages:
+            taken = fields_of(self._messages[callee])
+        else:
+            taken = self._keywords(self._functions[callee], len(call.args))
+        own = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+        own |= {part.arg for part in call.keywords if part.arg}
+        return {name: rest for name, rest in taken.items() if name not in own}
+
+    def _keywords(self, function: Function, positional: int) -> dict[str, str]:
+        args = function.args
+        plain = [argument for argument in args.args if argument.arg != "self"]
+        defaults = [None] * (len(plain) - len(args.defaults)) + args.defaults
+        pairs = [*zip(plain, defaults)][positional:] + [*zip(args.kwonlyargs, args.kw_defaults)]
+        keywords = {argument.arg: ast.unparse(argument.annotation) + (f" = {ast.unparse(default)}" if default else "")
+                    for argument, default in pairs}
+        return keywords | (self._further(function) if args.kwarg else {})
+
+
+def hands_on(part: ast.keyword, name: str) -> bool:
+    """f(**name), or f(**{**others, **name})"""
+    values = part.value.values if isinstance(part.value, ast.Dict) else [part.value]
+    return part.arg is None and any(isinstance(value, ast.Name) and value.id == name for value in values)
+
+
+def fields_of(message: descriptor_pb2.DescriptorProto) -> dict[str, str]:
+    maps = {nested.name: nested for nested in message.nested_type if nested.options.map_entry}
+    found = {}
+    for item in message.field:
+        kind = annotation(item, maps).partition(" = ")[0].removesuffix(" | None").replace("_bytes", "bytes")
+        found[python_field(item.name)] = re.sub(r"\b(?=[A-Z])", "m.", kind) + " | None = None"
+    return found
+
+
+def spell_out(lines: list[str], function: Function, further: dict[str, str]) -> None:
+    """In the lines of its module. What is None was not given."""
+    rest = function.args.kwarg
+    assert rest
+    first = function.body[1 if ast.get_docstring(function) else 0]
+    given = ", ".join(f"{name}={name}" for name in further)
+    lines.insert(first.lineno - 1, wrapped(f"{' ' * first.col_offset}{rest.arg}: dict[str, Any] = given({given})"))
+    # \0 is a space at which no line is broken.
+    keywords = ", ".join(f"{name}: {kind}".replace(" ", "\0") for name, kind in further.items())
+    line = lines[rest.lineno - 1].replace(" -> ", "\0->\0")
+    star = "" if function.args.kwonlyargs else "*, "
+    lines[rest.lineno - 1] = wrapped(line.replace(f"**{rest.arg}: Any", star + keywords)).replace("\0", " ")
+
+
+def wrapped(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 8)
+    return textwrap.fill(line, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 # ---- tcproctor/sync ----------------------------------------------------------------------------

@@ -40,6 +40,11 @@ def _python_name(name: str) -> str:
     return name + "_" if keyword.iskeyword(name) else name
 
 
+def given(**fields: Any) -> dict[str, Any]:
+    """Those that are there."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 @dataclasses.dataclass(kw_only=True, repr=False)
 class Message:
     """A message of the protos. None is what is absent: a default when sent, anything when matched."""
