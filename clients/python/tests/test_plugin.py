@@ -28,6 +28,14 @@ def test_fails(endpoint, wire, target):
     wire.inject("A", tcp("S", sport=1, dport=80, seq=100))
     assert wire.expect("B", tcp("R"))
 
+@pytest.fixture
+def impossible(wire, peer):
+    peer(80, iss=300).handshake()
+
+@pytest.mark.tcproctor(targets=["stack"])
+def test_cannot_begin(impossible):
+    pass
+
 @pytest.mark.tcproctor(targets=["stack"])
 def test_fails_in_a_session_of_its_own(daemon, target):
     with daemon.session(a="scripted", b="stack") as session:
@@ -55,18 +63,20 @@ def test_a_failure_has_its_evidence(pytester):
     pytester.makepyfile(FAILING)
     result = run(pytester, "--tcproctor-captures=captures", "--junitxml=junit.xml",
                  "--tcproctor-targets=stack,stack-virtual")
-    result.assert_outcomes(passed=2, failed=3)
+    result.assert_outcomes(passed=2, failed=3, errors=1)
     output = result.stdout.str()
-    assert output.count("TCP A (scripted)") == 3
+    assert output.count("TCP A (scripted)") == 4
     assert "<SEQ=100><CTL=SYN>" in output and "<SEQ=200><CTL=SYN>" in output
     assert "MISMATCHED; flags: expected R, got S." in output  # in the assertion
     captures = sorted(path.name for path in (pytester.path / "captures").iterdir())
-    assert captures == ["test_fails_in_a_session_of_its_own_stack_.pcap", "test_fails_stack-virtual_.pcap",
+    assert captures == ["test_cannot_begin_stack_.pcap", "test_fails_in_a_session_of_its_own_stack_.pcap", "test_fails_stack-virtual_.pcap",
                         "test_fails_stack_.pcap"]
     packets = rdpcap(str(pytester.path / "captures/test_fails_stack_.pcap"))
     assert [str(packet["TCP"].flags) for packet in packets][:2] == ["S", "SA"]
-    properties = ElementTree.parse(pytester.path / "junit.xml").iter("property")
-    assert [item.get("name") for item in properties] == ["tcproctor_pcap"] * 3
+    junit = ElementTree.parse(pytester.path / "junit.xml")
+    assert [item.get("name") for item in junit.iter("property")] == ["tcproctor_pcap"] * 4
+    ladders = [item.text.count("TCP A (scripted)") for kind in ("failure", "error") for item in junit.iter(kind)]
+    assert ladders == [1] * 4
 
 
 def test_nothing_is_left(pytester):

@@ -136,7 +136,9 @@ class Evidence:
                 path.write_bytes(pcap)
                 text += f"capture: {path}\n"
                 item.user_properties.append(("tcproctor_pcap", str(path)))
-            report.sections.append((f"tcproctor session {name}", text))
+            # With the traceback, which JUnit's XML has as the failure's text: of sections it has none by default.
+            add = getattr(report.longrepr, "addsection", lambda *section: report.sections.append(section))
+            add(f"tcproctor session {name}", text)
 
 
 _evidence = pytest.StashKey[Evidence]()
@@ -150,7 +152,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     evidence = item.config.stash.get(_evidence, None)
     if evidence is None:
         return
-    if report.when == "call" and report.failed:
+    if report.when != "teardown" and report.failed:
         evidence.attach(report, item, item.config.stash[_client].sessions)
     if report.when == "teardown":
         evidence.clear()
