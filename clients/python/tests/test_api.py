@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blocking and the asyncio API against a real daemon."""
 import asyncio
+import pathlib
+import subprocess
+import sys
+import tempfile
 import time
 
 import pytest
@@ -258,14 +262,46 @@ def test_asyncio_peer(daemon):
     asyncio.run(examine())
 
 
-def test_private_daemon_leaves_nothing():
+@pytest.fixture
+def temporary(monkeypatch):
+    """The folder for temporary files, with nothing in it yet."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:  # pytest's own names are too long for a socket
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setenv("TMPDIR", folder)
+        yield pathlib.Path(folder)
+
+
+def test_private_daemon_leaves_nothing(temporary):
     with PrivateDaemon() as private:
-        folder = private.log.parent
         with tcproctor.connect(private.address) as client:
             assert client.server_info().api == "tcproctor.v1"
+        assert list(temporary.iterdir())
+        assert "listening on" in private.said()
         process = private._process
     assert process.poll() is not None
-    assert not folder.exists()
+    assert not list(temporary.iterdir())
+    private.close()
+
+
+def test_a_killed_daemon_leaves_nothing(temporary):
+    with PrivateDaemon() as private:
+        private._process.kill()
+        private._process.wait()
+        assert list(temporary.iterdir())
+    assert not list(temporary.iterdir())
+
+
+def test_when_killed_nothing_is_left(temporary):
+    script = "from tcproctor import PrivateDaemon; daemon = PrivateDaemon(); print(daemon.address, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout.readline().startswith(b"unix:")
+        assert list(temporary.iterdir())
+        user.kill()
+    for _ in range(500):
+        if not list(temporary.iterdir()):
+            break
+        time.sleep(0.01)
+    assert not list(temporary.iterdir())
 
 
 def test_a_daemon_that_cannot_start_says_why(tmp_path):

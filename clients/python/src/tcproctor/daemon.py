@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Self
 
@@ -33,26 +33,27 @@ class PrivateDaemon:
 
     def __init__(self, program: str | None = None, *, timeout: float = 20.0) -> None:
         program = program or find_program()
-        self._folder = tempfile.mkdtemp(prefix="tcproctor-")
-        self.address = f"unix:{self._folder}/socket"
-        self.log = Path(self._folder, "log")
+        # When this process is killed nobody is left to tidy up but the daemon, which removes its socket (of mode 0600):
+        # so there is no folder around it, and the log has no name.
+        self._socket = f"{tempfile.gettempdir()}/tcproctor-{secrets.token_hex(8)}.sock"
+        self.address = f"unix:{self._socket}"
+        self._log = tempfile.TemporaryFile()
         ready, tell = os.pipe()
         try:
-            with self.log.open("wb") as log:
-                self._process = subprocess.Popen(
-                    [program, f"--listen={self.address}", "--exit_with_parent", f"--parent_pid={os.getpid()}",
-                     f"--ready_fd={tell}"],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[tell], process_group=0)
+            self._process = subprocess.Popen(
+                [program, f"--listen={self.address}", "--exit_with_parent", f"--parent_pid={os.getpid()}",
+                 f"--ready_fd={tell}"],
+                stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, pass_fds=[tell], process_group=0)
         except OSError as error:
-            self._remove_folder()
             os.close(ready)
+            self._log.close()
             raise DaemonError(f"{program}: {error.strerror}") from None
         finally:
             os.close(tell)
         with open(ready, "rb") as pipe:
             listens = select.select([pipe], [], [], timeout)[0] and pipe.read()
         if not listens:
-            said = self.log.read_text(errors="replace").strip()
+            said = self.said().strip()
             self.close()
             raise DaemonError(f"{program} did not listen within {timeout} s: {said or 'it said nothing'}")
 
@@ -66,6 +67,11 @@ class PrivateDaemon:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def said(self) -> str:
+        """What it has logged."""
+        # Not by read(): it and the daemon's writes would move the same offset.
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
+
     def close(self) -> None:
         """Ends it; harmless when it has ended."""
         if self.running:
@@ -75,12 +81,6 @@ class PrivateDaemon:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._remove_folder()
-
-    def _remove_folder(self) -> None:
-        # The daemon's last breath may still be removing its socket.
-        for _ in range(3):
-            shutil.rmtree(self._folder, ignore_errors=True)
-            if not os.path.exists(self._folder):
-                return
-            time.sleep(0.01)
+        self._log.close()
+        for left in (self._socket, f"{self._socket}.lock"):  # by a daemon that was killed
+            Path(left).unlink(missing_ok=True)
