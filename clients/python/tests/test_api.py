@@ -155,6 +155,11 @@ def test_a_difference_is_told(wire, endpoint, peer):
     assert answer.result is messages.ExpectResponseResult.MISMATCHED
     assert answer.differences == ["flags: expected R, got S."]
     assert repr(answer).startswith("ExpectResponse(MISMATCHED; flags: expected R, got S.; segment 2: <SEQ=")
+    # As the docstring has it: what did not match is still there, and can be passed over.
+    assert "is still the next one" in type(wire).expect.__doc__
+    assert wire.expect("B", tcp("."), after=answer.cursor, timeout=0).result is messages.ExpectResponseResult.TIMED_OUT
+    assert not wire.silence("B", 0.01)
+    assert wire.expect("B", tcp("S."), timeout=0)
 
 
 def test_scapys_fields_are_the_daemons(wire, endpoint):

@@ -42,14 +42,16 @@ class Wire:
                      timeout: float | None = 10.0) -> m.ExpectResponse:
         """The next segment of that end matches (with `skip`: others may come before).
 
-        True if so: `assert wire.expect("B", tcp("S."))`. Else `differences` says where it differs.
+        True if so: `assert wire.expect("B", tcp("S."))`; the next expect of that end begins behind it. Else
+        `differences` says where it differs, and the segment is still the next one: another expect may ask it for
+        something else, or go on behind it by `after=answer.cursor`.
         """
         mode = m.ExpectMode.SKIP if skip else m.ExpectMode.NEXT
         return await self._expect(end, pattern=pattern(what), mode=mode, after=after, timeout=timeout)
 
     async def silence(self, end: EndName, seconds: float, what: Matches | None = None, *,
                       after: int | None = None) -> m.ExpectResponse:
-        """True: that end sends nothing (nothing such) for all that session time."""
+        """True: that end sends nothing (nothing such) for all that session time. What it does send stays for expect."""
         return await self._expect(end, pattern=None if what is None else pattern(what),
                                   mode=m.ExpectMode.SILENCE, after=after, timeout=seconds)
 
