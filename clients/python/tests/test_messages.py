@@ -155,6 +155,24 @@ def test_ladder():
     assert lines[4].split() == "4. 0.500000 <-- <SEQ=8><CTL=RST> ... injected".split()
 
 
+def test_ladder_has_the_states_at_the_end():
+    def connection(state, end=messages.End.B, error=messages.Outcome.OK):
+        pair = messages.FourTuple(local=messages.SocketAddress(address="192.0.2.2", port=80),
+                                  remote=messages.SocketAddress(address="2001:db8::1", port=9))
+        return messages.ConnectionStatus(end=end, state=state, pair=pair, last_error=error)
+
+    state = messages.TcpState
+    rst = entry(1, messages.End.A, tcp("R", seq=1), state_b=state.ESTABLISHED)
+    lines = ladder([rst], connections=[
+        connection(state.LISTEN), connection(state.CLOSED, error=messages.Outcome.CONNECTION_RESET),
+        *[connection(state.TIME_WAIT, messages.End.A)] * 20]).splitlines()
+    assert lines[1].split()[-1] == "ESTABLISHED"
+    assert lines[2].split() == "at the end 192.0.2.2:80 to [2001:db8::1]:9: CONNECTION_RESET CLOSED".split()
+    assert lines[2].index("CLOSED") == lines[1].index("ESTABLISHED")
+    assert lines[3].split()[3] == "TIME-WAIT"
+    assert lines[12].split() == "at the end and 11 connections more".split() and len(lines) == 13
+
+
 def test_icmp_and_raw():
     assert icmp(3, 1, quoted_number=4).to_proto().icmp.quoted_number == 4
     assert raw(b"\x45").to_proto().raw == b"\x45"

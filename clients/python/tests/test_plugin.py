@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pytest plugin, run in a pytest of its own."""
 import pathlib
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -27,6 +28,15 @@ def test_fails(endpoint, wire, target):
     endpoint.listen(80)
     wire.inject("A", tcp("S", sport=1, dport=80, seq=100))
     assert wire.expect("B", tcp("R"))
+
+@pytest.mark.tcproctor(targets=["stack", "stack-virtual"])
+def test_is_reset(endpoint, peer):
+    listener = endpoint.listen(80)
+    client = peer(80)
+    client.handshake()
+    connection = listener.accept()
+    client.send("R")
+    assert connection.wait_state("CLOSED").name == "ESTABLISHED"
 
 @pytest.fixture
 def impossible(wire, peer):
@@ -63,20 +73,23 @@ def test_a_failure_has_its_evidence(pytester):
     pytester.makepyfile(FAILING)
     result = run(pytester, "--tcproctor-captures=captures", "--junitxml=junit.xml",
                  "--tcproctor-targets=stack,stack-virtual")
-    result.assert_outcomes(passed=2, failed=3, errors=1)
+    result.assert_outcomes(passed=2, failed=5, errors=1)
     output = result.stdout.str()
-    assert output.count("TCP A (scripted)") == 4
+    assert output.count("TCP A (scripted)") == 6
+    assert len(re.findall(r" at the end .* to 192.0.2.1:40000: CONNECTION_RESET +CLOSED\n", output)) == 2
     assert "<SEQ=100><CTL=SYN>" in output and "<SEQ=200><CTL=SYN>" in output
     assert "MISMATCHED; flags: expected R, got S." in output  # in the assertion
     captures = sorted(path.name for path in (pytester.path / "captures").iterdir())
-    assert captures == ["test_cannot_begin_stack_.pcap", "test_fails_in_a_session_of_its_own_stack_.pcap", "test_fails_stack-virtual_.pcap",
-                        "test_fails_stack_.pcap"]
+    assert captures == [
+        "test_cannot_begin_stack_.pcap", "test_fails_in_a_session_of_its_own_stack_.pcap",
+        "test_fails_stack-virtual_.pcap", "test_fails_stack_.pcap", "test_is_reset_stack-virtual_.pcap",
+        "test_is_reset_stack_.pcap"]
     packets = rdpcap(str(pytester.path / "captures/test_fails_stack_.pcap"))
     assert [str(packet["TCP"].flags) for packet in packets][:2] == ["S", "SA"]
     junit = ElementTree.parse(pytester.path / "junit.xml")
-    assert [item.get("name") for item in junit.iter("property")] == ["tcproctor_pcap"] * 4
+    assert [item.get("name") for item in junit.iter("property")] == ["tcproctor_pcap"] * 6
     ladders = [item.text.count("TCP A (scripted)") for kind in ("failure", "error") for item in junit.iter(kind)]
-    assert ladders == [1] * 4
+    assert ladders == [1] * 6
 
 
 def test_nothing_is_left(pytester):
@@ -90,7 +103,7 @@ def test_a_running_daemon_keeps_no_session(pytester, daemon):
     before = {item.id for item in daemon.list_sessions()}
     pytester.makepyfile(FAILING)
     result = run(pytester, f"--tcproctor-address={daemon.address}", "--tcproctor-targets=stack-virtual")
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=2)
     assert {item.id for item in daemon.list_sessions()} == before
 
 

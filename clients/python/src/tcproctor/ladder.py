@@ -2,12 +2,14 @@
 """A wire's log as a ladder, the way the RFC draws it, with the states as they were observed."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tcproctor import messages as m
 
 _STATE = 14
 _MIDDLE = 56
+#: As many are shown at the end: a flood leaves thousands.
+_CONNECTIONS = 10
 _LOST = {m.Fate.DROPPED: "--x", m.Fate.HELD: "...", m.Fate.DELAYED: "..."}
 
 
@@ -41,11 +43,35 @@ def _remarks(entry: m.LogEntry) -> str:
     return "  ".join(words)
 
 
-def ladder(entries: Iterable[m.LogEntry], a: str = "A", b: str = "B") -> str:
-    """One line a segment: its number, the time, A's state, the segment, B's state. Sequence numbers are absolute."""
+def _socket(address: m.SocketAddress | None) -> str:
+    if address is None:
+        return "?"
+    return f"[{address.address}]:{address.port}" if ":" in address.address else f"{address.address}:{address.port}"
+
+
+def _at_the_end(connection: m.ConnectionStatus) -> str:
+    pair = connection.pair or m.FourTuple()
+    text = f"{_socket(pair.local)} to {_socket(pair.remote)}"
+    if connection.last_error not in (m.Outcome.OK, m.Outcome.UNSPECIFIED):
+        text += f": {connection.last_error.name}"
+    at_a, at_b = (_state(connection.state) if connection.end is end else "" for end in (m.End.A, m.End.B))
+    return f"{'at the end':>18} {at_a:<{_STATE}} {text:<{_MIDDLE}} {at_b}"
+
+
+def ladder(entries: Iterable[m.LogEntry], a: str = "A", b: str = "B",
+           connections: Sequence[m.ConnectionStatus] = ()) -> str:
+    """One line a segment: its number, the time, A's state, the segment, B's state. Sequence numbers are absolute.
+
+    The states are those when the segment reached the wire: the receiver has not taken it yet. What became of it shows
+    in the next line, or, with what Session.connections() tells, in one at the end for each connection.
+    """
     lines = [f"{'':19}{f'TCP A ({a})':<{_STATE}} {'':<{_MIDDLE}} TCP B ({b})"]
     for entry in entries:
         line = (f"{entry.number:>5}. {entry.time or 0.0:>11.6f} {_state(entry.state_a):<{_STATE}} "
                 f"{_arrow(entry):<{_MIDDLE}} {_state(entry.state_b):<{_STATE}} {_remarks(entry)}")
         lines.append(line.rstrip())
+    ends = [_at_the_end(item) for item in connections if item.state is not m.TcpState.LISTEN]
+    lines += ends[:_CONNECTIONS]
+    if len(ends) > _CONNECTIONS:
+        lines.append(f"{'at the end':>18} and {len(ends) - _CONNECTIONS} connections more")
     return "\n".join(lines) + "\n"

@@ -25,11 +25,12 @@ from typing import Any
 
 import pytest
 
+from tcproctor import methods
 from tcproctor._channel import Tls
 from tcproctor.daemon import PrivateDaemon
 from tcproctor.errors import TcproctorError
 from tcproctor.ladder import ladder
-from tcproctor.messages import Clock, KernelEnd, StackEnd
+from tcproctor.messages import Clock, KernelEnd, ListRequest, StackEnd
 from tcproctor.sync.peer import Peer
 from tcproctor.sync.session import Client, Endpoint, Session, connect
 from tcproctor.sync.wire import Wire
@@ -121,7 +122,8 @@ class Evidence:
 
     def keep(self, session: Session) -> None:
         try:
-            text = ladder(session.wire.log(), session.a.kind, session.b.kind)
+            connections = session.client.call(methods.Endpoint.LIST, ListRequest(session=session.id)).connections
+            text = ladder(session.wire.log(), session.a.kind, session.b.kind, connections)
             self._kept.append((session.id, text, session.wire.pcap()))
         except TcproctorError as error:
             self._kept.append((session.id, f"no evidence: {error}\n", b""))
