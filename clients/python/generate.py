@@ -2,7 +2,8 @@
 """Makes what the package has of the protos: protoc's modules, the dataclasses, the blocking API.
 
   tcproctor/v1/       protoc's modules and gRPC stubs (grpc_python_plugin)
-  tcproctor/messages.py   a dataclass for each message, an IntEnum for each enum, with the comments of the protos
+  tcproctor/messages.py   a dataclass for each message, an IntEnum for each enum and the type of what stands for it in a
+                          call, with the comments of the protos
   tcproctor/methods.py    each RPC with the types it takes and gives
   tcproctor/segments.py, tcproctor/aio/   as written, but **request of a call is the fields of its message
   tcproctor/sync/     the blocking API, from the asyncio one in tcproctor/aio
@@ -98,7 +99,8 @@ def messages_module(files: list[descriptor_pb2.FileDescriptorProto]) -> Iterator
     yield LICENCE
     yield ('"""Made from proto/tcproctor/v1. Durations and times are seconds; None is what is absent."""\n'
            "from __future__ import annotations\n\n"
-           "from dataclasses import dataclass, field\n\n"
+           "from dataclasses import dataclass, field\n"
+           "from typing import Literal\n\n"
            "from tcproctor import _extra\n"
            "from tcproctor._message import EnumBase, Message, register, register_enum\n")
     modules = [Path(file.name).stem for file in files]
@@ -119,6 +121,15 @@ def enum_class(enum: descriptor_pb2.EnumDescriptorProto, name: str, scoped: str,
     for index, value in enumerate(enum.value):
         yield remark(comments.of((*path, 2, index)))
         yield f"    {value.name.removeprefix(prefix)} = {value.number}\n"
+    yield any_of_enum(name, [value.name.removeprefix(prefix) for value in enum.value if value.number])
+
+
+def any_of_enum(name: str, values: list[str]) -> str:
+    """A type for what calls take: End is m.AnyEnd there, and m.End.parse() makes one of it."""
+    # parse() takes any case; there is a type for the two that anybody writes.
+    spelled = [case.replace("_", joint) for value in values for case in (value, value.lower()) for joint in "_-"]
+    literals = ", ".join(f'"{text}"' for text in dict.fromkeys(spelled))
+    return f"\n\n#: {name}, or its name.\n" + wrapped(f"Any{name} = {name} | Literal[{literals}]") + "\n"
 
 
 def message_class(message: descriptor_pb2.DescriptorProto, name: str, proto: str, comments: Comments,

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the wheel as a user would, without a network, installs it into a fresh environment, uses it there.
+# Does what README says, without a network: the package is installed into a fresh environment, used there, and
+# brought up to date by the same commands.
 set -euo pipefail
-: "${TCPROCTOR_PYTHON:=python3}"
 unset PYTHONPATH PYTEST_DISABLE_PLUGIN_AUTOLOAD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
@@ -12,15 +12,19 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/tree/clients"
 cp -r "$root/clients/python" "$work/tree/clients/"
 cp -r "$root/proto" "$root/CMakeLists.txt" "$work/tree/"
-(cd "$work/tree" && find . | sort) >"$work/before"
+cd "$work/tree"
+find . | sort >"$work/before"
 
-"$TCPROCTOR_PYTHON" -m venv --system-site-packages "$work/venv"
-"$work/venv/bin/pip" -q --disable-pip-version-check wheel --no-index --no-build-isolation --no-deps \
-  -w "$work" "$work/tree/clients/python"
-(cd "$work/tree" && find . | sort) | diff "$work/before" -
-"$work/venv/bin/pip" -q --disable-pip-version-check install --no-index "$work"/tcproctor-*.whl
+# The first commands of README's section, but for the daemon's build.
+awk '/^## From Python/ { here = 1 } here && /^```$/ { exit } code && !/^\.\/dev/; here && /^```sh$/ { code = 1 }' \
+  "$root/README.md" >"$work/install"
+grep -q 'venv' "$work/install"
+export PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+bash -e "$work/install"
+find . -path ./venv -prune -o -print | sort | diff "$work/before" -
+python=$work/tree/venv/bin/python
 cd "$work"
-"$work/venv/bin/python" - <<'END'
+"$python" - <<'END'
 import importlib.metadata
 import pathlib
 import tcproctor
@@ -37,8 +41,15 @@ assert f"project(tcproctor VERSION {version} " in pathlib.Path("tree/CMakeLists.
 print("tcproctor", version, "from", folder)
 END
 # The plugin comes with the wheel, unasked. (To files: a grep that has seen enough would break the pipe.)
-"$work/venv/bin/python" -m pytest -p no:cacheprovider --help >help
-"$work/venv/bin/python" -m pytest -p no:cacheprovider --fixtures >fixtures
+"$python" -m pytest -p no:cacheprovider --help >help
+"$python" -m pytest -p no:cacheprovider --fixtures >fixtures
 grep -q -- --tcproctor-targets help
 grep -q '^endpoint' fixtures
+
+# After a git pull, which need not change the version.
+echo "PULLED = True" >>tree/clients/python/src/tcproctor/__init__.py
+rm tree/clients/python/src/tcproctor/scapy_packets.py
+(cd tree && bash -e "$work/install")
+"$python" -c 'import tcproctor; assert tcproctor.PULLED'
+if "$python" -c 'import tcproctor.scapy_packets' 2>/dev/null; then exit 1; fi
 echo done

@@ -38,6 +38,45 @@ def test_the_lease_is_renewed(daemon):
         assert session.id in [item.id for item in daemon.list_sessions()]
 
 
+def dies(private):
+    private._process.kill()
+    private._process.wait()
+
+
+@pytest.mark.parametrize("virtual_clock", [False, True])
+def test_when_the_daemon_dies_the_error_of_the_block_is_seen(virtual_clock):
+    with PrivateDaemon() as private:
+        with pytest.raises(ZeroDivisionError) as caught:
+            with tcproctor.connect(private.address) as client:
+                others = [client.session() for _ in range(2)]  # which end with the client
+                with client.session(virtual_clock=virtual_clock):
+                    dies(private)
+                    1 / 0
+    assert ["UNAVAILABLE" in note for note in caught.value.__notes__] == [True, True]
+    assert not any(session.open for session in others)
+
+
+def test_when_the_daemon_dies_asyncio_shows_the_error_of_the_block_too():
+    async def examine(private):
+        async with await tcproctor.aio.connect(private.address) as client:
+            await client.session()
+            async with await client.session():
+                dies(private)
+                raise asyncio.CancelledError
+
+    with PrivateDaemon() as private, pytest.raises(asyncio.CancelledError):
+        asyncio.run(examine(private))
+
+
+def test_without_an_error_of_the_block_that_of_the_deletion_is_raised():
+    with PrivateDaemon() as private, pytest.raises(errors.Unavailable):
+        with tcproctor.connect(private.address) as client:
+            with client.session():
+                dies(private)
+    with PrivateDaemon() as private, pytest.raises(errors.Unavailable):
+        with tcproctor.connect(private.address) as client:
+            client.session()
+            dies(private)
 
 
 def test_misuse_is_a_typed_error(daemon):
@@ -52,7 +91,7 @@ def test_misuse_is_a_typed_error(daemon):
             session.wire.inject("C", tcp("S"))
     with pytest.raises(errors.NotFound):
         session.wire.log()
-    with pytest.raises(ValueError, match='"stack", "kernel" or "scripted"'):
+    with pytest.raises(ValueError, match="'windows': want one of STACK, KERNEL"):
         daemon.session(a="windows")
     with pytest.raises(errors.InvalidArgument, match="lease"):
         daemon.session(lease=1e9)
@@ -290,8 +329,7 @@ def test_private_daemon_leaves_nothing(temporary):
 
 def test_a_killed_daemon_leaves_nothing(temporary):
     with PrivateDaemon() as private:
-        private._process.kill()
-        private._process.wait()
+        dies(private)
         assert list(temporary.iterdir())
     assert not list(temporary.iterdir())
 

@@ -2,13 +2,15 @@
 """The dataclasses, the segments in few words, and Scapy."""
 import dataclasses
 import inspect
+import typing
 
 import pytest
 
 from tcproctor import (Flags, OptionMatch, Segment, any_of, eol, errors, icmp, in_range, messages, mss, nop, option,
                        pattern, raw, sack, sack_permitted, tcp, timestamps, window_scale)
-from tcproctor._message import EnumBase, Message
+from tcproctor._message import EnumBase, Message, members
 from tcproctor.ladder import ladder
+from tcproctor.sync.session import end_spec
 
 CLASSES = [item for _, item in inspect.getmembers(messages, inspect.isclass)
            if issubclass(item, Message) and item is not Message]
@@ -47,6 +49,26 @@ def test_there_and_back(cls):
     assert cls.from_proto(proto).to_proto() == proto
     assert cls.from_proto(cls._proto()) == cls()
     assert {item.name.rstrip("_") for item in dataclasses.fields(cls)} == {f.name for f in proto.DESCRIPTOR.fields}
+
+
+ENUMS = [item for _, item in inspect.getmembers(messages, inspect.isclass)
+         if issubclass(item, EnumBase) and item is not EnumBase]
+
+
+@pytest.mark.parametrize("cls", ENUMS, ids=lambda cls: cls.__name__)
+def test_the_names_that_mypy_knows_are_understood(cls):
+    itself, names = typing.get_args(getattr(messages, f"Any{cls.__name__}"))
+    assert itself is cls
+    assert {cls.parse(name) for name in typing.get_args(names)} == {value for value in cls if value}
+
+
+def test_kinds_of_ends():
+    for name, settings in members(messages.EndSpec, "kind").items():
+        assert end_spec(name) == end_spec(messages.EndKind.parse(name)) == end_spec(settings())
+    assert end_spec(messages.StackEnd(msl=1)) == messages.EndSpec(stack=messages.StackEnd(msl=1))
+    for wrong in (messages.EndKind.UNSPECIFIED, messages.WireSpec()):
+        with pytest.raises(ValueError, match="an end is stack, kernel"):
+            end_spec(wrong)
 
 
 def test_absent_is_absent():

@@ -8,6 +8,8 @@ import pytest
 import scapy.layers.inet  # knows raw IP in captures
 from scapy.utils import rdpcap
 
+from tcproctor import PrivateDaemon
+
 pytest_plugins = ["pytester"]
 
 FAILING = """
@@ -139,3 +141,64 @@ def test_two_tcps(session, target):
     assert session.a.kind == kinds[target] and session.info.mtu == 1300
 """)
     run(pytester).assert_outcomes(passed=6)
+
+
+DYING = """
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+@pytest.fixture(scope="module")
+def of_the_module(daemon):
+    with daemon.session() as session:
+        yield session
+
+def die(daemon):
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # others end meanwhile
+            if f"--listen={daemon.address}\\0".encode() in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+def test_before(endpoint, of_the_module):
+    pass
+
+def test_dies(daemon, endpoint):
+    die(daemon)
+    endpoint.listen(80)
+
+def test_after(endpoint):
+    assert endpoint.listen(80).id
+
+def test_dies_unseen(daemon):
+    die(daemon)
+
+def test_after_that(endpoint):
+    assert endpoint.listen(80).id
+
+def test_dies_at_the_end(daemon, endpoint):
+    die(daemon)
+"""
+HAS_SAID = r"--- tcproctor daemon ---+\nexit status -9 \(Killed\); it said:\n(.*\n)*?.*listening on unix:"
+
+
+def test_a_dead_daemon_is_shown_and_replaced(pytester):
+    pytester.makepyfile(DYING)
+    result = run(pytester, "--tcproctor-targets=stack", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=5, failed=1, errors=1, warnings=1)
+    output = result.stdout.str()
+    assert len(re.findall(HAS_SAID, output)) == 2
+    result.stdout.re_match_lines([".*PytestWarning: tcproctor daemon: exit status -9 .*",
+                                  "FAILED .*test_dies.stack.*", "ERROR .*test_dies_at_the_end.stack.*"])
+    junit = ElementTree.parse(pytester.path / "junit.xml")
+    assert all("listening on unix:" in item.text for kind in ("failure", "error") for item in junit.iter(kind))
+
+
+def test_a_dead_daemon_of_the_users_is_told_once(pytester):
+    pytester.makepyfile(DYING)
+    with PrivateDaemon() as named:
+        result = run(pytester, "--tcproctor-targets=stack", f"--tcproctor-address={named.address}")
+    result.assert_outcomes(passed=1, failed=1, skipped=4)
+    assert result.stdout.str().count(f"The daemon at {named.address} does not answer") == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mypy --strict sees a wrong field: its name or its type."""
+"""mypy --strict sees a wrong field, its name or its type, and a name that an enum has not."""
 import re
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 CONFIG = Path(__file__).parent.parent / "pyproject.toml"
 USER = """
 import tcproctor
-from tcproctor import aio, icmp, messages, pattern, tcp
+from tcproctor import aio, icmp, in_range, messages, pattern, tcp
 
 
 def right(daemon: tcproctor.Client, session: tcproctor.Session, peer: tcproctor.Peer) -> None:
@@ -16,7 +16,15 @@ def right(daemon: tcproctor.Client, session: tcproctor.Session, peer: tcproctor.
     session.wire.flood("A", tcp("S"), count=3, rate=1)
     session.wire.impair("A", loss=0.5, delay=1)
     session.run_until(duration=1)
+    session.wire.expect("B", tcp("S."))
+    session.wire.silence(session.a.end, 1)
+    session.wire.log(end=tcproctor.End.B)
     connection = session.b.connect(80, backlog=3)
+    connection.wait_state("TIME-WAIT", "closed", tcproctor.TcpState.FIN_WAIT_1)
+    connection.serve("sink")
+    in_range("window", 1, 2)
+    daemon.session("kernel", b=tcproctor.StackEnd(msl=1))
+    daemon.session("remote", messages.EndKind.STACK)
     connection.set_options(no_delay=True, user_timeout=2.5)
     connection.close(linger=0)
     peer.send("P.", b"x", window=3, checksum=7)
@@ -41,10 +49,31 @@ def wrong(daemon: tcproctor.Client, session: tcproctor.Session, peer: tcproctor.
     peer.expect("P.", windwo=3)  # wrong
     daemon.session(lable="x")  # wrong
     daemon.run_cases(target=["stack"])  # wrong
+    session.wire.inject("C", tcp("S"))  # wrong
+    session.wire.flood("C", tcp("S"))  # wrong
+    session.wire.expect("C", tcp("S."))  # wrong
+    session.wire.silence("C", 1)  # wrong
+    session.wire.hold("C")  # wrong
+    session.wire.end_hold("C")  # wrong
+    session.wire.impair("C", loss=1)  # wrong
+    session.wire.log(end="C")  # wrong
+    session.wire.follow(end="C")  # wrong
+    session.end("C")  # wrong
+    session.connections("C")  # wrong
+    session.status_of("C", ("192.0.2.1", 1), ("192.0.2.2", 2))  # wrong
+    session.watch("C")  # wrong
+    connection.wait_state("ESTABLISHT")  # wrong
+    connection.serve("drain")  # wrong
+    in_range("windwo", 1, 2)  # wrong
+    daemon.session(a="windows")  # wrong
+    daemon.session(b="cernel")  # wrong
+    daemon.session(clock="virtual")  # wrong
+    tcproctor.WireSpec(link="memory")  # wrong
 
 
 async def wrong_too(session: aio.Session) -> None:
     await session.b.open(activ=True)  # wrong
+    await session.wire.expect("C", tcp("S."))  # wrong
 """
 
 

@@ -138,6 +138,12 @@ def _to_python(descriptor: Any, value: Any) -> Any:
     return value.seconds + value.nanos / _NANOSECONDS
 
 
+def members(cls: type[Message], oneof: str) -> dict[str, Any]:
+    """The messages of which it has one, by the names of the fields."""
+    fields = cls._proto.DESCRIPTOR.oneofs_by_name[oneof].fields
+    return {field.name: _classes[field.message_type.full_name] for field in fields}
+
+
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)

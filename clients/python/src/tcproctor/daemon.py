@@ -67,6 +67,13 @@ class PrivateDaemon:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def exit_status(self, timeout: float = 0) -> int | None:
+        """Negative: the signal that ended it. None: it still runs after that many seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
     def said(self) -> str:
         """What it has logged."""
         # Not by read(): it and the daemon's writes would move the same offset.

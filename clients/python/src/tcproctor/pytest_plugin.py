@@ -14,11 +14,14 @@
 @pytest.mark.tcproctor(targets=["kernel", "stack"], peer="kernel", stack=StackEnd(msl=1), wire=WireSpec(mtu=1280))
 says which targets a test wants, what A is ("scripted", "kernel", "stack", or "other": the TCP that B is not), and how ends and wire are set; what
 else is given goes to Client.session. When a test fails, its report has a ladder of each of its sessions and names
-the pcap file. Whatever happens, sessions and daemon are gone at the end.
+the pcap file. When the daemon has died, the report of the test that meets this has its exit status and what it said
+last, and later tests get a new one; of a daemon at --tcproctor-address they are skipped until it answers again.
+Whatever happens, sessions and daemon are gone at the end.
 """
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,11 +31,12 @@ import pytest
 from tcproctor import methods
 from tcproctor._channel import Tls
 from tcproctor.daemon import PrivateDaemon
-from tcproctor.errors import TcproctorError
+from tcproctor.errors import TcproctorError, Unavailable
 from tcproctor.ladder import ladder
 from tcproctor.messages import Clock, KernelEnd, ListRequest, StackEnd
 from tcproctor.sync.peer import Peer
 from tcproctor.sync.session import Client, Endpoint, Session, connect
+from tcproctor.sync.transport import Transport
 from tcproctor.sync.wire import Wire
 
 TARGETS = ("kernel", "stack", "stack-virtual")
@@ -40,6 +44,8 @@ _MARK = ("tcproctor(targets=…, peer=\"scripted\", stack=StackEnd(…), kernel=
          "which TCPs a test examines, and how its session is made")
 #: Linux spaces its answers to invalid segments 500 ms apart, which would hide them.
 _KERNEL = {"net.ipv4.tcp_invalid_ratelimit": "0"}
+#: So much of what a dead daemon said last is shown; a sanitizer's report fits.
+_SAID = 20_000
 
 
 _TLS = {"ca": "the daemon's CA", "cert": "our certificate", "key": "the key of our certificate"}
@@ -138,26 +144,118 @@ class Evidence:
                 path.write_bytes(pcap)
                 text += f"capture: {path}\n"
                 item.user_properties.append(("tcproctor_pcap", str(path)))
-            # With the traceback, which JUnit's XML has as the failure's text: of sections it has none by default.
-            add = getattr(report.longrepr, "addsection", lambda *section: report.sections.append(section))
-            add(f"tcproctor session {name}", text)
+            _add_section(report, f"tcproctor session {name}", text)
 
 
-_evidence = pytest.StashKey[Evidence]()
-_client = pytest.StashKey[Client]()
+def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
+    # With the traceback, which JUnit's XML has as the failure's text: of sections it has none by default.
+    add = getattr(report.longrepr, "addsection", lambda *section: report.sections.append(section))
+    add(title, text)
+
+
+class Run:
+    """The daemon of this test run: the one that the user named, or our own."""
+
+    def __init__(self, address: str | None, tls: Tls | None, evidence: Evidence) -> None:
+        self.evidence = evidence
+        #: That the daemon is dead has been reported.
+        self.told = False
+        self._death_at_the_end: str | None = None
+        self._private = None if address else PrivateDaemon()
+        try:
+            self.client = connect(address or (self._private.address if self._private else None), tls=tls)
+        except BaseException:
+            if self._private:
+                self._private.close()
+            raise
+        self.client.before_delete.append(evidence.keep)
+
+    def death(self) -> str:
+        """That the daemon does not answer, and why; empty while it does."""
+        if self._death_at_the_end is not None:
+            return self._death_at_the_end
+        try:
+            self.client.server_info(timeout=2)
+        except Unavailable as error:
+            if self._private is None:
+                return (f"The daemon at {self.client.address} does not answer: {error.message}\n"
+                        "Tests that need it are skipped until it does.\n")
+            # Its socket closes a moment before it has ended.
+            status = self._private.exit_status(timeout=5)
+            name = f" ({signal.strsignal(-status)})" if status and status < 0 else ""
+            said = self._private.said()
+            return f"exit status {status}{name}; it said:\n{'…' if len(said) > _SAID else ''}{said[-_SAID:]}"
+        except Exception:
+            pass  # slow perhaps, or a test has closed the client: that says nothing of the daemon
+        return ""
+
+    def prepare(self) -> None:
+        """Before a test that needs it: a new daemon in the place of our own dead one."""
+        if self._private is None:
+            if self.told and (death := self.death()):
+                pytest.skip(death)
+        elif self.told or not self._private.running:
+            new = PrivateDaemon()
+            self.forget_sessions()
+            self._leave()
+            self._private = new
+            # In the same client: fixtures of all scopes have it.
+            self.client.address = new.address
+            self.client.transport = Transport(new.address)
+        self.told = False
+
+    def close(self) -> None:
+        """What is there to be told is kept: the last report is made later."""
+        self._death_at_the_end = self.death()
+        if self._death_at_the_end:
+            self.forget_sessions()
+        self._leave()
+
+    def forget_sessions(self) -> None:
+        """They have died with the daemon: the fixtures that have them are not to fail for it as well."""
+        for session in list(self.client.sessions):
+            try:
+                session.close()
+            except TcproctorError:
+                pass
+
+    def _leave(self) -> None:
+        try:
+            self.client.close()
+        finally:
+            if self._private:
+                self._private.close()
+            self.evidence.clear()
+
+
+_run = pytest.StashKey[Run]()
+
+
+@pytest.hookimpl(tryfirst=True)  # type: ignore[misc]
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    run = item.config.stash.get(_run, None)
+    if run and "daemon" in getattr(item, "fixturenames", ()):
+        run.prepare()
 
 
 @pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
     report: pytest.TestReport = outcome.get_result()
-    evidence = item.config.stash.get(_evidence, None)
-    if evidence is None:
+    run = item.config.stash.get(_run, None)
+    if run is None:
         return
     if report.when != "teardown" and report.failed:
-        evidence.attach(report, item, item.config.stash[_client].sessions)
+        run.evidence.attach(report, item, run.client.sessions)
+    if not run.told and (report.when == "teardown" or report.failed) and (death := run.death()):
+        run.told = True
+        run.forget_sessions()
+        if report.failed:
+            _add_section(report, "tcproctor daemon", death)
+        else:  # no test fails for it, but it must be known
+            item.warn(pytest.PytestWarning(f"tcproctor daemon: {death}"))
     if report.when == "teardown":
-        evidence.clear()
+        run.evidence.clear()
 
 
 @pytest.fixture(scope="session")
@@ -171,20 +269,10 @@ def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         made.mkdir(parents=True, exist_ok=True)
         return made.resolve()
 
-    evidence = Evidence(folder)
-    address = config.getoption("tcproctor_address")
-    private = None if address else PrivateDaemon()
-    try:
-        with connect(address or (private.address if private else None), tls=_tls(config)) as client:
-            client.before_delete.append(evidence.keep)
-            config.stash[_evidence] = evidence
-            config.stash[_client] = client
-            yield client
-            client.before_delete.clear()
-    finally:
-        config.stash[_evidence] = Evidence(folder)
-        if private:
-            private.close()
+    run = Run(config.getoption("tcproctor_address"), _tls(config), Evidence(folder))
+    config.stash[_run] = run
+    yield run.client
+    run.close()
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def option(kind: int, data: bytes = b"", length: int | None = None) -> m.TcpOpti
     return m.TcpOption(other=m.RawOption(kind=kind, data=data, length=length))
 
 
-def in_range(field: m.SegmentField | str, low: int, high: int) -> m.FieldRange:
+def in_range(field: m.AnySegmentField, low: int, high: int) -> m.FieldRange:
     """For SegmentPattern.ranges, both ends included: `in_range("window", 1, 1000)`."""
     return m.FieldRange(field=m.SegmentField.parse(field), min=low, max=high)
 

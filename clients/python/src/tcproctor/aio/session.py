@@ -7,13 +7,14 @@ from typing import Any, Self
 
 from tcproctor import _channel, errors, methods
 from tcproctor import messages as m
-from tcproctor._message import Method, Request, Response
+from tcproctor._message import Message, Method, Request, Response, members
 from tcproctor.aio import transport
 from tcproctor.aio.drive import Drive
 from tcproctor.aio.wire import Wire
 
-#: What an end is: "stack" (ours), "kernel", "scripted" (nothing but crafted segments), or one of these with settings.
-EndKind = str | m.EndSpec | m.StackEnd | m.KernelEnd | m.ScriptedEnd
+#: What an end is: "stack" (ours), "kernel", "scripted" (nothing but crafted segments), "remote" (on another machine), or
+#: one of these with settings.
+EndKind = m.AnyEndKind | m.EndSpec | m.StackEnd | m.KernelEnd | m.ScriptedEnd | m.RemoteEnd
 #: How long calls wait unless told otherwise, in seconds of session time; None waits for ever.
 WAIT_S = 10.0
 #: What this package speaks.
@@ -25,13 +26,12 @@ _SEND_BYTES = 1 << 20
 def end_spec(kind: EndKind) -> m.EndSpec:
     if isinstance(kind, m.EndSpec):
         return kind
-    if isinstance(kind, m.StackEnd) or kind == "stack":
-        return m.EndSpec(stack=kind if isinstance(kind, m.StackEnd) else m.StackEnd())
-    if isinstance(kind, m.KernelEnd) or kind == "kernel":
-        return m.EndSpec(kernel=kind if isinstance(kind, m.KernelEnd) else m.KernelEnd())
-    if isinstance(kind, m.ScriptedEnd) or kind == "scripted":
-        return m.EndSpec(scripted=m.ScriptedEnd())
-    raise ValueError(f"an end is \"stack\", \"kernel\" or \"scripted\" (or an EndSpec), not {kind!r}")
+    kinds = members(m.EndSpec, "kind")
+    end = kind if isinstance(kind, Message) else kinds.get(m.EndKind.parse(kind).name.lower(), Message)()
+    for name, settings in kinds.items():
+        if isinstance(end, settings):
+            return m.EndSpec(**{name: end})
+    raise ValueError(f"an end is {', '.join(kinds)} or one of these with settings, not {kind!r}")
 
 
 async def connect(address: str | None = None, timeout: float = 10.0, *, tls: _channel.Tls | None = None) -> Client:
@@ -51,7 +51,26 @@ async def connect(address: str | None = None, timeout: float = 10.0, *, tls: _ch
     return client
 
 
-class Client:
+class _Block:
+    """What close() ends is a context manager."""
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            await self.close()
+        except Exception as later:
+            if error is None:
+                raise
+            # The daemon may have died in the block: what is to be seen is what happened there.
+            error.add_note(f"and when the block was left: {type(later).__name__}: {later}")
+
+
+class Client(_Block):
     """A daemon. Usable as a context manager; its sessions end with it."""
 
     def __init__(self, address: str, tls: _channel.Tls | None = None) -> None:
@@ -62,16 +81,19 @@ class Client:
         #: Called with each session while it is still there, before it is deleted.
         self.before_delete: list[Callable[[Session], Awaitable[None]]] = []
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
     async def close(self) -> None:
-        for session in list(self.sessions):
-            await session.close()
-        await self.transport.close()
+        """Ends its sessions, all of them, and raises the first error of these."""
+        first: Exception | None = None
+        try:
+            for session in list(self.sessions):
+                try:
+                    await session.close()
+                except Exception as error:
+                    first = first or error
+        finally:
+            await self.transport.close()
+        if first:
+            raise first
 
     async def call(self, method: Method[Request, Response], request: Request,
                    timeout: float | None = None, request_id: str | None = None) -> Response:
@@ -136,7 +158,7 @@ class Client:
         return self.stream(methods.Suite.RUN_CASES, m.RunCasesRequest(**request))
 
 
-class Session:
+class Session(_Block):
     """A wire with two ends. A context manager: left, the session and all that is in it are gone."""
 
     def __init__(self, client: Client, info: m.Session, drive: Drive | None,
@@ -160,12 +182,6 @@ class Session:
     def virtual_clock(self) -> bool:
         return self.info.clock is m.Clock.VIRTUAL
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
     async def close(self) -> None:
         """Deletes it; harmless when it is gone."""
         if not self.open:
@@ -188,7 +204,7 @@ class Session:
         except errors.NotFound:
             pass
 
-    def end(self, name: m.End | str) -> Endpoint:
+    def end(self, name: m.AnyEnd) -> Endpoint:
         return self.a if m.End.parse(name) is m.End.A else self.b
 
     async def call(self, method: Method[Request, Response], request: Request) -> Response:
@@ -220,7 +236,7 @@ class Session:
         info = await self.client.call(methods.Sessions.GET_SESSION, m.GetSessionRequest(session=self.id))
         return info.now or 0.0
 
-    async def connections(self, end: m.End | str = m.End.UNSPECIFIED) -> list[m.ConnectionStatus]:
+    async def connections(self, end: m.AnyEnd = m.End.UNSPECIFIED) -> list[m.ConnectionStatus]:
         """STATUS of all connections: listeners, half-open, TIME-WAIT and just closed ones too."""
         request = m.ListRequest(session=self.id, end=m.End.parse(end))
         return (await self.call(methods.Endpoint.LIST, request)).connections
@@ -229,7 +245,7 @@ class Session:
         """The connection of that id."""
         return Connection(self, m.Outcome.OK, id, None)
 
-    async def status_of(self, end: m.End | str, local: tuple[str, int], remote: tuple[str, int],
+    async def status_of(self, end: m.AnyEnd, local: tuple[str, int], remote: tuple[str, int],
                         ) -> m.ConnectionStatus:
         """STATUS by socket pair, half-open connections included. NotFound: there is none."""
         pair = m.FourTuple(local=m.SocketAddress(address=local[0], port=local[1]),
@@ -237,7 +253,7 @@ class Session:
         ref = m.ConnectionRef(session=self.id, pair=pair, end=m.End.parse(end))
         return await self.call(methods.Endpoint.STATUS, m.StatusRequest(connection=ref))
 
-    def watch(self, end: m.End | str = m.End.UNSPECIFIED) -> AsyncIterator[m.ConnectionEvent]:
+    def watch(self, end: m.AnyEnd = m.End.UNSPECIFIED) -> AsyncIterator[m.ConnectionEvent]:
         """State changes, errors, alarms, from now on."""
         return self.client.stream(methods.Endpoint.WATCH, m.WatchRequest(session=self.id, end=m.End.parse(end)))
 
@@ -371,7 +387,7 @@ class Connection:
     async def state(self) -> m.TcpState:
         return (await self.status()).state
 
-    async def wait_state(self, *states: m.TcpState | str, timeout: float | None = WAIT_S) -> m.TcpState:
+    async def wait_state(self, *states: m.AnyTcpState, timeout: float | None = WAIT_S) -> m.TcpState:
         """Waits until it is in one of the states; the state it is in then, or when the time is over."""
         wanted = [m.TcpState.parse(state) for state in states]
         answer = await self.session.call(methods.Endpoint.WAIT_STATE, m.WaitStateRequest(
@@ -386,7 +402,7 @@ class Connection:
         return await self.session.call(methods.Endpoint.SET_OPTIONS, m.SetOptionsRequest(
             connection=self.ref, options=m.ConnectionOptions(**options)))
 
-    async def serve(self, kind: m.ServiceKind | str, **request: Any) -> None:
+    async def serve(self, kind: m.AnyServiceKind, **request: Any) -> None:
         """Hosts a byte service on it, or on all that this listener accepts; fields are those of ServeRequest."""
         await self.session.call(methods.Endpoint.SERVE, m.ServeRequest(
             connection=self.ref, kind=m.ServiceKind.parse(kind), **request))
