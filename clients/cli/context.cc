@@ -15,9 +15,9 @@ namespace tcproctor::cli {
 absl::StatusOr<std::string> to_json(const google::protobuf::Message& message, bool indented) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = indented;
-  // A Struct has what it has: each of its values would be printed with an empty list of others.
+  // Free JSON has what it has: each object would be printed with an empty list "values".
   options.always_print_primitive_fields =
-      message.GetDescriptor() != google::protobuf::Struct::descriptor();
+      message.GetDescriptor()->file() != google::protobuf::Struct::descriptor()->file();
   options.preserve_proto_field_names = true;
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);

@@ -36,7 +36,7 @@ TEST(FileService, SourceAndSinkAreByteExact) {
   const std::string from = path_of("from");
   const std::string to = path_of("to");
   std::string data;
-  for (int i = 0; i < 300000; ++i) data += static_cast<char>(i * i >> 3);
+  for (uint32_t i = 0; i < 300000; ++i) data += static_cast<char>(i * i >> 3);
   std::ofstream(from, std::ios::binary) << data;
   {
     const absl::StatusOr<LocalSocket> source = file_source(from);

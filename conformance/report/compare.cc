@@ -183,6 +183,21 @@ int worse_status(int a, int b) {
   return 0;
 }
 
+// A part that is not there proves nothing.
+void tell_missing_parts(RunReport& merged) {
+  std::vector<std::string> missing;
+  for (uint32_t part = 1; part <= merged.shards; ++part) {
+    if (merged.parts.count(part) == 0) missing.push_back(cat(part, "/", merged.shards));
+  }
+  if (missing.empty()) {
+    merged.shards = 0;
+    merged.parts.clear();
+    return;
+  }
+  merged.complaints.push_back(cat("parts of the run are missing: ", join(missing, ", ")));
+  merged.exit_status = worse_status(merged.exit_status, 3);
+}
+
 }  // namespace
 
 std::string row_text(const LadderRow& row) {
@@ -303,12 +318,15 @@ absl::StatusOr<RunReport> merge_reports(std::vector<RunReport> shards) {
     merged.exit_status = worse_status(merged.exit_status, shard.exit_status);
     merged.seconds += shard.seconds;
     merged.interrupted |= shard.interrupted;
+    merged.shards = std::max(merged.shards, shard.shards);
+    merged.parts.merge(shard.parts);
     merged.known += shard.known;
     merged.environment.merge(shard.environment);
     merged.cases.merge(shard.cases);
     versions.insert(shard.version);
     kernels.insert(shard.kernel_release);
   }
+  tell_missing_parts(merged);
   count_verdicts(merged);
   merged.version = join(versions, ", ");
   merged.kernel_release = join(kernels, ", ");

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "conformance/report/report.h"
 #include "conformance/runner/library.h"
 #include "conformance/runner/verdict.h"
+#include "conformance/script/text.h"
 
 namespace tcproctor::conformance {
 namespace {
@@ -190,6 +192,27 @@ TEST(Merge, ShardsBecomeOneRun) {
   EXPECT_EQ(merged->seconds, 4);
   EXPECT_THAT(std::string(merge_reports({first, first}).status().message()),
               HasSubstr("two of the reports have a result of b on stack"));
+}
+
+TEST(Merge, APartThatIsMissingIsTold) {
+  std::vector<RunReport> parts;
+  for (uint32_t part = 1; part <= 3; ++part) {
+    parts.push_back(run_of({result(cat("case", part), "stack", v1::VERDICT_PASS)}));
+    parts.back().shards = 3;
+    parts.back().parts = {part};
+  }
+  const absl::StatusOr<RunReport> two = merge_reports({parts[0], parts[2]});
+  ASSERT_TRUE(two.ok());
+  EXPECT_EQ(two->exit_status, 3);
+  EXPECT_THAT(two->complaints, ElementsAre("parts of the run are missing: 2/3"));
+  // As it is read back from a file, the third may come later.
+  const absl::StatusOr<RunReport> read = read_json_report(json_report(*two), "x");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_THAT(read->parts, ElementsAre(1, 3));
+  const absl::StatusOr<RunReport> all = merge_reports(parts);
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->exit_status, 0);
+  EXPECT_EQ(all->shards, 0u);
 }
 
 TEST(Merge, TheWorstShardDecides) {

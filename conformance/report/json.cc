@@ -184,6 +184,10 @@ void write_run(JsonWriter& json, const RunReport& report) {
   json.seconds("seconds", report.seconds);
   json.boolean("interrupted", report.interrupted);
   json.number("known", report.known);
+  json.number("shards", report.shards);
+  std::vector<std::string> parts;
+  for (const uint32_t part : report.parts) parts.push_back(cat(part));
+  json.texts("parts", parts);
   json.texts("complaints", report.complaints);
   json.close('}');
   json.list("fsm", fsm_coverage(report), write_edge);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "conformance/report/report.h"
 #include "conformance/runner/verdict.h"
 #include "conformance/script/names.h"
@@ -64,9 +65,9 @@ class Reader {
       return value;
     });
   }
-  std::vector<std::string> texts(const std::string& key) const {
+  std::vector<std::string> texts(const std::string& key, bool required = true) const {
     std::vector<std::string> out;
-    const JsonValue* value = find(key, JsonValue::kListValue, "a list", true);
+    const JsonValue* value = find(key, JsonValue::kListValue, "a list", required);
     if (value == nullptr) return out;
     for (const JsonValue& element : value->list_value().values())
       out.push_back(element.string_value());
@@ -227,6 +228,11 @@ void read_summary(const Reader& in, RunReport& report) {
   report.seconds = in.number("seconds");
   report.interrupted = in.boolean("interrupted");
   report.known = static_cast<uint32_t>(in.number("known"));
+  report.shards = static_cast<uint32_t>(in.number("shards", /*required=*/false));
+  for (const std::string& part : in.texts("parts", /*required=*/false)) {
+    uint32_t number = 0;
+    if (absl::SimpleAtoi(part, &number)) report.parts.insert(number);
+  }
   report.complaints = in.texts("complaints");
   count_verdicts(report);
 }

@@ -32,9 +32,10 @@ std::string seconds(double value) {
 }
 
 // The kind of element that tells a result; null for PASS. What the baseline had too is no failure
-// to who reads this alone.
+// to who reads this alone; what was not run for a cause that others share is told with the cause,
+// once.
 const char* element(const CaseOutcome& result) {
-  if (is_known(result)) return "skipped";
+  if (is_known(result) || result.told_by_complaint) return "skipped";
   switch (result.verdict) {
     case v1::VERDICT_PASS:
       return nullptr;
@@ -92,6 +93,25 @@ void write_case(pugi::xml_node suite, const CaseOutcome& result) {
   }
 }
 
+// What makes the run red although no result says so.
+void write_complaints(pugi::xml_node suites, const std::vector<std::string>& complaints) {
+  if (complaints.empty()) return;
+  pugi::xml_node suite = suites.append_child("testsuite");
+  set(suite, "name", "run");
+  Counts counts;
+  counts.tests = counts.errors = static_cast<int>(complaints.size());
+  counts.write(suite);
+  for (const std::string& complaint : complaints) {
+    pugi::xml_node node = suite.append_child("testcase");
+    set(node, "name", complaint.substr(0, complaint.find('\n')));
+    set(node, "classname", "tcproctor.run");
+    set(node, "time", seconds(0));
+    pugi::xml_node told = node.append_child("error");
+    set(told, "message", complaint);
+    set(told, "type", "run");
+  }
+}
+
 }  // namespace
 
 std::string junit_report(const RunReport& report) {
@@ -106,6 +126,8 @@ std::string junit_report(const RunReport& report) {
     all.add(result);
     of_target[result.target].add(result);
   }
+  all.tests += static_cast<int>(report.complaints.size());
+  all.errors += static_cast<int>(report.complaints.size());
   set(suites, "name", "tcproctor");
   all.write(suites);
   std::map<std::string, pugi::xml_node> nodes;
@@ -127,6 +149,7 @@ std::string junit_report(const RunReport& report) {
     }
     write_case(suite, result);
   }
+  write_complaints(suites, report.complaints);
   std::ostringstream out;
   document.save(out, "  ");
   return out.str();

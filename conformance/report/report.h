@@ -34,8 +34,8 @@ absl::StatusOr<RunReport> read_report_file(const std::string& file);
 // One self-contained file: matrix, state diagram, and each case as a ladder.
 std::string html_report(const RunReport& report);
 
-// The Test Anything Protocol, version 14: a known deviation, and what the baseline had too, is a TODO; an XPASS, which turns the
-// run red, and what could not be judged are `not ok`.
+// The Test Anything Protocol, version 14: a known deviation, and what the baseline had too, is a
+// TODO; an XPASS, which turns the run red, and what could not be judged are `not ok`.
 std::string tap_report(const RunReport& report);
 
 // JUnit XML, valid against junit.xsd: FAIL and XPASS are <failure>, ERROR and INCONCLUSIVE are

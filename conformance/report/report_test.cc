@@ -236,6 +236,8 @@ TEST(Json, HasTheDocumentedShape) {
                                                            {"seconds", Value::kNumberValue},
                                                            {"interrupted", Value::kBoolValue},
                                                            {"known", Value::kNumberValue},
+                                                           {"shards", Value::kNumberValue},
+                                                           {"parts", Value::kListValue},
                                                            {"complaints", Value::kListValue}});
   const google::protobuf::Struct& edge =
       root.fields().at("fsm").list_value().values(1).struct_value();
@@ -462,6 +464,18 @@ TEST(JUnit, IsValidAgainstTheSchema) {
   for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) output += static_cast<char>(c);
   EXPECT_EQ(pclose(pipe), 0) << output;
   std::remove(file.c_str());
+}
+
+// Not a list of failures where one thing is missing.
+TEST(JUnit, WhatManyCasesLackIsOneError) {
+  RunReport report = full_report();
+  for (CaseOutcome& result : report.results) result.told_by_complaint = true;
+  report.complaints = {"no examination is possible on kernel: missing CAP_NET_RAW"};
+  const std::string xml = junit_report(report);
+  EXPECT_THAT(xml, HasSubstr("tests=\"8\" failures=\"0\" errors=\"1\" skipped=\"7\""));
+  EXPECT_THAT(
+      xml,
+      HasSubstr("<error message=\"no examination is possible on kernel: missing CAP_NET_RAW\""));
 }
 
 TEST(JUnit, VerdictsBecomeElements) {

@@ -121,6 +121,9 @@ struct RunReport {
   std::string version;         // of the daemon
   std::string kernel_release;  // of the daemon's machine
   bool interrupted = false;    // cancelled before all cases had run
+  // Of a run in parts: how many there are, and which of them this is. 0 and empty: the whole.
+  uint32_t shards = 0;
+  std::set<uint32_t> parts;
   // What the preflight found, by target: settings, offloads, clock, capture.
   std::map<std::string, std::map<std::string, std::string>> environment;
   std::map<std::string, CaseSource> cases;  // by id: those that have results

@@ -40,23 +40,31 @@ class Pool {
   // The outcome of an item; none if it was never begun. Tells meanwhile how many have ended.
   std::optional<CaseOutcome> wait(size_t index, const std::function<void(size_t)>& progress) {
     while (true) {
+      std::optional<CaseOutcome> outcome;
       size_t done = 0;
+      bool there = false;
       {
         absl::MutexLock lock(&mutex_);
         const auto settled = [&] {
           return outcomes_[index].has_value() || (stopped_ && index >= next_);
         };
-        const bool there = mutex_.AwaitWithTimeout(absl::Condition(&settled), kBetweenTellings);
-        if (there) return std::exchange(outcomes_[index], std::nullopt);
+        there = mutex_.AwaitWithDeadline(absl::Condition(&settled), told_ + kBetweenTellings);
+        if (there) outcome = std::exchange(outcomes_[index], std::nullopt);
         done = done_;
       }
-      if (progress) progress(done);
+      const absl::Time now = absl::Now();
+      if (progress && now >= told_ + kBetweenTellings) {
+        told_ = now;
+        progress(done);
+      }
+      if (there) return outcome;
     }
   }
 
  private:
   const std::vector<std::function<CaseOutcome()>>& items_;
   const std::function<bool()>& cancelled_;
+  absl::Time told_ = absl::Now();  // of who waits
   absl::Mutex mutex_;
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t done_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -137,6 +137,8 @@ class Run {
 absl::Status Run::prepare() {
   if (!options_.channel) return absl::InvalidArgumentError("no channel to a daemon was given");
   report_.seed = options_.seed != 0 ? options_.seed : draw_seed();
+  report_.shards = options_.shards;
+  if (options_.shards != 0) report_.parts = {options_.shard};
   absl::StatusOr<std::vector<WorkItem>> work = select_work(library_, options_, report_.seed);
   if (!work.ok()) return work.status();
   work_ = *std::move(work);
