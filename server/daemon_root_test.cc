@@ -306,6 +306,10 @@ TEST_F(DaemonProcessTest, SaysThatItsBrokerEndedAndGoesOnInMemory) {
   EXPECT_EQ(said.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(said.error_message(), HasSubstr("namespace broker ended"));
   EXPECT_TRUE(client.remove(before.id()).ok());
+  v1::ServerInfo info;
+  Call info_call;
+  EXPECT_TRUE(client.sessions->GetServerInfo(&info_call, {}, &info).ok());
+  EXPECT_THAT(info.missing().at("end.kernel"), HasSubstr("namespace broker ended"));
   EXPECT_FALSE(client.create(memory_pair()).id().empty());
   EXPECT_EQ(daemon.end(SIGTERM), 0);
 }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -204,6 +205,12 @@ absl::Status perform_on_own_thread(const BrokerRequest& request, int descriptor,
 }
 
 }  // namespace
+
+absl::Status namespace_broker_status() {
+  if (broker_socket < 0) return absl::OkStatus();
+  pollfd broker{.fd = broker_socket, .events = 0, .revents = 0};
+  return ::poll(&broker, 1, 0) == 1 && (broker.revents & POLLHUP) != 0 ? ended() : absl::OkStatus();
+}
 
 absl::Status start_namespace_broker() {
   std::array<int, 2> ends;

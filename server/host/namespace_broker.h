@@ -40,6 +40,9 @@ namespace tcproctor::server {
 // CAP_NET_BIND_SERVICE as far as this process has them.
 absl::Status start_namespace_broker();
 
+// UNAVAILABLE: the broker was started and has ended.
+absl::Status namespace_broker_status();
+
 struct BrokerOpened {
   UniqueFd fd;
   int error = 0;  // errno where it could not be opened

@@ -24,7 +24,7 @@ bool must_wait(v1::Outcome outcome) {
 ByteService::ByteService(End& end, uint64_t connection, const ServiceSpec& spec, bool release)
     : end_(end), connection_(connection), spec_(spec), release_(release) {}
 
-bool ByteService::work() {
+bool ByteService::work(OctetMeter& meter) {
   if (ended_) {
     release_when_closed();
     return false;
@@ -32,7 +32,7 @@ bool ByteService::work() {
   bool more = false;
   // A SOURCE reads nothing: what its peer sends stays in the receive buffer.
   if (spec_.kind != v1::SERVICE_KIND_SOURCE) more = receive_some();
-  if (spec_.kind != v1::SERVICE_KIND_SINK && !ended_) more = send_some() || more;
+  if (spec_.kind != v1::SERVICE_KIND_SINK && !ended_) more = send_some(meter) || more;
   if (ended_) return false;
   if (done()) {
     end_.close(connection_).IgnoreError();
@@ -103,11 +103,17 @@ bool ByteService::fill_pending() {
   return true;
 }
 
-bool ByteService::send_some() {
+bool ByteService::send_some(OctetMeter& meter) {
   size_t budget = kTurnBytes;
   while (budget > 0) {
     if (!fill_pending()) return false;
-    const std::string_view rest = std::string_view(pending_).substr(pending_offset_);
+    const uint64_t left = meter.octets_left();
+    if (left == 0) {
+      end_.abort(connection_).IgnoreError();
+      end_with(v1::OUTCOME_INSUFFICIENT_RESOURCES);
+      return false;
+    }
+    const std::string_view rest = std::string_view(pending_).substr(pending_offset_, left);
     const absl::StatusOr<v1::SendResponse> response = end_.send(connection_, rest, false, false);
     if (!response.ok()) {
       end_with(v1::OUTCOME_CONNECTION_DOES_NOT_EXIST);
@@ -121,6 +127,7 @@ bool ByteService::send_some() {
     const size_t accepted = static_cast<size_t>(response->accepted());
     sent_digest_.update(octets_of(rest.substr(0, accepted)));
     sent_ += accepted;
+    meter.count_octets(accepted);
     pending_offset_ += accepted;
     budget -= std::min(budget, accepted);
     if (accepted < rest.size()) return false;

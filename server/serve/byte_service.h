@@ -7,6 +7,7 @@
 
 #include "server/end/end.h"
 #include "server/serve/digest.h"
+#include "server/serve/octet_meter.h"
 #include "tcproctor/v1/endpoint.pb.h"
 
 namespace tcproctor::server {
@@ -25,8 +26,10 @@ class ByteService {
   // `release`: nobody else has the connection, so it is given up when it is through.
   ByteService(End& end, uint64_t connection, const ServiceSpec& spec, bool release);
 
-  // Moves what can be moved now. True: more could be moved at once, call again next turn.
-  bool work();
+  // Moves what can be moved now. True: more could be moved at once, call again next turn. Where
+  // the meter has nothing left for what is to be sent the connection is aborted, and the flow's
+  // outcome is INSUFFICIENT_RESOURCES.
+  bool work(OctetMeter& meter);
   // The service has done its part (closed, or the connection broke).
   bool ended() const { return ended_; }
   // Nothing is left to be done, not even giving the connection up.
@@ -37,7 +40,7 @@ class ByteService {
   static constexpr uint32_t kChunk = 256 << 10;
 
   bool receive_some();
-  bool send_some();
+  bool send_some(OctetMeter& meter);
   bool fill_pending();
   uint64_t left_to_produce() const;
   bool done() const;

@@ -68,11 +68,11 @@ bool Serving::ended(uint64_t connection) const {
   return any;
 }
 
-bool Serving::work() {
+bool Serving::work(OctetMeter& meter) {
   accept_all();
   bool more = false;
   for (auto it = services_.begin(); it != services_.end();) {
-    more = it->second.service.work() || more;
+    more = it->second.service.work(meter) || more;
     if (it->second.service.through()) {
       file_ended(it->first, it->second.listener, it->second.service);
       it = services_.erase(it);

@@ -29,7 +29,7 @@ class Serving {
   bool accepts_of(uint64_t listener) const { return listeners_.contains(listener); }
 
   // Moves octets and accepts connections. True: there is more to do at once, call again next turn.
-  bool work();
+  bool work(OctetMeter& meter);
   bool empty() const { return listeners_.empty() && services_.empty(); }
 
  private:

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/service/sessions_service.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "server/host/namespace_broker.h"
 #include "server/service/unary_call.h"
 
 namespace tcproctor::server {
@@ -135,6 +137,13 @@ grpc::ServerUnaryReactor* SessionsService::GetServerInfo(grpc::CallbackServerCon
                                                          const v1::GetServerInfoRequest*,
                                                          v1::ServerInfo* response) {
   *response = info_;
+  if (const absl::Status broker = namespace_broker_status(); !broker.ok()) {
+    for (const char* of_the_machine : {"end.kernel", "link.veth", "link.tun", "link.interface"}) {
+      auto& can = *response->mutable_capabilities();
+      can.erase(std::remove(can.begin(), can.end(), of_the_machine), can.end());
+      (*response->mutable_missing())[of_the_machine] = std::string(broker.message());
+    }
+  }
   return finish_now(context, absl::OkStatus());
 }
 

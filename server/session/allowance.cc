@@ -2,6 +2,7 @@
 #include "server/session/allowance.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "server/wire/octets.h"
@@ -43,6 +44,35 @@ bool packet_addresses(std::span<const uint8_t> packet, packet::IpFamily family,
   return true;
 }
 
+// What would lead a packet on from its destination: a route in its options or a routing header, and
+// a packet within the packet. Empty: nothing, it is TCP or ICMP to where it says.
+std::string leads_on(std::span<const uint8_t> packet, packet::IpFamily family) {
+  constexpr uint8_t kRouting = 43;
+  uint8_t protocol = 0;
+  if (family == packet::IpFamily::kV4) {
+    const size_t header = std::min<size_t>((packet[0] & 0x0Fu) * 4u, packet.size());
+    if (header > packet::kIpv4MinHeaderBytes &&
+        packet::has_source_route(packet.first(header).subspan(packet::kIpv4MinHeaderBytes))) {
+      return "a source route";
+    }
+    protocol = packet[9];
+  } else {
+    packet::Ipv6Extensions chain;
+    const packet::ParseResult result =
+        packet::parse_ipv6_extensions(packet[6], packet.subspan(packet::kIpv6HeaderBytes), chain);
+    const auto kinds = std::span(chain.kinds).first(chain.count);
+    if (result != packet::ParseResult::kOk || std::ranges::count(kinds, kRouting) != 0) {
+      return "extension headers that it may be led on by";
+    }
+    protocol = chain.protocol;
+  }
+  for (const uint8_t told :
+       {packet::kProtocolTcp, packet::kProtocolIcmp, packet::kProtocolIcmpV6}) {
+    if (protocol == told) return "";
+  }
+  return absl::StrCat("protocol ", int{protocol}, ", not TCP or ICMP");
+}
+
 // A packet may say that it is of another family than it is sent as: then it counts as both.
 absl::Status check_packet(const Rights& rights, std::span<const uint8_t> packet,
                           packet::IpFamily sent_as, bool source_is_drawn, absl::string_view field) {
@@ -57,6 +87,14 @@ absl::Status check_packet(const Rights& rights, std::span<const uint8_t> packet,
       status = rights.check_address(source, absl::StrCat(field, " source"));
     }
     if (!status.ok()) return status;
+    const bool confined =
+        !rights.check_prefix(family == packet::IpFamily::kV4 ? kAllV4 : kAllV6, "").ok();
+    const std::string beyond = confined ? leads_on(packet, family) : "";
+    if (!beyond.empty()) {
+      return absl::PermissionDeniedError(
+          absl::StrCat(field, ": the packet has ", beyond, ", and could go beyond the prefixes of ",
+                       "the rule for client \"", rights.name(), "\""));
+    }
   }
   return absl::OkStatus();
 }
@@ -139,6 +177,13 @@ uint64_t descriptors_of(const v1::SocketCallRequest& request) {
     default:
       return 0;
   }
+}
+
+// What a byte service will send by itself; 0 where that is not known.
+uint64_t octets_sent_by(const v1::ServeRequest& request) {
+  const bool sends =
+      request.kind() == v1::SERVICE_KIND_SOURCE || request.kind() == v1::SERVICE_KIND_CHARGEN;
+  return sends ? request.bytes() : 0;
 }
 
 }  // namespace
@@ -229,12 +274,6 @@ absl::Status Allowance::check_socket_call(const v1::SocketCallRequest& request) 
   return check_octets(handed.octets, "data");
 }
 
-uint64_t octets_sent_by(const v1::ServeRequest& request) {
-  const bool sends =
-      request.kind() == v1::SERVICE_KIND_SOURCE || request.kind() == v1::SERVICE_KIND_CHARGEN;
-  return sends ? request.bytes() : 0;
-}
-
 absl::Status Allowance::check_serve(const v1::ServeRequest& request) const {
   const bool chargen = request.kind() == v1::SERVICE_KIND_CHARGEN;
   if (chargen && request.bytes() == 0 && rights_ != nullptr) {
@@ -252,6 +291,12 @@ absl::Status Allowance::check_octets(uint64_t octets, absl::string_view field) c
   return rights_->exhausted("bytes",
                             absl::StrCat(field, ": ", octets, " octets more than the ", octets_,
                                          " so far are over the session's limit of ", limit));
+}
+
+uint64_t Allowance::octets_left() const {
+  if (rights_ == nullptr) return std::numeric_limits<uint64_t>::max();
+  const uint64_t limit = rights_->quota().bytes;
+  return limit - std::min(limit, octets_);
 }
 
 absl::Status Allowance::check_addresses(const PlannedInjection& injection) const {

@@ -11,6 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "server/access/rights.h"
+#include "server/serve/octet_meter.h"
 #include "server/session/plan.h"
 #include "server/wire/inject.h"
 #include "tcproctor/v1/endpoint.pb.h"
@@ -25,11 +26,8 @@ std::vector<std::string> interfaces_of(const SessionPlan& plan);
 // PERMISSION_DENIED, RESOURCE_EXHAUSTED: why such a session may not be made.
 absl::Status check_rights(const Rights& rights, const SessionPlan& plan);
 
-// What a byte service will send by itself; 0 where that is not known.
-uint64_t octets_sent_by(const v1::ServeRequest& request);
-
 // Without rights everything is allowed and nothing is counted. Lives on its session's loop.
-class Allowance {
+class Allowance final : public OctetMeter {
  public:
   Allowance(std::shared_ptr<const Rights> rights, const SessionPlan& plan);
 
@@ -47,7 +45,8 @@ class Allowance {
   absl::Status check_room(absl::FunctionRef<bool(uint64_t connection)> over);
 
   // After it.
-  void count_octets(uint64_t octets) { octets_ += octets; }
+  void count_octets(uint64_t octets) override { octets_ += octets; }
+  uint64_t octets_left() const override;
   void count_connection(uint64_t connection);
   void count_socket_call(const v1::SocketCallRequest& request,
                          const v1::SocketCallResponse& response);

@@ -6,6 +6,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +17,9 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 constexpr char kRule[] = R"(name: "ci" targets: [STACK, SCRIPTED] interfaces: "memory"
                             prefixes: ["192.0.2.0/24", "2001:db8::/64", "198.18.0.0/24"])";
@@ -114,6 +117,7 @@ TEST_F(AllowanceTest, EndsLinksAndAddressesMustBeInTheRule) {
   EXPECT_TRUE(daemon_.registry().all(Caller{}).empty());
   drive(client());
   drive(Caller{}, virtual_pair());  // who has no rule may everything
+  drive(client("log_bytes: 1000000"));  // where nobody asks for more there is less
 }
 
 SessionPlan on_interface(v1::EndKind here) {
@@ -228,6 +232,79 @@ TEST_F(AllowanceTest, RawPacketsAreConfinedToo) {
   v6[31] = 1;
   EXPECT_THAT(refusal(*session, raw(v6), absl::StatusCode::kPermissionDenied),
               HasSubstr("2001:db8:0:1::2"));
+}
+
+// Routers and tunnels' ends would take them on.
+TEST_F(AllowanceTest, NoPacketLeadsOnBeyondThePrefixes) {
+  const auto raw = [](const std::string& octets) {
+    v1::Command command;
+    command.mutable_inject()->set_from(v1::END_A);
+    command.mutable_inject()->add_train()->mutable_segment()->set_raw(octets);
+    return command;
+  };
+  std::string routed("\x47\0\0\x1C\0\0\0\0\x40\x06\0\0\xC0\0\2\1\xC0\0\2\2", 20);
+  routed.append("\x83\x07\x04\x08\x08\x08\x08\0", 8);  // loose source route to 8.8.8.8
+  std::string tunnelled("\x45\0\0\x28\0\0\0\0\x40\x04\0\0\xC0\0\2\1\xC0\0\2\2", 20);
+  tunnelled.append("\x45\0\0\x14\0\0\0\0\x40\x06\0\0\x09\x09\x09\x09\x08\x08\x08\x08", 20);
+  std::string v6("\x60\0\0\0\0\x18\x2B\x40", 8);
+  v6.append("\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+  v6.append("\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\2", 16);
+  v6.append("\x06\2\0\1\0\0\0\0", 8).append(16, '\x20');  // routing header, one segment left
+  const auto confined = drive(client(), scripted_and_stack());
+  const auto free = drive(client("", R"(name: "ci" targets: [STACK, SCRIPTED] interfaces: "memory"
+                                        prefixes: ["0.0.0.0/0", "::/0"])"),
+                          scripted_and_stack());
+  for (const auto& [octets, what] :
+       {std::pair(routed, "a source route"), std::pair(tunnelled, "protocol 4"),
+        std::pair(v6, "extension headers")}) {
+    EXPECT_THAT(refusal(*confined, raw(octets), absl::StatusCode::kPermissionDenied),
+                HasSubstr(what));
+    free->good(raw(octets));
+  }
+}
+
+TEST_F(AllowanceTest, OctetsOfByteServicesCountAsTheyGo) {
+  const auto session = drive(client("bytes: 1000"));
+  const uint64_t listener = session->listen(v1::END_B, 80).connection();
+  v1::Command source;
+  source.mutable_serve()->mutable_connection()->set_id(listener);
+  source.mutable_serve()->set_kind(v1::SERVICE_KIND_SOURCE);
+  source.mutable_serve()->set_bytes(900);
+  session->good(source);
+  for (int i = 0; i < 2; ++i) session->connect(v1::END_A, "192.0.2.2", 80);
+  session->run_for(1);
+  v1::Command traffic;
+  traffic.mutable_traffic()->mutable_connection()->set_id(listener);
+  std::map<uint64_t, v1::Outcome> outcomes;  // by octets sent
+  const v1::Report report = session->good(traffic);
+  for (const auto& flow : report.traffic().flows()) {
+    outcomes[flow.sent()] = flow.outcome();
+  }
+  EXPECT_THAT(outcomes, ElementsAre(Pair(100, v1::OUTCOME_INSUFFICIENT_RESOURCES),
+                                    Pair(900, v1::OUTCOME_OK)));
+}
+
+// Two echoes would send what came once to and fro for ever.
+TEST_F(AllowanceTest, EchoesEnd) {
+  const auto session = drive(client("bytes: 100000"));
+  const uint64_t listener = session->listen(v1::END_B, 80).connection();
+  const uint64_t a = session->connect(v1::END_A, "192.0.2.2", 80).connection();
+  EXPECT_EQ(session->send(a, std::string(1000, 'x')).accepted(), 1000u);
+  for (const uint64_t id : {listener, a}) {
+    v1::Command echo;
+    echo.mutable_serve()->mutable_connection()->set_id(id);
+    echo.mutable_serve()->set_kind(v1::SERVICE_KIND_ECHO);
+    session->good(echo);
+  }
+  session->run_for(60);
+  uint64_t sent = 1000;
+  for (const uint64_t id : {listener, a}) {
+    v1::Command traffic;
+    traffic.mutable_traffic()->mutable_connection()->set_id(id);
+    const v1::Report report = session->good(traffic);
+    for (const auto& flow : report.traffic().flows()) sent += flow.sent();
+  }
+  EXPECT_EQ(sent, 100000u);
 }
 
 TEST_F(AllowanceTest, ConnectionsGoWherePrefixesAllow) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/session/registry.h"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -94,6 +95,9 @@ void Registry::create(const v1::CreateSessionRequest& request, const Caller& mak
                       CreatedCallback done) {
   absl::StatusOr<SessionPlan> plan = this->plan(request);
   absl::Status allowed = plan.status();
+  if (plan.ok() && maker.rights != nullptr && !request.wire().has_log_bytes()) {
+    plan->log_bytes = std::min(plan->log_bytes, maker.rights->quota().log_bytes);
+  }
   if (allowed.ok() && maker.rights != nullptr) allowed = check_rights(*maker.rights, *plan);
   if (allowed.ok() && !machine_.ok() && needs_machine(*plan)) {
     allowed = absl::FailedPreconditionError(absl::StrCat(

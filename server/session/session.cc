@@ -279,7 +279,7 @@ void Session::note_activity() {
 }
 
 void Session::turn() {
-  const bool more = bench_->serving().work();
+  const bool more = bench_->serving().work(allowance_);
   drain_events();
   if (!bench_->link_status().ok()) operations_.end_all(check());
   operations_.poll_all();

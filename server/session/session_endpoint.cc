@@ -65,10 +65,10 @@ absl::Status Session::unknown_connection(uint64_t connection) const {
   const uint64_t serial = (connection - 1) / kIdsPerSession;
   if (connection != 0 && serial != serial_) {
     const std::string owner = services_.name_of(serial);
-    return absl::NotFoundError(
-        absl::StrCat("connection ", connection, " is not of session ", id_, " but of ",
-                     owner.empty() ? std::string("another one, which is gone or never was")
-                                   : "session " + owner));
+    if (!owner.empty()) {
+      return absl::NotFoundError(absl::StrCat("connection ", connection, " is not of session ", id_,
+                                              " but of session ", owner));
+    }
   }
   return absl::NotFoundError(absl::StrCat("session ", id_, " has no connection ", connection));
 }
@@ -481,7 +481,6 @@ OperationId Session::serve(const v1::ServeRequest& request, Done<v1::ServeRespon
     status = bench_->serving().serve(*target->end, request, target->connection);
   }
   if (!status.ok()) return answer<v1::ServeResponse>(done, status);
-  allowance_.count_octets(octets_sent_by(request));
   note_activity();
   return answer<v1::ServeResponse>(done, v1::ServeResponse());
 }
