@@ -38,6 +38,7 @@ class Process {
     arguments.insert(arguments.begin(), program);
     arguments.push_back("--ready-fd=" + std::to_string(ready[1]));
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     pid_ = fork();

@@ -74,7 +74,7 @@ absl::StatusOr<Client> Client::connect(std::string_view address, absl::Duration 
   Client client(*std::move(channel));
   // A TCP of somebody else may offer Endpoint and no Sessions.
   const absl::StatusOr<v1::ServerInfo> info = client.server_info(timeout);
-  const absl::Status status = info.status();
+  const absl::Status& status = info.status();
   if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
     return absl::Status(
         status.code(),

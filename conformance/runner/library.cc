@@ -188,7 +188,7 @@ absl::Status read_cases(const std::vector<Source>& sources, OnWrongCase on_wrong
                         Library& library) {
   Errors errors;
   std::map<std::string, std::string> ids;
-  const absl::Status status = read_sound_cases(sources, ids, errors, library);
+  absl::Status status = read_sound_cases(sources, ids, errors, library);
   if (!status.ok()) return status;
   if (!errors.empty() && (on_wrong == OnWrongCase::kRefuse || library.cases.empty())) {
     return absl::InvalidArgumentError(

@@ -503,6 +503,7 @@ TEST(Scheduler, HandsOutcomesOverInOrder) {
   std::vector<std::function<CaseOutcome()>> items;
   std::atomic<int> running = 0;
   std::atomic<int> most = 0;
+  items.reserve(20);
   for (int i = 0; i < 20; ++i) {
     items.push_back([i, &running, &most] {
       most = std::max<int>(most, ++running);

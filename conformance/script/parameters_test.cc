@@ -27,6 +27,7 @@ std::string error_of(const std::string& text, const Procedures& procedures = {})
 
 std::vector<std::string> ids(const std::vector<Case>& cases) {
   std::vector<std::string> out;
+  out.reserve(cases.size());
   for (const Case& one : cases) out.push_back(one.head.id);
   return out;
 }

@@ -34,7 +34,7 @@ std::string number(const Number& number) {
 
 std::string timestamp_bound(const TimestampNumber& number, int64_t value) {
   if (!number.last) return cat(value);
-  const std::string last = number.flow.empty() ? "last" : cat("last(", number.flow, ")");
+  std::string last = number.flow.empty() ? "last" : cat("last(", number.flow, ")");
   if (value == 0) return last;
   return cat(last, value > 0 ? "+" : "", value);
 }

@@ -110,6 +110,7 @@ bool serve_one(int socket) {
   leave_namespace().IgnoreError();
   descriptor.reset();
   std::vector<int> numbers;
+  numbers.reserve(opened.size());
   for (const UniqueFd& fd : opened) numbers.push_back(fd.get());
   // Whoever does not wait any more is not told.
   (void)send_with(reply_to.get(), &reply, sizeof reply, numbers);

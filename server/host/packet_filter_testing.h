@@ -22,7 +22,7 @@ inline std::vector<std::string> filter_tables_in(const NetworkNamespace& ns) {
   std::vector<std::string> names;
   const absl::Status status = run_in(ns, [&] {
     auto found = filter_tables();
-    if (found.ok()) names = *std::move(found);
+    if (found.ok()) names = std::move(*found);
     return found.status();
   });
   EXPECT_TRUE(status.ok()) << status;
@@ -35,7 +35,7 @@ inline std::unique_ptr<PacketFilter> install_filter(const NetworkNamespace& ns, 
   std::unique_ptr<PacketFilter> filter;
   const absl::Status status = run_in(ns, [&] {
     auto made = owned ? PacketFilter::install(ports) : PacketFilter::install_unowned(ports);
-    if (made.ok()) filter = *std::move(made);
+    if (made.ok()) filter = std::move(*made);
     return made.status();
   });
   EXPECT_TRUE(status.ok()) << status;

@@ -319,6 +319,7 @@ TEST_F(TlsTest, TenThousandSessionsAskedForDoNoHarm) {
   std::map<grpc::StatusCode, int> answers;
   std::string message;
   std::vector<std::thread> threads;
+  threads.reserve(kClients);
   for (int i = 0; i < kClients; ++i) {
     threads.emplace_back([&, i] {
       for (int number = 0; number < kAsked / kClients; ++number) {

@@ -49,10 +49,10 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
   // The same for a call that has a request id: it is carried out unless it was before.
   // `request` lives as long as the call.
-  void run_once(std::shared_ptr<Session> session, std::string request_id,
+  void run_once(const std::shared_ptr<Session>& session, const std::string& request_id,
                 const google::protobuf::Message* request, Begin begin) {
-    state_->request_id = std::move(request_id);
-    start(std::move(session), [this, request, begin = std::move(begin)](Session& self) mutable {
+    state_->request_id = request_id;
+    start(session, [this, request, begin = std::move(begin)](Session& self) mutable {
       const std::shared_ptr<State> state = state_;
       if (state->cancelled) return answer(*state, absl::CancelledError("given up"));
       const absl::StatusOr<bool> is_new = self.requests().enter(
@@ -83,8 +83,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   };
 
   // `work` on the loop, if the session takes calls.
-  void start(std::shared_ptr<Session> session, absl::AnyInvocable<void(Session&)> work) {
-    state_->session = std::move(session);
+  void start(const std::shared_ptr<Session>& session, absl::AnyInvocable<void(Session&)> work) {
+    state_->session = session;
     const bool posted = state_->session->post(
         [this, state = state_, work = std::move(work)](Session& self) mutable {
           const absl::Status status = self.begin_call();
@@ -107,7 +107,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
   void answer(State& state, absl::StatusOr<Response> response) {
     state.answered = true;
-    if (response.ok()) *response_ = *std::move(response);
+    if (response.ok()) *response_ = std::move(*response);
     Finish(to_grpc(response.status()));
   }
 

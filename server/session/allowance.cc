@@ -302,14 +302,14 @@ uint64_t Allowance::octets_left() const {
 absl::Status Allowance::check_addresses(const PlannedInjection& injection) const {
   if (injection.flood != nullptr) {
     const FloodGenerator& flood = *injection.flood;
-    const absl::Status status = rights_->check_prefix(flood.sources(), "flood.source_prefix");
+    absl::Status status = rights_->check_prefix(flood.sources(), "flood.source_prefix");
     if (!status.ok()) return status;
     return check_packet(*rights_, octets_of(flood.packet()), flood.family(), true, "flood.segment");
   }
   for (size_t i = 0; i < injection.train.size(); ++i) {
     const PlannedPacket& packet = injection.train[i];
-    const absl::Status status = check_packet(*rights_, octets_of(packet.packet), packet.meta.family,
-                                             false, absl::StrCat("train[", i, "]"));
+    absl::Status status = check_packet(*rights_, octets_of(packet.packet), packet.meta.family,
+                                       false, absl::StrCat("train[", i, "]"));
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -34,7 +34,7 @@ Caller client(const std::string& quota = "", const std::string& rule = kRule) {
 class AllowanceTest : public ::testing::Test {
  protected:
   std::unique_ptr<DriveClient> drive(const Caller& maker,
-                                     v1::CreateSessionRequest request = virtual_pair()) {
+                                     const v1::CreateSessionRequest& request = virtual_pair()) {
     absl::StatusOr<std::shared_ptr<Session>> session = daemon_.create(request, true, maker);
     EXPECT_TRUE(session.ok()) << session.status();
     return std::make_unique<DriveClient>(*session);
@@ -116,7 +116,7 @@ TEST_F(AllowanceTest, EndsLinksAndAddressesMustBeInTheRule) {
               AllOf(HasSubstr("log_bytes"), HasSubstr("67108864")));
   EXPECT_TRUE(daemon_.registry().all(Caller{}).empty());
   drive(client());
-  drive(Caller{}, virtual_pair());  // who has no rule may everything
+  drive(Caller{}, virtual_pair());      // who has no rule may everything
   drive(client("log_bytes: 1000000"));  // where nobody asks for more there is less
 }
 

@@ -57,7 +57,7 @@ absl::Status Registry::admit(const v1::CreateSessionRequest& request, const Call
       return absl::OkStatus();
     }
   }
-  const absl::Status status = check_number(maker);
+  absl::Status status = check_number(maker);
   if (!status.ok()) return status;
   serial = next_serial_++;
   id = make_id(serial);

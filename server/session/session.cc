@@ -82,7 +82,7 @@ bool Session::post(absl::AnyInvocable<void(Session&)> work) {
 
 absl::Status Session::start(Plant plant) {
   renew();
-  const absl::Status status = install(std::move(plant));
+  absl::Status status = install(std::move(plant));
   if (status.ok()) arm_lease();
   return status;
 }
@@ -155,7 +155,7 @@ absl::Status Session::check() const {
 }
 
 absl::Status Session::begin_call() {
-  const absl::Status status = check();
+  absl::Status status = check();
   if (status.ok()) renew();
   return status;
 }
