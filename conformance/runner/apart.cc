@@ -62,6 +62,15 @@ struct OneMachine {
     if (flow.a.address.empty() && flow.b.address.empty()) return "";
     return "it uses addresses of its own, which belong to nobody on this network";
   }
+  std::string operator()(const CallStatement& call) const {
+    for (const Argument& argument : call.arguments) {
+      // EndpointKeys as text: peers { peer: '192.0.2.1' … }
+      if (argument.name != "keys" || argument.value.text.find("peer:") == std::string::npos)
+        continue;
+      return "its keys name peers by addresses, which are others on this network";
+    }
+    return "";
+  }
   std::string operator()(const InjectStatement& inject) const { return of(inject.packet, true); }
   std::string operator()(const ExpectStatement& expect) const {
     for (const Packet& packet : expect.alternatives) {

@@ -87,7 +87,10 @@ INSTANTIATE_TEST_SUITE_P(
                                 "does not pass on a packet with a ip_checksum"},
                       OfAClause{"< S 0:0(0) win 65535 {checksum 1}", ""},
                       OfAClause{"< S 0:0(0) win 65535\nsent {checksum 1}", "it judges a checksum"},
-                      OfAClause{"< S 0:0(0) win 65535\nsent {offset 5}", ""}));
+                      OfAClause{"< S 0:0(0) win 65535\nsent {offset 5}", ""},
+                      OfAClause{"C = OPEN(passive, keys=\"peers { peer: '192.0.2.1' md5: 'x' }\")",
+                                "its keys name peers by addresses"},
+                      OfAClause{"C = OPEN(passive, keys=\"peers { md5: 'x' }\")", ""}));
 
 }  // namespace
 }  // namespace tcproctor::conformance
