@@ -112,7 +112,7 @@ class DriveCall final : public grpc::ServerBidiReactor<v1::Command, v1::Report>,
           absl::FailedPreconditionError("the first command of a stream must be attach or create"));
     }
     const absl::StatusOr<std::shared_ptr<Session>> session =
-        registry_.find(command_.attach().session(), *caller_);
+        registry_.find_for_use(command_.attach().session(), *caller_);
     if (!session.ok()) return finish(session.status());
     attach(*session);
   }

@@ -102,12 +102,7 @@ absl::StatusOr<std::shared_ptr<Session>> Gate::session(const grpc::ServerContext
                                                        const std::string& id) const {
   const absl::StatusOr<Caller> caller = this->caller(context);
   if (!caller.ok()) return caller.status();
-  absl::StatusOr<std::shared_ptr<Session>> session = registry_.find(id, *caller);
-  if (session.ok() && caller->rights != nullptr) {
-    const absl::Status status = (*session)->judge_by(caller->rights);
-    if (!status.ok()) return status;
-  }
-  return session;
+  return registry_.find_for_use(id, *caller);
 }
 
 std::string Gate::request_id(const grpc::ServerContextBase& context) {

@@ -508,6 +508,16 @@ TEST_F(TlsTest, RulesThatChangeBindSessionsThatAreThere) {
     const grpc::Status status = refusal(absl::StrCat("client { name: \"ci\" ", rule, " }"));
     EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
     EXPECT_THAT(status.error_message(), HasSubstr(what));
+    // A Drive stream is no way around it.
+    Call call;
+    const auto drive = ci.drive->Drive(&call);
+    v1::Command command;
+    command.set_operation(1);
+    command.mutable_attach()->set_session(id);
+    drive->Write(command);
+    v1::Report report;
+    EXPECT_FALSE(drive->Read(&report));
+    EXPECT_EQ(drive->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
   }
   const std::string allowed = absl::StrCat("targets: STACK interfaces: \"memory\" ", kAll);
   const grpc::Status full =

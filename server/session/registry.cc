@@ -211,6 +211,15 @@ bool Registry::removed_by(const std::string& id, const Caller& caller,
          caller.sees(gone->second.maker);
 }
 
+absl::StatusOr<std::shared_ptr<Session>> Registry::find_for_use(const std::string& id,
+                                                                const Caller& caller) const {
+  absl::StatusOr<std::shared_ptr<Session>> session = find(id, caller);
+  if (!session.ok() || caller.rights == nullptr) return session;
+  absl::Status status = (*session)->judge_by(caller.rights);
+  if (!status.ok()) return status;
+  return session;
+}
+
 std::vector<std::shared_ptr<Session>> Registry::all(const Caller& caller) const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<Session>> sessions;

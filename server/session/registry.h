@@ -49,6 +49,10 @@ class Registry {
   // NOT_FOUND says what became of it, if it is known. To others than its maker a session is one
   // that never was.
   absl::StatusOr<std::shared_ptr<Session>> find(const std::string& id, const Caller& caller) const;
+  // The same for a call that uses it. PERMISSION_DENIED: his rule has changed and allows him none
+  // like it any more.
+  absl::StatusOr<std::shared_ptr<Session>> find_for_use(const std::string& id,
+                                                        const Caller& caller) const;
   // Those he may know of, by serial number, which is the order of creation.
   std::vector<std::shared_ptr<Session>> all(const Caller& caller) const;
   std::string name_of(uint64_t serial, const Caller& caller) const;
