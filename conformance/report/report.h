@@ -39,7 +39,8 @@ std::string html_report(const RunReport& report);
 std::string tap_report(const RunReport& report);
 
 // JUnit XML, valid against junit.xsd: FAIL and XPASS are <failure>, ERROR and INCONCLUSIVE are
-// <error>, SKIP and XFAIL are <skipped> with the reason.
+// <error>, SKIP and XFAIL are <skipped> with the reason. So are what the baseline had too, and what
+// was not run for a cause that others share: each complaint of the run is an <error> by itself.
 std::string junit_report(const RunReport& report);
 
 // "-" is standard output. The folder of the file must exist.

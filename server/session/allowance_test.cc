@@ -65,6 +65,12 @@ class AllowanceTest : public ::testing::Test {
     segment.mutable_ipv4()->set_destination(destination.empty() ? "192.0.2.2" : destination);
     return command;
   }
+  static v1::Command raw(const std::string& octets) {
+    v1::Command command;
+    command.mutable_inject()->set_from(v1::END_A);
+    command.mutable_inject()->add_train()->mutable_segment()->set_raw(octets);
+    return command;
+  }
   static v1::Command trains(int segments, double gap_s) {
     v1::Command command = inject();
     command.mutable_inject()->set_background(true);
@@ -211,12 +217,6 @@ TEST_F(AllowanceTest, InjectionIsConfinedToThePrefixes) {
 
 TEST_F(AllowanceTest, RawPacketsAreConfinedToo) {
   const auto session = drive(client(), scripted_and_stack());
-  const auto raw = [](const std::string& octets) {
-    v1::Command command;
-    command.mutable_inject()->set_from(v1::END_A);
-    command.mutable_inject()->add_train()->mutable_segment()->set_raw(octets);
-    return command;
-  };
   std::string v4("\x45\0\0\x14\0\0\0\0\x40\x06\0\0\xC0\0\2\1\xC0\0\2\2", 20);
   session->good(raw(v4));
   session->good(raw(v4.substr(0, 19)));  // has no whole address
@@ -236,12 +236,6 @@ TEST_F(AllowanceTest, RawPacketsAreConfinedToo) {
 
 // Routers and tunnels' ends would take them on.
 TEST_F(AllowanceTest, NoPacketLeadsOnBeyondThePrefixes) {
-  const auto raw = [](const std::string& octets) {
-    v1::Command command;
-    command.mutable_inject()->set_from(v1::END_A);
-    command.mutable_inject()->add_train()->mutable_segment()->set_raw(octets);
-    return command;
-  };
   std::string routed("\x47\0\0\x1C\0\0\0\0\x40\x06\0\0\xC0\0\2\1\xC0\0\2\2", 20);
   routed.append("\x83\x07\x04\x08\x08\x08\x08\0", 8);  // loose source route to 8.8.8.8
   std::string tunnelled("\x45\0\0\x28\0\0\0\0\x40\x04\0\0\xC0\0\2\1\xC0\0\2\2", 20);
